@@ -1,0 +1,3 @@
+"""Forces behind a motion."""
+
+from .inverse_dynamics import inverse_dynamics as inverse_dynamics

@@ -1,0 +1,1 @@
+"""Where the bodies are, and how long and at what moment arm the muscles pull."""

@@ -1,0 +1,136 @@
+"""Muscle paths: length, lengthening speed, and moment arms along the coordinates.
+
+A straight segment pulls its two bodies together along one line. The wrench of a unit pull on that
+line, multiplied by the difference of the two bodies' twists for a coordinate, is the segment's
+share of the moment arm: exact, with no differentiation of lengths.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cervjax.model import NeckModel
+from cervjax.topology import Topology
+
+from .poses import anchor_poses
+from .rotation import cross, rotate
+from .tree import RestFrames, TreeState, rest_frames, tree_state
+
+
+class MusclePaths(NamedTuple):
+    """Muscle paths at one pose.
+
+    Attributes:
+        length: m.
+        moment_arm: m (dimensionless for a translation), `-d length / d q`, OpenSim's sign.
+    """
+
+    length: Float[Array, " muscles"]
+    moment_arm: Float[Array, "q muscles"]
+
+    def lengthening_speed(self, qd: Float[Array, " q"]) -> Float[Array, " muscles"]:
+        """Speed of the path lengths, m/s."""
+        return -jnp.sum(self.moment_arm * qd[:, None], axis=0)
+
+
+def muscle_paths(model: NeckModel, q: Float[Array, " q"]) -> MusclePaths:
+    """Path lengths and moment arms in the coordinates `q`, couplers followed."""
+    rest = rest_frames(model)
+    still = jnp.zeros_like(q)
+    state = tree_state(model, rest, model.coordinates.motion(q, still, still))
+    return paths_from_state(model, rest, state, model.coordinates.jacobian(q))
+
+
+def paths_from_state(
+    model: NeckModel,
+    rest: RestFrames,
+    state: TreeState,
+    jacobian: Float[Array, "moving 6 q"],
+) -> MusclePaths:
+    """`muscle_paths` where the motion of the bodies is known already."""
+    topology = model.topology
+    first, last = _segments(topology)
+    anchor = np.array(topology.anchor)[np.array(topology.point_body, dtype=int)] + 1
+
+    body = np.array(topology.point_body, dtype=int)
+    in_anchor = rest.position[body] + rotate(rest.rotation[body], model.path_point_location)
+    rotation, position = anchor_poses(state)
+    points = position[anchor] + rotate(rotation[anchor], in_anchor)
+
+    span = points[last] - points[first]
+    squared = jnp.sum(span**2, axis=-1)
+    # Coincident points: length zero, and a zero gradient rather than NaN.
+    apart = squared > 0
+    distance = jnp.where(apart, jnp.sqrt(jnp.where(apart, squared, 1.0)), 0.0)
+    direction = span / jnp.where(apart, distance, 1.0)[:, None]
+
+    across = np.flatnonzero(anchor[first] != anchor[last])
+    pairs, which = np.unique(
+        np.stack([anchor[first], anchor[last]])[:, across], axis=1, return_inverse=True
+    )
+    twist = body_twists(state, jacobian, topology)
+    relative = (twist[pairs[1]] - twist[pairs[0]])[which.reshape(-1)]  # [across, q, 6]
+    pull = direction[across]
+    wrench = jnp.concatenate([cross(points[first[across]], pull), pull], axis=-1)
+    arm = -jnp.sum(relative * wrench[:, None, :], axis=-1)  # [across, q]
+
+    lengths = _sum_by_muscle(distance, _owners(topology), len(topology.muscles))
+    arms = _sum_by_muscle(arm, _owners(topology)[across], len(topology.muscles))
+    return MusclePaths(lengths, arms.T)
+
+
+def body_twists(
+    state: TreeState, jacobian: Float[Array, "moving 6 q"], topology: Topology
+) -> Float[Array, "n q 6"]:
+    """Twist (angular velocity, velocity at ground's origin) of ground and each moving body per
+    unit speed of each coordinate."""
+    turning = jnp.concatenate(
+        [state.axis[:, :3], cross(jnp.broadcast_to(state.center[:, None], state.axis[:, :3].shape),
+                                  state.axis[:, :3])], axis=-1
+    )  # fmt: skip
+    joint = jnp.sum(jacobian[:, :3, :, None] * turning[:, :, None, :], axis=1)
+    if topology.slides:
+        sliding = jnp.concatenate([jnp.zeros_like(state.axis[:, 3:]), state.axis[:, 3:]], axis=-1)
+        joint = joint + jnp.sum(jacobian[:, 3:, :, None] * sliding[:, :, None, :], axis=1)
+    count = len(topology.moving_joints)
+    carried = np.zeros((count + 1, count))
+    for k in range(count):
+        carried[[b + 1 for b in topology.subtree(k)], k] = 1.0
+    return jnp.tensordot(jnp.asarray(carried, joint.dtype), joint, axes=1)
+
+
+def _segments(topology: Topology) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the first and the last point of every segment."""
+    first = np.array([p for a, b in topology.muscle_points for p in range(a, b - 1)], dtype=int)
+    return first, first + 1
+
+
+def _owners(topology: Topology) -> np.ndarray:
+    """The muscle of every segment."""
+    return np.array(
+        [m for m, (a, b) in enumerate(topology.muscle_points) for _ in range(a, b - 1)], dtype=int
+    )
+
+
+def _sum_by_muscle(values: Array, owner: np.ndarray, count: int) -> Array:
+    """Sum of `values` over the segments of each muscle.
+
+    Gathered in layers (each muscle's first segment, second, ...): a scatter-add is slow on CPUs.
+    """
+    padded = jnp.concatenate([values, jnp.zeros_like(values[:1])])
+    order = np.arange(len(owner))
+    total = None
+    left = np.ones(len(owner), dtype=bool)
+    while total is None or left.any():
+        index = np.full(count, len(owner))
+        # Written back to front, so that the first segment left of each muscle stays.
+        index[owner[left][::-1]] = order[left][::-1]
+        left[index[index < len(owner)]] = False
+        rows = np.flatnonzero(index < len(owner))
+        if total is None:
+            total = padded[index]
+        else:
+            total = total.at[rows].add(values[index[rows]])
+    return total

@@ -1,0 +1,82 @@
+"""Rotation matrices: axis-angle, body-fixed X-Y-Z angles, and cross products."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def cross(a: Float[Array, "*n 3"], b: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+    """`a x b` along the last axis.
+
+    Written out: `jnp.cross` moves axes about, which costs more than the product.
+    """
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return jnp.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
+def rotate(matrix: Float[Array, "*n 3 3"], vector: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+    """`matrix @ vector` as a sum of products: no small matrix products on the device."""
+    return jnp.sum(matrix * vector[..., None, :], axis=-1)
+
+
+def multiply(a: Float[Array, "*n 3 3"], b: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3 3"]:
+    """`a @ b` as a sum of products."""
+    return jnp.sum(a[..., :, :, None] * b[..., None, :, :], axis=-2)
+
+
+def transpose(matrix: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3 3"]:
+    """The inverse rotation."""
+    return jnp.swapaxes(matrix, -1, -2)
+
+
+def axis_rotation(axis: Float[Array, "*n 3"], angle: Float[Array, "*n"]) -> Float[Array, "*n 3 3"]:
+    """Rotation by `angle` (rad) about the unit vector `axis` (Rodrigues)."""
+    x, y, z = axis[..., 0], axis[..., 1], axis[..., 2]
+    zero = jnp.zeros_like(x)
+    skew = jnp.stack(
+        [
+            jnp.stack([zero, -z, y], -1),
+            jnp.stack([z, zero, -x], -1),
+            jnp.stack([-y, x, zero], -1),
+        ],
+        -2,
+    )
+    sine, cosine = jnp.sin(angle)[..., None, None], jnp.cos(angle)[..., None, None]
+    dyad = axis[..., :, None] * axis[..., None, :]
+    return cosine * (jnp.eye(3, dtype=angle.dtype) - dyad) + sine * skew + dyad
+
+
+def body_fixed_xyz(angles: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
+    """Rotation by body-fixed X-Y-Z angles (rad), OpenSim's `orientation`."""
+    eye = jnp.broadcast_to(jnp.eye(3, dtype=angles.dtype), (*angles.shape[:-1], 3, 3))
+    x, y, z = (axis_rotation(eye[..., i, :], angles[..., i]) for i in range(3))
+    return multiply(multiply(x, y), z)
+
+
+def body_fixed_xyz_angles(matrix: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3"]:
+    """Body-fixed X-Y-Z angles (rad) of a rotation, the middle one in (-pi/2, pi/2)."""
+    x = jnp.arctan2(-matrix[..., 1, 2], matrix[..., 2, 2])
+    y = jnp.arctan2(
+        matrix[..., 0, 2], jnp.sqrt(matrix[..., 1, 2] ** 2 + matrix[..., 2, 2] ** 2)
+    )
+    z = jnp.arctan2(-matrix[..., 0, 1], matrix[..., 0, 0])
+    return jnp.stack([x, y, z], axis=-1)
+
+
+def body_fixed_xyz_rates(angles: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
+    """The matrix E with `angle rates = E @ angular velocity in the base frame`.
+
+    Singular where the middle angle is +-pi/2.
+    """
+    sx, cx = jnp.sin(angles[..., 0]), jnp.cos(angles[..., 0])
+    tan_y = jnp.tan(angles[..., 1])
+    sec_y = 1 / jnp.cos(angles[..., 1])
+    one, zero = jnp.ones_like(sx), jnp.zeros_like(sx)
+    return jnp.stack(
+        [
+            jnp.stack([one, sx * tan_y, -cx * tan_y], -1),
+            jnp.stack([zero, cx, sx], -1),
+            jnp.stack([zero, -sx * sec_y, cx * sec_y], -1),
+        ],
+        -2,
+    )

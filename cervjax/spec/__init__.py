@@ -1,0 +1,37 @@
+"""The neck as plain data: `NeckSpec`, its parts, its tables, and the shipped necks. No JAX."""
+
+from .components import (
+    GROUND as GROUND,
+    Body as Body,
+    Bushing as Bushing,
+    Coordinate as Coordinate,
+    CoordinateActuator as CoordinateActuator,
+    CoordinateCoupler as CoordinateCoupler,
+    Joint as Joint,
+    JointKind as JointKind,
+    Marker as Marker,
+    MillardCurves as MillardCurves,
+    MotionType as MotionType,
+    Muscle as Muscle,
+    OffsetFrame as OffsetFrame,
+    PathPoint as PathPoint,
+    ThelenCurves as ThelenCurves,
+    TransformAxis as TransformAxis,
+)
+from .functions import (
+    Constant as Constant,
+    Function as Function,
+    LinearFunction as LinearFunction,
+    MultiplierFunction as MultiplierFunction,
+    PiecewiseLinearFunction as PiecewiseLinearFunction,
+    PolynomialFunction as PolynomialFunction,
+    SimmSpline as SimmSpline,
+    affine_form as affine_form,
+)
+from .neck import NeckSpec as NeckSpec
+from .shipped import (
+    SHIPPED as SHIPPED,
+    shipped_neck as shipped_neck,
+    with_disc_vertebrae as with_disc_vertebrae,
+)
+from .tables import read_tables as read_tables, write_tables as write_tables

@@ -1,0 +1,225 @@
+"""The parts of an OpenSim model as frozen dataclasses, in OpenSim's terms and SI units."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .functions import Function
+
+Vec3 = tuple[float, float, float]
+Vec6 = tuple[float, float, float, float, float, float]
+
+GROUND = "ground"
+
+JointKind = Literal[
+    "CustomJoint",
+    "PinJoint",
+    "WeldJoint",
+    "BallJoint",
+    "UniversalJoint",
+    "SliderJoint",
+    "FreeJoint",
+]
+
+MotionType = Literal["rotational", "translational", "coupled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A rigid body.
+
+    Attributes:
+        mass: kg.
+        mass_center: m, in the body frame.
+        inertia: kg m^2 about the mass center, `(Ixx, Iyy, Izz, Ixy, Ixz, Iyz)`.
+    """
+
+    name: str
+    mass: float
+    mass_center: Vec3
+    inertia: Vec6
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetFrame:
+    """OpenSim's PhysicalOffsetFrame: a frame fixed in a body.
+
+    Attributes:
+        body: name of the body, or `ground`.
+        translation: m, in the body frame.
+        orientation: rad, body-fixed X-Y-Z angles.
+    """
+
+    body: str
+    translation: Vec3 = (0.0, 0.0, 0.0)
+    orientation: Vec3 = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """A generalized coordinate; rad or m.
+
+    `motion_type` is what OpenSim's `Coordinate::getMotionType` says; a *coupled* coordinate is
+    written unscaled (radians) even in files that say `inDegrees=yes`.
+    """
+
+    name: str
+    default_value: float
+    range: tuple[float, float]
+    motion_type: MotionType
+    locked: bool = False
+    clamped: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TransformAxis:
+    """One of the six axes of a joint's spatial transform; `coordinate` is None for a constant."""
+
+    axis: Vec3
+    coordinate: str | None
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """A joint: `child` body hangs on `parent` through six axes, three rotations first.
+
+    The child's joint frame turns by the three rotations in order (body-fixed) and moves by the
+    three translations, expressed in the parent's joint frame, as in OpenSim's SpatialTransform.
+    Other joint kinds are given by the same six axes, e.g. a PinJoint turns about its first axis,
+    z. A BallJoint's and FreeJoint's coordinates are body-fixed X-Y-Z angles.
+    """
+
+    name: str
+    kind: JointKind
+    parent: OffsetFrame
+    child: OffsetFrame
+    coordinates: tuple[Coordinate, ...] = ()
+    axes: tuple[TransformAxis, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinateCoupler:
+    """OpenSim's CoordinateCouplerConstraint with one independent coordinate."""
+
+    name: str
+    dependent: str
+    independent: str
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class PathPoint:
+    """A point of a muscle's path; `location` in m in the frame of `body`."""
+
+    name: str
+    body: str
+    location: Vec3
+
+
+@dataclass(frozen=True, slots=True)
+class MillardCurves:
+    """Shape parameters of the four curves of OpenSim's Millard2012EquilibriumMuscle.
+
+    Defaults are OpenSim's. The values held are those *in use*: OpenSim sets `minimum_value` and
+    the force-velocity end slopes to zero for a damped or rigid-tendon muscle.
+    """
+
+    min_norm_active_fiber_length: float = 0.4441
+    transition_norm_fiber_length: float = 0.73
+    max_norm_active_fiber_length: float = 1.8123
+    shallow_ascending_slope: float = 0.8616
+    minimum_value: float = 0.0
+    concentric_slope_at_vmax: float = 0.0
+    concentric_slope_near_vmax: float = 0.25
+    isometric_slope: float = 5.0
+    eccentric_slope_at_vmax: float = 0.0
+    eccentric_slope_near_vmax: float = 0.15
+    max_eccentric_velocity_force_multiplier: float = 1.4
+    concentric_curviness: float = 0.6
+    eccentric_curviness: float = 0.9
+    passive_strain_at_zero_force: float = 0.0
+    passive_strain_at_one_norm_force: float = 0.7
+    passive_stiffness_at_low_force: float = 0.2
+    passive_stiffness_at_one_norm_force: float = 2.0 / 0.7
+    passive_curviness: float = 0.75
+    tendon_strain_at_one_norm_force: float = 0.049
+    tendon_stiffness_at_one_norm_force: float = 1.375 / 0.049
+    tendon_norm_force_at_toe_end: float = 2.0 / 3.0
+    tendon_curviness: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ThelenCurves:
+    """Shape parameters of OpenSim's Thelen2003Muscle; defaults are OpenSim's."""
+
+    FmaxTendonStrain: float = 0.04
+    FmaxMuscleStrain: float = 0.6
+    KshapeActive: float = 0.45
+    KshapePassive: float = 5.0
+    Af: float = 0.25
+    Flen: float = 1.4
+    fv_linear_extrap_threshold: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Muscle:
+    """A Hill-type muscle; N, m, rad, and optimal fiber lengths per second.
+
+    `fiber_damping` is in units of max isometric force per normalized fiber velocity. Whether it
+    is a Millard or a Thelen muscle is told by the type of `curves`.
+    """
+
+    name: str
+    path: tuple[PathPoint, ...]
+    max_isometric_force: float
+    optimal_fiber_length: float
+    tendon_slack_length: float
+    pennation_angle_at_optimal: float
+    max_contraction_velocity: float = 10.0
+    fiber_damping: float = 0.1
+    min_control: float = 0.01
+    max_control: float = 1.0
+    activation_time_constant: float = 0.01
+    deactivation_time_constant: float = 0.04
+    minimum_activation: float = 0.01
+    default_activation: float = 0.05
+    ignore_tendon_compliance: bool = False
+    curves: MillardCurves | ThelenCurves = field(default_factory=MillardCurves)
+
+
+@dataclass(frozen=True, slots=True)
+class Bushing:
+    """OpenSim's BushingForce between two frames.
+
+    Stiffness and damping act on the body-fixed X-Y-Z angles of `frame2` in `frame1` (N m/rad,
+    N m s/rad) and on its position in `frame1` (N/m, N s/m).
+    """
+
+    name: str
+    frame1: OffsetFrame
+    frame2: OffsetFrame
+    rotational_stiffness: Vec3
+    rotational_damping: Vec3
+    translational_stiffness: Vec3 = (0.0, 0.0, 0.0)
+    translational_damping: Vec3 = (0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A marker at `location` (m) in the frame of `body`."""
+
+    name: str
+    body: str
+    location: Vec3
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinateActuator:
+    """A reserve: `control * optimal_force` (N m or N) along `coordinate`."""
+
+    name: str
+    coordinate: str
+    optimal_force: float = 1.0
+    min_control: float = -1000.0
+    max_control: float = 1000.0

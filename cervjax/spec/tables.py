@@ -1,0 +1,344 @@
+"""A `NeckSpec` as a folder of readable tables (CSV) and one TOML header, and back.
+
+| file | a row is |
+|---|---|
+| `neck.toml` | name, gravity, source, licence, what was left out |
+| `bodies.csv` | a body |
+| `joints.csv` | a joint with its two offset frames |
+| `coordinates.csv` | a generalized coordinate |
+| `axes.csv` | a transform axis that is not constantly zero |
+| `couplers.csv` | a coordinate driven by another |
+| `muscles.csv`, `path_points.csv` | a muscle, a point of a muscle's path |
+| `bushings.csv`, `markers.csv`, `actuators.csv`, `groups.csv` | one of each |
+
+Numbers are written with `repr`, so a round trip is exact. SI units, radians.
+"""
+
+import csv
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, cast
+
+from .components import (
+    Body,
+    Bushing,
+    Coordinate,
+    CoordinateActuator,
+    CoordinateCoupler,
+    Joint,
+    Marker,
+    MillardCurves,
+    Muscle,
+    OffsetFrame,
+    PathPoint,
+    ThelenCurves,
+    TransformAxis,
+)
+from .functions import Constant, function_from_dict, function_to_dict
+from .neck import NeckSpec
+
+_XYZ = ("x", "y", "z")
+_INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
+_UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+_MUSCLE_NUMBERS = tuple(
+    f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves")
+)
+
+
+def write_tables(spec: NeckSpec, folder: Path, header: dict[str, str] | None = None) -> None:
+    """Write `spec` into `folder` (made if absent) as the tables of this module.
+
+    Args:
+        header: further strings for `neck.toml`, e.g. `source` and `license`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_header(spec, folder / "neck.toml", header or {})
+    for name, rows in _rows(spec).items():
+        if rows:
+            with (folder / f"{name}.csv").open("w", newline="") as file:
+                writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+
+
+def read_tables(folder: Traversable) -> NeckSpec:
+    """The `NeckSpec` that `write_tables` put into `folder`.
+
+    Raises:
+        FileNotFoundError: there is no `neck.toml` or `bodies.csv`.
+        ValueError: a table is malformed; the message names it.
+    """
+    header = tomllib.loads((folder / "neck.toml").read_text())
+    axes = _grouped(_read(folder, "axes"), "joint")
+    coordinates = _grouped(_read(folder, "coordinates"), "joint")
+    points = _grouped(_read(folder, "path_points"), "muscle")
+    return NeckSpec(
+        name=header["name"],
+        bodies=tuple(_body(row) for row in _read(folder, "bodies", required=True)),
+        joints=tuple(
+            _joint(row, coordinates.get(row["name"], []), axes.get(row["name"], []))
+            for row in _read(folder, "joints", required=True)
+        ),
+        couplers=tuple(
+            CoordinateCoupler(
+                row["name"],
+                row["dependent"],
+                row["independent"],
+                function_from_dict(json.loads(row["function"])),
+            )
+            for row in _read(folder, "couplers")
+        ),
+        muscles=tuple(
+            _muscle(row, points.get(row["name"], [])) for row in _read(folder, "muscles")
+        ),
+        bushings=tuple(_bushing(row) for row in _read(folder, "bushings")),
+        markers=tuple(
+            Marker(row["name"], row["body"], _vector(row, "location"), row["fixed"] == "true")
+            for row in _read(folder, "markers")
+        ),
+        actuators=tuple(
+            CoordinateActuator(
+                row["name"],
+                row["coordinate"],
+                float(row["optimal_force"]),
+                float(row["min_control"]),
+                float(row["max_control"]),
+            )
+            for row in _read(folder, "actuators")
+        ),
+        groups=tuple(
+            (row["name"], tuple(row["muscles"].split())) for row in _read(folder, "groups")
+        ),
+        gravity=cast(Any, tuple(map(float, header["gravity"]))),
+        credits=header.get("credits", ""),
+        publications=header.get("publications", ""),
+        omitted=tuple(header.get("omitted", ())),
+    )
+
+
+def _write_header(spec: NeckSpec, path: Path, extra: dict[str, str]) -> None:
+    entries: dict[str, object] = {
+        "name": spec.name,
+        **extra,
+        "credits": spec.credits,
+        "publications": spec.publications,
+        "gravity": list(spec.gravity),
+        "omitted": list(spec.omitted),
+    }
+    # A JSON string, number or list of them is also a TOML one.
+    path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in entries.items()))
+
+
+def _rows(spec: NeckSpec) -> dict[str, list[dict[str, object]]]:
+    return {
+        "bodies": [
+            {
+                "name": b.name,
+                "mass": b.mass,
+                **_spread("mass_center", b.mass_center),
+                **dict(zip(_INERTIA, b.inertia, strict=True)),
+            }
+            for b in spec.bodies
+        ],
+        "joints": [
+            {
+                "name": j.name,
+                "kind": j.kind,
+                **_frame_columns("parent", j.parent),
+                **_frame_columns("child", j.child),
+            }
+            for j in spec.joints
+        ],
+        "coordinates": [
+            {
+                "joint": j.name,
+                "name": c.name,
+                "default_value": c.default_value,
+                "range_min": c.range[0],
+                "range_max": c.range[1],
+                "motion_type": c.motion_type,
+                "locked": _flag(c.locked),
+                "clamped": _flag(c.clamped),
+            }
+            for j in spec.joints
+            for c in j.coordinates
+        ],
+        "axes": list(_axis_rows(spec)),
+        "couplers": [
+            {
+                "name": c.name,
+                "dependent": c.dependent,
+                "independent": c.independent,
+                "function": json.dumps(function_to_dict(c.function)),
+            }
+            for c in spec.couplers
+        ],
+        "muscles": [_muscle_row(m) for m in spec.muscles],
+        "path_points": [
+            {"muscle": m.name, "name": p.name, "body": p.body, **_spread("location", p.location)}
+            for m in spec.muscles
+            for p in m.path
+        ],
+        "bushings": [
+            {
+                "name": b.name,
+                **_frame_columns("frame1", b.frame1),
+                **_frame_columns("frame2", b.frame2),
+                **_spread("rotational_stiffness", b.rotational_stiffness),
+                **_spread("rotational_damping", b.rotational_damping),
+                **_spread("translational_stiffness", b.translational_stiffness),
+                **_spread("translational_damping", b.translational_damping),
+            }
+            for b in spec.bushings
+        ],
+        "markers": [
+            {
+                "name": m.name,
+                "body": m.body,
+                **_spread("location", m.location),
+                "fixed": _flag(m.fixed),
+            }
+            for m in spec.markers
+        ],
+        "actuators": [dataclasses.asdict(a) for a in spec.actuators],
+        "groups": [{"name": name, "muscles": " ".join(members)} for name, members in spec.groups],
+    }
+
+
+def _axis_rows(spec: NeckSpec) -> Iterator[dict[str, object]]:
+    for joint in spec.joints:
+        for index, axis in enumerate(joint.axes):
+            default = axis.axis == _UNIT_AXES[index % 3] and axis.function == Constant(0.0)
+            if not default:
+                yield {
+                    "joint": joint.name,
+                    "axis": index,
+                    **_spread("direction", axis.axis),
+                    "coordinate": axis.coordinate or "",
+                    "function": json.dumps(function_to_dict(axis.function)),
+                }
+
+
+def _muscle_row(muscle: Muscle) -> dict[str, object]:
+    numbers = {name: getattr(muscle, name) for name in _MUSCLE_NUMBERS}
+    numbers["ignore_tendon_compliance"] = _flag(muscle.ignore_tendon_compliance)
+    shape = {
+        k: v
+        for k, v in dataclasses.asdict(muscle.curves).items()
+        if v != getattr(type(muscle.curves)(), k)
+    }
+    kind = "Millard" if isinstance(muscle.curves, MillardCurves) else "Thelen"
+    return {"name": muscle.name, "kind": kind, **numbers, "curves": json.dumps(shape)}
+
+
+def _body(row: dict[str, str]) -> Body:
+    inertia = tuple(float(row[k]) for k in _INERTIA)
+    return Body(
+        row["name"], float(row["mass"]), _vector(row, "mass_center"), cast(Any, inertia)
+    )
+
+
+def _joint(
+    row: dict[str, str], coordinates: list[dict[str, str]], axes: list[dict[str, str]]
+) -> Joint:
+    spatial = [TransformAxis(_UNIT_AXES[i % 3], None, Constant(0.0)) for i in range(6)]
+    for entry in axes:
+        spatial[int(entry["axis"])] = TransformAxis(
+            _vector(entry, "direction"),
+            entry["coordinate"] or None,
+            function_from_dict(json.loads(entry["function"])),
+        )
+    kind = cast(Any, row["kind"])
+    return Joint(
+        row["name"],
+        kind,
+        _frame(row, "parent"),
+        _frame(row, "child"),
+        tuple(
+            Coordinate(
+                c["name"],
+                float(c["default_value"]),
+                (float(c["range_min"]), float(c["range_max"])),
+                cast(Any, c["motion_type"]),
+                c["locked"] == "true",
+                c["clamped"] == "true",
+            )
+            for c in coordinates
+        ),
+        () if kind == "WeldJoint" else tuple(spatial),
+    )
+
+
+def _muscle(row: dict[str, str], points: list[dict[str, str]]) -> Muscle:
+    curves = MillardCurves if row["kind"] == "Millard" else ThelenCurves
+    numbers: dict[str, Any] = {
+        k: float(row[k]) for k in _MUSCLE_NUMBERS if k != "ignore_tendon_compliance"
+    }
+    return Muscle(
+        name=row["name"],
+        path=tuple(PathPoint(p["name"], p["body"], _vector(p, "location")) for p in points),
+        ignore_tendon_compliance=row["ignore_tendon_compliance"] == "true",
+        curves=curves(**json.loads(row["curves"])),
+        **numbers,
+    )
+
+
+def _bushing(row: dict[str, str]) -> Bushing:
+    return Bushing(
+        row["name"],
+        _frame(row, "frame1"),
+        _frame(row, "frame2"),
+        _vector(row, "rotational_stiffness"),
+        _vector(row, "rotational_damping"),
+        _vector(row, "translational_stiffness"),
+        _vector(row, "translational_damping"),
+    )
+
+
+def _read(folder: Traversable, table: str, *, required: bool = False) -> list[dict[str, str]]:
+    path = folder / f"{table}.csv"
+    if not path.is_file():
+        if required:
+            raise FileNotFoundError(f"{path} is missing; a neck needs at least bodies and joints")
+        return []
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def _grouped(rows: Iterable[dict[str, str]], key: str) -> dict[str, list[dict[str, str]]]:
+    groups: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def _spread(name: str, vector: tuple[float, float, float]) -> dict[str, object]:
+    return {f"{name}_{a}": value for a, value in zip(_XYZ, vector, strict=True)}
+
+
+def _vector(row: dict[str, str], name: str) -> tuple[float, float, float]:
+    x, y, z = (float(row[f"{name}_{a}"]) for a in _XYZ)
+    return x, y, z
+
+
+def _frame_columns(name: str, frame: OffsetFrame) -> dict[str, object]:
+    return {
+        f"{name}_body": frame.body,
+        **_spread(f"{name}_translation", frame.translation),
+        **_spread(f"{name}_orientation", frame.orientation),
+    }
+
+
+def _frame(row: dict[str, str], name: str) -> OffsetFrame:
+    return OffsetFrame(
+        row[f"{name}_body"],
+        _vector(row, f"{name}_translation"),
+        _vector(row, f"{name}_orientation"),
+    )
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

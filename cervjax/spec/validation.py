@@ -1,0 +1,192 @@
+"""Checks of a `NeckSpec` that no later stage should have to repeat."""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .components import GROUND
+from .functions import (
+    Function,
+    MultiplierFunction,
+    PiecewiseLinearFunction,
+    PolynomialFunction,
+    SimmSpline,
+)
+
+if TYPE_CHECKING:
+    from .neck import NeckSpec
+
+
+def validate(spec: "NeckSpec") -> None:
+    """Raise ValueError where `spec` is not a model that can be simulated."""
+    _unique("body", (b.name for b in spec.bodies))
+    _unique("joint", (j.name for j in spec.joints))
+    _unique("coordinate", (c.name for c in spec.coordinates))
+    _unique("muscle", (m.name for m in spec.muscles))
+    _unique("marker", (m.name for m in spec.markers))
+    _unique("actuator", [a.name for a in spec.actuators] + [m.name for m in spec.muscles])
+    for component in (*spec.bodies, *spec.joints, *spec.couplers, *spec.muscles, *spec.bushings,
+                      *spec.markers, *spec.actuators):  # fmt: skip
+        _finite(component.name, component)
+    _finite("gravity", spec.gravity)
+    _tree(spec)
+    _functions(spec)
+    _couplers(spec)
+    _attachments(spec)
+    _numbers(spec)
+
+
+def _unique(kind: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not name:
+            raise ValueError(f"a {kind} has no name; every {kind} needs one")
+        if name in seen:
+            raise ValueError(f"two {kind}s are named {name!r}; rename one")
+        seen.add(name)
+
+
+def _finite(owner: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{owner!r} holds a value that is not finite: {value}")
+    if isinstance(value, tuple):
+        for item in value:
+            _finite(owner, item)
+    elif dataclasses.is_dataclass(value):
+        for entry in dataclasses.fields(value):
+            if entry.name != "range":
+                _finite(owner, getattr(value, entry.name))
+
+
+def _tree(spec: "NeckSpec") -> None:
+    bodies = {b.name for b in spec.bodies}
+    if GROUND in bodies:
+        raise ValueError("a body is named 'ground'; that name is the ground frame's")
+    hung: set[str] = set()
+    for joint in spec.joints:
+        for body in (joint.parent.body, joint.child.body):
+            if body != GROUND and body not in bodies:
+                raise ValueError(f"joint {joint.name!r} names the unknown body {body!r}")
+        if joint.child.body in hung:
+            raise ValueError(f"body {joint.child.body!r} is the child of two joints (a loop)")
+        hung.add(joint.child.body)
+        owned = {c.name for c in joint.coordinates}
+        for axis in joint.axes:
+            if axis.coordinate is not None and axis.coordinate not in owned:
+                raise ValueError(
+                    f"joint {joint.name!r}: an axis uses the coordinate {axis.coordinate!r}, "
+                    f"which is not among the joint's own {sorted(owned)}"
+                )
+            if not 0.999 < math.hypot(*axis.axis) < 1.001:
+                raise ValueError(f"joint {joint.name!r}: axis {axis.axis} is not a unit vector")
+        if len(joint.axes) not in (0, 6):
+            raise ValueError(f"joint {joint.name!r} has {len(joint.axes)} axes; it needs 0 or 6")
+    loose = bodies - hung
+    if loose:
+        raise ValueError(f"bodies {sorted(loose)} hang on no joint; weld them or remove them")
+
+
+def _functions(spec: "NeckSpec") -> None:
+    owned = [(j.name, a.function) for j in spec.joints for a in j.axes]
+    owned += [(c.name, c.function) for c in spec.couplers]
+    for owner, function in owned:
+        _function(owner, function)
+
+
+def _function(owner: str, function: Function) -> None:
+    match function:
+        case SimmSpline(x, y) | PiecewiseLinearFunction(x, y):
+            if len(x) != len(y) or len(x) < 2:
+                raise ValueError(
+                    f"{owner!r}: {type(function).__name__} has {len(x)} x and {len(y)} y; "
+                    "it needs two or more of each, equally many"
+                )
+            if any(b <= a for a, b in zip(x, x[1:], strict=False)):
+                raise ValueError(f"{owner!r}: x of {type(function).__name__} does not increase")
+        case PolynomialFunction(coefficients) if not coefficients:
+            raise ValueError(f"{owner!r}: PolynomialFunction has no coefficients")
+        case MultiplierFunction(inner, _):
+            _function(owner, inner)
+        case _:
+            pass
+
+
+def _couplers(spec: "NeckSpec") -> None:
+    known = {c.name: c for c in spec.coordinates}
+    tied: set[str] = set()
+    for coupler in spec.couplers:
+        for name in (coupler.dependent, coupler.independent):
+            if name not in known:
+                raise ValueError(f"coupler {coupler.name!r} names the unknown coordinate {name!r}")
+        if coupler.dependent in tied:
+            raise ValueError(f"coordinate {coupler.dependent!r} is driven by two couplers")
+        if known[coupler.dependent].locked:
+            raise ValueError(
+                f"coordinate {coupler.dependent!r} is locked and driven by {coupler.name!r}; "
+                "unlock it or remove the coupler"
+            )
+        tied.add(coupler.dependent)
+    drives = {c.dependent: c.independent for c in spec.couplers}
+    for start in drives:
+        name, steps = start, 0
+        while name in drives:
+            name, steps = drives[name], steps + 1
+            if steps > len(drives):
+                raise ValueError(f"the couplers of {start!r} form a loop")
+
+
+def _attachments(spec: "NeckSpec") -> None:
+    bodies = {b.name for b in spec.bodies} | {GROUND}
+    coordinates = {c.name for c in spec.coordinates}
+    for owner, body in [
+        *((p.name, p.body) for m in spec.muscles for p in m.path),
+        *((m.name, m.body) for m in spec.markers),
+        *((b.name, f.body) for b in spec.bushings for f in (b.frame1, b.frame2)),
+    ]:
+        if body not in bodies:
+            raise ValueError(f"{owner!r} is fixed in the unknown body {body!r}")
+    for actuator in spec.actuators:
+        if actuator.coordinate not in coordinates:
+            raise ValueError(
+                f"actuator {actuator.name!r} acts on the unknown coordinate "
+                f"{actuator.coordinate!r}"
+            )
+    muscles = {m.name for m in spec.muscles}
+    for group, members in spec.groups:
+        unknown = set(members) - muscles
+        if unknown:
+            raise ValueError(f"group {group!r} has unknown muscles {sorted(unknown)}")
+
+
+def _numbers(spec: "NeckSpec") -> None:
+    for body in spec.bodies:
+        if body.mass < 0:
+            raise ValueError(f"body {body.name!r} has mass {body.mass} kg; it must be >= 0")
+    for muscle in spec.muscles:
+        if len(muscle.path) < 2:
+            raise ValueError(f"muscle {muscle.name!r} has {len(muscle.path)} path points, needs 2")
+        for name in ("max_isometric_force", "optimal_fiber_length", "max_contraction_velocity"):
+            if not getattr(muscle, name) > 0:
+                raise ValueError(
+                    f"muscle {muscle.name!r}: {name} is {getattr(muscle, name)}, must be positive"
+                )
+        if muscle.tendon_slack_length < 0:
+            raise ValueError(f"muscle {muscle.name!r}: tendon_slack_length is negative")
+        if not 0 <= muscle.pennation_angle_at_optimal < math.acos(0.1):
+            raise ValueError(
+                f"muscle {muscle.name!r}: pennation_angle_at_optimal is "
+                f"{muscle.pennation_angle_at_optimal} rad, must be in [0, acos(0.1))"
+            )
+        if not 0 <= muscle.min_control < muscle.max_control:
+            raise ValueError(
+                f"muscle {muscle.name!r}: controls [{muscle.min_control}, {muscle.max_control}] "
+                "must satisfy 0 <= min < max"
+            )
+    for actuator in spec.actuators:
+        if not actuator.optimal_force > 0 or not actuator.min_control < actuator.max_control:
+            raise ValueError(
+                f"actuator {actuator.name!r}: needs optimal_force > 0 and min_control < "
+                f"max_control, has {actuator.optimal_force}, {actuator.min_control}, "
+                f"{actuator.max_control}"
+            )

@@ -1,0 +1,1 @@
+"""OpenSim and MuJoCo: readers, writers and cross-checks. The only importer of either."""

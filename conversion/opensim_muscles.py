@@ -1,0 +1,101 @@
+"""OpenSim muscles -> `Muscle`."""
+
+from typing import Any
+
+import opensim
+
+from cervjax.spec import MillardCurves, Muscle, PathPoint, ThelenCurves
+
+SUPPORTED_MUSCLES = ("Millard2012EquilibriumMuscle", "Thelen2003Muscle")
+
+
+def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
+    """`force` as a `Muscle`, without path points in `skipped`; None where it is no muscle.
+
+    A muscle left with fewer than two points is None too.
+    """
+    kind = force.getConcreteClassName()
+    if kind not in SUPPORTED_MUSCLES:
+        return None
+    muscle = getattr(opensim, kind).safeDownCast(force)
+    path = _path(muscle, skipped)
+    if len(path) < 2:
+        return None
+    millard = kind == "Millard2012EquilibriumMuscle"
+    return Muscle(
+        name=muscle.getName(),
+        path=path,
+        max_isometric_force=muscle.getMaxIsometricForce(),
+        optimal_fiber_length=muscle.getOptimalFiberLength(),
+        tendon_slack_length=muscle.getTendonSlackLength(),
+        pennation_angle_at_optimal=muscle.getPennationAngleAtOptimalFiberLength(),
+        max_contraction_velocity=muscle.getMaxContractionVelocity(),
+        fiber_damping=muscle.get_fiber_damping() if millard else 0.0,
+        min_control=muscle.getMinControl(),
+        max_control=muscle.getMaxControl(),
+        activation_time_constant=muscle.get_activation_time_constant(),
+        deactivation_time_constant=muscle.get_deactivation_time_constant(),
+        minimum_activation=muscle.get_minimum_activation(),
+        default_activation=muscle.get_default_activation(),
+        ignore_tendon_compliance=muscle.get_ignore_tendon_compliance(),
+        curves=_millard_curves(muscle) if millard else _thelen_curves(muscle),
+    )
+
+
+def _path(muscle: Any, skipped: set[str]) -> tuple[PathPoint, ...]:
+    points = muscle.getGeometryPath().getPathPointSet()
+    path = []
+    for i in range(points.getSize()):
+        point = points.get(i)
+        if point.getAbsolutePathString() in skipped:
+            continue
+        fixed = opensim.PathPoint.safeDownCast(point)
+        frame, location = fixed.getParentFrame(), fixed.get_location()
+        if frame.getConcreteClassName() not in ("Body", "Ground"):
+            location = frame.findTransformInBaseFrame().shiftFrameStationToBase(location)
+        where = (location.get(0), location.get(1), location.get(2))
+        path.append(PathPoint(fixed.getName(), frame.findBaseFrame().getName(), where))
+    return tuple(path)
+
+
+def _millard_curves(muscle: Any) -> MillardCurves:
+    active = muscle.get_ActiveForceLengthCurve()
+    velocity = muscle.get_ForceVelocityCurve()
+    passive = muscle.get_FiberForceLengthCurve()
+    tendon = muscle.get_TendonForceLengthCurve()
+    return MillardCurves(
+        active.get_min_norm_active_fiber_length(),
+        active.get_transition_norm_fiber_length(),
+        active.get_max_norm_active_fiber_length(),
+        active.get_shallow_ascending_slope(),
+        active.get_minimum_value(),
+        velocity.get_concentric_slope_at_vmax(),
+        velocity.get_concentric_slope_near_vmax(),
+        velocity.get_isometric_slope(),
+        velocity.get_eccentric_slope_at_vmax(),
+        velocity.get_eccentric_slope_near_vmax(),
+        velocity.get_max_eccentric_velocity_force_multiplier(),
+        velocity.get_concentric_curviness(),
+        velocity.get_eccentric_curviness(),
+        passive.get_strain_at_zero_force(),
+        passive.get_strain_at_one_norm_force(),
+        passive.getStiffnessAtLowForceInUse(),
+        passive.getStiffnessAtOneNormForceInUse(),
+        passive.getCurvinessInUse(),
+        tendon.get_strain_at_one_norm_force(),
+        tendon.getStiffnessAtOneNormForceInUse(),
+        tendon.getNormForceAtToeEndInUse(),
+        tendon.getCurvinessInUse(),
+    )
+
+
+def _thelen_curves(muscle: Any) -> ThelenCurves:
+    return ThelenCurves(
+        FmaxTendonStrain=muscle.get_FmaxTendonStrain(),
+        FmaxMuscleStrain=muscle.get_FmaxMuscleStrain(),
+        KshapeActive=muscle.get_KshapeActive(),
+        KshapePassive=muscle.get_KshapePassive(),
+        Af=muscle.get_Af(),
+        Flen=muscle.get_Flen(),
+        fv_linear_extrap_threshold=muscle.get_fv_linear_extrap_threshold(),
+    )

@@ -1,0 +1,223 @@
+"""`.osim` file -> `NeckSpec`, by way of OpenSim's own reader.
+
+Whatever a `NeckSpec` cannot carry is found first, named with its path in the model, and refused;
+`allow_unsupported=True` leaves it out instead and lists it in `NeckSpec.omitted`.
+"""
+
+from pathlib import Path
+from typing import Any, cast
+
+import opensim
+
+from cervjax.spec import (
+    GROUND,
+    Body,
+    Bushing,
+    Coordinate,
+    CoordinateActuator,
+    CoordinateCoupler,
+    Joint,
+    Marker,
+    MotionType,
+    NeckSpec,
+    OffsetFrame,
+    TransformAxis,
+)
+
+from .opensim_functions import UNIT_AXES, axes_of_simple_joint, read_function
+from .opensim_muscles import read_muscle
+from .opensim_support import UnsupportedComponentError, quiet_opensim, unsupported_components
+
+_MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
+
+
+def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> NeckSpec:
+    """Read an OpenSim model (any file version OpenSim 4.6 reads).
+
+    Args:
+        path: an `.osim` file.
+        allow_unsupported: leave out what cannot be carried (wrap objects, moving and conditional
+            path points, ligaments, contact, disabled components, ...) and list it in
+            `NeckSpec.omitted`, instead of raising.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not an OpenSim model, or the model is malformed.
+        UnsupportedComponentError: the model has components that a `NeckSpec` cannot carry.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no OpenSim model at {path}")
+    quiet_opensim()
+    try:
+        model = opensim.Model(str(path))
+        model.finalizeConnections()
+        model.initSystem()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"OpenSim cannot read {path}: {reason}") from error
+    if model.getBodySet().getSize() == 0:
+        raise ValueError(f"{path} holds no bodies; it is not an OpenSim model of a neck")
+    unsupported = unsupported_components(model)
+    if unsupported and not allow_unsupported:
+        raise UnsupportedComponentError(path, unsupported)
+    return _spec(model, {p.split(" ")[0] for p in unsupported}, tuple(unsupported))
+
+
+def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> NeckSpec:
+    def kept(item: Any) -> bool:
+        return item.getAbsolutePathString() not in skipped
+
+    forces = [f for f in _items(model.getForceSet()) if kept(f)]
+    muscles = [m for m in (read_muscle(f, skipped) for f in forces) if m is not None]
+    names = {m.name for m in muscles}
+    return NeckSpec(
+        name=model.getName(),
+        bodies=tuple(_body(b) for b in _items(model.getBodySet())),
+        joints=tuple(_joint(j) for j in _items(model.getJointSet())),
+        couplers=tuple(_coupler(c) for c in _items(model.getConstraintSet()) if kept(c)),
+        muscles=tuple(muscles),
+        bushings=tuple(
+            _bushing(opensim.BushingForce.safeDownCast(f))
+            for f in forces
+            if f.getConcreteClassName() == "BushingForce"
+        ),
+        markers=tuple(_marker(m) for m in _items(model.getMarkerSet())),
+        actuators=tuple(
+            _actuator(opensim.CoordinateActuator.safeDownCast(f))
+            for f in forces
+            if f.getConcreteClassName() == "CoordinateActuator"
+        ),
+        groups=_groups(model, names),
+        gravity=_vec3(model.getGravity()),
+        credits=model.getCredits(),
+        publications=model.getPublications(),
+        omitted=omitted,
+    )
+
+
+def _items(collection: Any) -> list[Any]:
+    return [collection.get(i) for i in range(collection.getSize())]
+
+
+def _vec3(vector: Any) -> tuple[float, float, float]:
+    # Adding zero turns -0.0 into 0.0.
+    return vector.get(0) + 0.0, vector.get(1) + 0.0, vector.get(2) + 0.0
+
+
+def _body(body: Any) -> Body:
+    # As stored in the file: OpenSim's own rigid body drops the inertia of a massless body.
+    inertia = tuple(float(body.get_inertia().get(i)) for i in range(6))
+    return Body(
+        body.getName(), body.getMass(), _vec3(body.getMassCenter()), cast(Any, inertia)
+    )
+
+
+def offset_frame(frame: Any) -> OffsetFrame:
+    """`frame` (nested offset frames too) relative to the body it is fixed in."""
+    base = frame.findBaseFrame()
+    transform = frame.findTransformInBaseFrame()
+    return OffsetFrame(
+        GROUND if base.getName() == GROUND else base.getName(),
+        _vec3(transform.p()),
+        _vec3(transform.R().convertRotationToBodyFixedXYZ()),
+    )
+
+
+def _joint(joint: Any) -> Joint:
+    kind = joint.getConcreteClassName()
+    coordinates = tuple(_coordinate(joint.get_coordinates(i)) for i in range(joint.numCoordinates()))
+    if kind == "CustomJoint":
+        transform = opensim.CustomJoint.safeDownCast(joint).getSpatialTransform()
+        axes = tuple(_axis(transform.getTransformAxis(i)) for i in range(6))
+    else:
+        axes = axes_of_simple_joint(kind, [c.name for c in coordinates])
+    return Joint(
+        joint.getName(),
+        kind,
+        offset_frame(joint.getParentFrame()),
+        offset_frame(joint.getChildFrame()),
+        coordinates,
+        axes,
+    )
+
+
+def _coordinate(coordinate: Any) -> Coordinate:
+    return Coordinate(
+        coordinate.getName(),
+        coordinate.getDefaultValue(),
+        (coordinate.getRangeMin(), coordinate.getRangeMax()),
+        _MOTION[coordinate.getMotionType()],
+        coordinate.getDefaultLocked(),
+        coordinate.getDefaultClamped(),
+    )
+
+
+def _axis(axis: Any) -> TransformAxis:
+    names = axis.getCoordinateNamesInArray()
+    function = read_function(axis.getFunction())
+    direction = _vec3(axis.getAxis())
+    coordinate = names.get(0) if names.getSize() else None
+    return TransformAxis(_unit(direction), coordinate, function)
+
+
+def _unit(vector: tuple[float, float, float]) -> tuple[float, float, float]:
+    if vector in UNIT_AXES:
+        return vector
+    length = sum(x * x for x in vector) ** 0.5
+    x, y, z = (component / length for component in vector)
+    return x, y, z
+
+
+def _coupler(constraint: Any) -> CoordinateCoupler:
+    coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
+    return CoordinateCoupler(
+        coupler.getName(),
+        coupler.getDependentCoordinateName(),
+        coupler.getIndependentCoordinateNames().get(0),
+        read_function(coupler.getFunction()),
+    )
+
+
+def _bushing(bushing: Any) -> Bushing:
+    return Bushing(
+        bushing.getName(),
+        offset_frame(bushing.getFrame1()),
+        offset_frame(bushing.getFrame2()),
+        _vec3(bushing.get_rotational_stiffness()),
+        _vec3(bushing.get_rotational_damping()),
+        _vec3(bushing.get_translational_stiffness()),
+        _vec3(bushing.get_translational_damping()),
+    )
+
+
+def _marker(marker: Any) -> Marker:
+    frame = marker.getParentFrame()
+    location = marker.get_location()
+    if frame.getConcreteClassName() not in ("Body", "Ground"):
+        location = frame.findTransformInBaseFrame().shiftFrameStationToBase(location)
+    return Marker(
+        marker.getName(), frame.findBaseFrame().getName(), _vec3(location), marker.get_fixed()
+    )
+
+
+def _actuator(actuator: Any) -> CoordinateActuator:
+    return CoordinateActuator(
+        actuator.getName(),
+        actuator.get_coordinate(),
+        actuator.getOptimalForce(),
+        actuator.getMinControl(),
+        actuator.getMaxControl(),
+    )
+
+
+def _groups(model: Any, muscles: set[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    forces = model.getForceSet()
+    names = opensim.ArrayStr()
+    forces.getGroupNames(names)
+    groups = []
+    for i in range(names.getSize()):
+        members = forces.getGroup(names.get(i)).getMembers()
+        listed = (members.get(k).getName() for k in range(members.getSize()))
+        groups.append((names.get(i), tuple(m for m in listed if m in muscles)))
+    return tuple(g for g in groups if g[1])
