@@ -1,0 +1,18 @@
+"""Static optimization with a certificate for every answer."""
+
+from .certificate import Certificate as Certificate, certify as certify
+from .dual_newton import DualState as DualState, solve_dual as solve_dual
+from .problem import (
+    ActivationProblem as ActivationProblem,
+    controls_from as controls_from,
+    objective as objective,
+    reduced_costs as reduced_costs,
+    supplied as supplied,
+)
+from .result import SolverResult as SolverResult
+from .static_optimization import (
+    StaticOptimization as StaticOptimization,
+    StaticOptimizationSolution as StaticOptimizationSolution,
+    solve_frame as solve_frame,
+    static_optimization as static_optimization,
+)

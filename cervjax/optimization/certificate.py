@@ -1,0 +1,77 @@
+"""Proof that an answer is the optimum: computed from the answer, not from the iteration."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .dual_newton import DualState
+from .problem import ActivationProblem, controls_from, objective, reduced_costs, supplied
+from .result import SolverResult
+
+
+class Certificate(eqx.Module):
+    """How good an answer is.
+
+    Attributes:
+        primal_residual: N m, largest imbalance of a generalized force.
+        kkt_residual: dimensionless; the largest of: distance of a control from the one that its
+            own gradient asks for, violation of a bound, and primal residual over the largest
+            generalized force (at least 1 N m).
+        duality_gap: objective minus dual objective, in units of the objective.
+        iterations: Newton steps taken.
+        result: a `SolverResult`.
+    """
+
+    primal_residual: Float[Array, ""]
+    kkt_residual: Float[Array, ""]
+    duality_gap: Float[Array, ""]
+    iterations: Int[Array, ""]
+    result: Int[Array, ""]
+
+    @property
+    def converged(self) -> Bool[Array, "*batch"]:
+        """Whether the result is CONVERGED."""
+        return self.result == SolverResult.CONVERGED
+
+
+def certify(
+    problem: ActivationProblem,
+    controls: Float[Array, " actuators"],
+    state: DualState,
+    exponent: float,
+) -> Certificate:
+    """The certificate of `controls` with the multipliers in `state`."""
+    multipliers = state.multipliers
+    worth = reduced_costs(problem, multipliers)
+    imbalance = jnp.max(jnp.abs(problem.target - supplied(problem, controls)))
+    outside = jnp.max(jnp.maximum(problem.lower - controls, controls - problem.upper))
+
+    # The natural residual of stationarity: one step down the Lagrangian's gradient, scaled by the
+    # curvature of p = 2, projected on the bounds, must not move the control.
+    marginal = exponent * problem.weight * jnp.sign(controls) * jnp.abs(controls) ** (exponent - 1)
+    downhill = controls - (marginal - worth) / (2 * problem.weight)
+    moved = jnp.max(jnp.abs(controls - jnp.clip(downhill, problem.lower, problem.upper)))
+    scale = jnp.maximum(1.0, jnp.max(jnp.abs(problem.target)))
+    kkt = jnp.maximum(jnp.maximum(moved, outside), imbalance / scale)
+
+    inner = controls_from(problem, worth, exponent)
+    dual = jnp.sum(multipliers * problem.target) - jnp.sum(worth * inner)
+    dual = dual + objective(problem, inner, exponent)
+    gap = objective(problem, controls, exponent) - dual
+
+    # Farkas: multipliers whose value exceeds whatever bounded actuators can supply.
+    most = jnp.sum(jnp.maximum(worth * problem.lower, worth * problem.upper))
+    wanted = jnp.sum(multipliers * problem.target)
+    eps = jnp.finfo(problem.target.dtype).eps
+    impossible = wanted - most > 1e3 * eps * (jnp.abs(wanted) + jnp.abs(most))
+    finite = jnp.isfinite(kkt) & jnp.isfinite(gap)
+    result = jnp.where(
+        ~finite,
+        SolverResult.NOT_FINITE,
+        jnp.where(
+            state.converged,
+            SolverResult.CONVERGED,
+            jnp.where(impossible, SolverResult.INFEASIBLE, SolverResult.MAX_STEPS_REACHED),
+        ),
+    )
+    return Certificate(imbalance, kkt, gap, state.iterations, result.astype(jnp.int32))

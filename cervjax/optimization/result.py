@@ -1,0 +1,31 @@
+"""How a solve ended."""
+
+import enum
+
+
+class SolverResult(enum.IntEnum):
+    """The outcome of one solve, stored as a number beside each answer."""
+
+    CONVERGED = 0
+    MAX_STEPS_REACHED = 1
+    NOT_FINITE = 2
+    INFEASIBLE = 3
+
+    @property
+    def message(self) -> str:
+        """What the outcome means, in a sentence."""
+        return _MESSAGES[self]
+
+
+_MESSAGES = {
+    SolverResult.CONVERGED: "The optimum was found to the stated tolerance.",
+    SolverResult.MAX_STEPS_REACHED: (
+        "The step limit was reached before the tolerance; the activations are not the optimum. "
+        "Raise max_steps, use float64, or give stronger reserves."
+    ),
+    SolverResult.NOT_FINITE: "The problem holds NaN or infinite numbers; check the motion.",
+    SolverResult.INFEASIBLE: (
+        "The muscles cannot supply the generalized forces within their bounds, and there are no "
+        "reserves to help; the multipliers prove it."
+    ),
+}

@@ -1,0 +1,218 @@
+"""Static optimization: the activations that supply a frame's generalized forces at least cost."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cervjax.dynamics import Mechanics, mechanics
+from cervjax.model import NeckModel
+from cervjax.muscle import MuscleParameters, RigidTendonState, rigid_tendon_state
+
+from .certificate import Certificate, certify
+from .dual_newton import solve_dual
+from .problem import ActivationProblem, controls_from, reduced_costs
+
+Convention = Literal["opensim", "physical"]
+
+_SLACK_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class StaticOptimization:
+    """What is minimized, and by which convention a muscle's force follows from its activation.
+
+    Attributes:
+        convention: `opensim` is what OpenSim's StaticOptimization does, to be compared with it:
+            force = activation x active fiber force of a rigid-tendon muscle, *without* the cosine
+            of the pennation angle (opensim-core issue 4390) and without passive force. `physical`
+            has both: force along the tendon = (activation x active + passive + damping) x cosine,
+            never below zero.
+        exponent: p >= 2 of the objective, the sum of weight x activation^p.
+        weighting: `none`, or `volume` for muscle volume over its mean (max isometric force x
+            optimal fiber length). Reserves have weight one.
+        max_steps: limit of Newton steps.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+
+    convention: Convention = "opensim"
+    exponent: float = 2.0
+    weighting: Literal["none", "volume"] = "none"
+    max_steps: int = 30
+
+    def __post_init__(self) -> None:
+        if self.convention not in ("opensim", "physical"):
+            raise ValueError(f"convention {self.convention!r} is not 'opensim' or 'physical'")
+        if not 2.0 <= self.exponent <= 20.0:
+            raise ValueError(f"exponent {self.exponent} is not in [2, 20]")
+        if self.weighting not in ("none", "volume"):
+            raise ValueError(f"weighting {self.weighting!r} is not 'none' or 'volume'")
+        if self.max_steps < 1:
+            raise ValueError(f"max_steps {self.max_steps} is not at least 1")
+
+
+class StaticOptimizationSolution(eqx.Module):
+    """The optimum of one frame.
+
+    Attributes:
+        activation: of each muscle.
+        muscle_force: N, along the tendon in the stated convention.
+        reserve_control, reserve_force: control, and control x optimal force (N m or N).
+        generalized_force: N m, what muscles and reserves supply, per free coordinate.
+        multipliers: per N m, of the free coordinates' equations.
+        certificate: proof of optimality.
+    """
+
+    activation: Float[Array, " muscles"]
+    muscle_force: Float[Array, " muscles"]
+    reserve_control: Float[Array, " reserves"]
+    reserve_force: Float[Array, " reserves"]
+    generalized_force: Float[Array, " free"]
+    multipliers: Float[Array, " free"]
+    certificate: Certificate
+
+
+def static_optimization(
+    model: NeckModel,
+    q: Float[Array, " q"],
+    qd: Float[Array, " q"],
+    qdd: Float[Array, " q"],
+    settings: StaticOptimization = StaticOptimization(),
+    *,
+    max_isometric_force: Float[Array, " muscles"] | None = None,
+    min_control: Float[Array, " muscles"] | None = None,
+    max_control: Float[Array, " muscles"] | None = None,
+) -> StaticOptimizationSolution:
+    """Solve one frame of one person; `jax.vmap` over frames and persons.
+
+    Differentiable, by the implicit function theorem, in the motion and in every number of the
+    model; derivatives are those of the current set of muscles at their bounds.
+
+    Args:
+        q, qd, qdd: motion, rad or m and s, in the order of `model.topology.coordinates`.
+        max_isometric_force: N; the model's own if None.
+        min_control, max_control: bounds of the activations; the model's own if None.
+    """
+    frame = mechanics(model, q, qd, qdd)
+    return solve_frame(
+        model,
+        frame,
+        settings,
+        max_isometric_force=max_isometric_force,
+        min_control=min_control,
+        max_control=max_control,
+    )
+
+
+def solve_frame(
+    model: NeckModel,
+    frame: Mechanics,
+    settings: StaticOptimization,
+    *,
+    max_isometric_force: Float[Array, " muscles"] | None = None,
+    min_control: Float[Array, " muscles"] | None = None,
+    max_control: Float[Array, " muscles"] | None = None,
+) -> StaticOptimizationSolution:
+    """`static_optimization` where the mechanics of the frame are known already."""
+    muscles = model.muscles
+    if max_isometric_force is not None:
+        muscles = eqx.tree_at(lambda m: m.max_isometric_force, muscles, max_isometric_force)
+    low = muscles.min_control if min_control is None else min_control
+    high = muscles.max_control if max_control is None else max_control
+    state = rigid_tendon_state(muscles, frame.length, frame.lengthening_speed)
+    if settings.convention == "opensim":
+        active, passive = state.active_fiber_force, jnp.zeros_like(state.active_fiber_force)
+        return _solve(model, muscles, frame, active, passive, low, high, settings)
+    return _solve_physical(model, muscles, frame, state, low, high, settings)
+
+
+def _solve_physical(
+    model: NeckModel,
+    muscles: MuscleParameters,
+    frame: Mechanics,
+    state: RigidTendonState,
+    low: Array,
+    high: Array,
+    settings: StaticOptimization,
+) -> StaticOptimizationSolution:
+    """Solve with passive force; a muscle that would have to push goes slack, and again.
+
+    Damping can exceed what a fiber that shortens fast can pull with. Such a muscle is taken out
+    of the balance; `_SLACK_ROUNDS` rounds settle which they are.
+    """
+    active = state.active_fiber_force * state.cos_pennation
+    passive = state.passive_fiber_force * state.cos_pennation
+    slack = jnp.zeros(active.shape, bool)
+    for _ in range(_SLACK_ROUNDS):
+        solution = _solve(
+            model,
+            muscles,
+            frame,
+            jnp.where(slack, 0.0, active),
+            jnp.where(slack, 0.0, passive),
+            low,
+            high,
+            settings,
+        )
+        slack = slack | (solution.muscle_force < 0)
+    return solution
+
+
+def _solve(
+    model: NeckModel,
+    muscles: MuscleParameters,
+    frame: Mechanics,
+    active: Array,
+    passive: Array,
+    low: Array,
+    high: Array,
+    settings: StaticOptimization,
+) -> StaticOptimizationSolution:
+    free = model.topology.free
+    arms = frame.moment_arm[:free]
+    reserves = model.reserves
+    directions = np.zeros((free, len(model.topology.reserves)))
+    for k, coordinate in enumerate(model.topology.reserve_coordinates):
+        directions[coordinate, k] = 1.0
+    problem = ActivationProblem(
+        matrix=jnp.concatenate(
+            [arms * active, jnp.asarray(directions, arms.dtype) * reserves.optimal_force], axis=1
+        ),
+        target=frame.generalized_force[:free] - jnp.sum(arms * passive, axis=1),
+        lower=jnp.concatenate([low, reserves.min_control]),
+        upper=jnp.concatenate([high, reserves.max_control]),
+        weight=jnp.concatenate(
+            [_weights(muscles, settings), jnp.ones_like(reserves.optimal_force)]
+        ),
+    )
+    state = solve_dual(problem, settings.exponent, settings.max_steps)
+    controls = controls_from(
+        problem, reduced_costs(problem, state.multipliers), settings.exponent
+    )
+    count = active.shape[0]
+    activation, control = controls[:count], controls[count:]
+    force = activation * active + passive
+    certificate = certify(*jax.lax.stop_gradient((problem, controls, state)), settings.exponent)
+    return StaticOptimizationSolution(
+        activation=activation,
+        muscle_force=force,
+        reserve_control=control,
+        reserve_force=control * reserves.optimal_force,
+        generalized_force=jnp.sum(arms * force, axis=1)
+        + jnp.sum(problem.matrix[:, count:] * control, axis=1),
+        multipliers=state.multipliers,
+        certificate=certificate,
+    )
+
+
+def _weights(muscles: MuscleParameters, settings: StaticOptimization) -> Array:
+    if settings.weighting == "none":
+        return jnp.ones_like(muscles.max_isometric_force)
+    volume = muscles.max_isometric_force * muscles.optimal_fiber_length
+    return volume / jnp.mean(volume)
