@@ -31,6 +31,7 @@ from .functions import (
 from .neck import NeckSpec as NeckSpec
 from .shipped import (
     SHIPPED as SHIPPED,
+    VERTEBRAE as VERTEBRAE,
     shipped_neck as shipped_neck,
     with_disc_vertebrae as with_disc_vertebrae,
 )
