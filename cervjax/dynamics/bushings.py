@@ -28,12 +28,12 @@ class BushingWrench(NamedTuple):
     """What each bushing does to the body of its frame 2, in ground; frame 1's gets the opposite.
 
     Attributes:
-        moment: N m, about ground's origin.
         force: N.
+        moment: N m, about ground's origin.
     """
 
-    moment: Float[Array, "bushings 3"]
     force: Float[Array, "bushings 3"]
+    moment: Float[Array, "bushings 3"]
 
 
 def bushing_wrenches(model: NeckModel, rest: RestFrames, state: TreeState) -> BushingWrench:
@@ -55,7 +55,7 @@ def bushing_wrenches(model: NeckModel, rest: RestFrames, state: TreeState) -> Bu
 
     force = -rotate(one.rotation, pull)
     couple = -rotate(one.rotation, rotate(transpose(rates_of), resist))
-    return BushingWrench(couple + cross(two.position, force), force)
+    return BushingWrench(force, couple + cross(two.position, force))
 
 
 class _Frame(NamedTuple):

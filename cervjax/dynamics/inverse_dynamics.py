@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.kinematics.rotation import cross, rotate, transpose
+from cervjax.contraction import contract
+from cervjax.kinematics.rotation import cross, dot, rotate, transpose
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
 from cervjax.model import NeckModel
 from cervjax.topology import Topology
@@ -47,21 +48,30 @@ def forces_from_state(
     """`inverse_dynamics` where the motion of the bodies is known already."""
     topology = model.topology
     force, moment = _inertial_wrenches(model, rest, state)
-    carried = _carried(topology)
-    force, moment = _sum(carried, force), _sum(carried, moment)
+    anchors = np.array(topology.anchor)
+    wrench = jnp.concatenate([force, moment], axis=-1)
+    # Forces and moments about ground's origin add up from the tips to the root.
+    loads: list[Array] = [jnp.zeros_like(wrench[0])] * len(topology.moving_joints)
+    for i, body in enumerate(_moving_bodies(topology)):
+        loads[anchors[body]] = loads[anchors[body]] + wrench[i]
     if topology.bushings:
-        wrench = bushing_wrenches(model, rest, state)
-        signs = _bushing_signs(topology)
-        force = force - _sum(signs, wrench.force)
-        moment = moment - _sum(signs, wrench.moment)
-    moment = moment - cross(state.center, force)
+        pulls = jnp.concatenate(bushing_wrenches(model, rest, state), axis=-1)
+        for i, (one, two) in enumerate(topology.bushing_bodies):
+            if anchors[one] >= 0:
+                loads[anchors[one]] = loads[anchors[one]] + pulls[i]
+            if anchors[two] >= 0:
+                loads[anchors[two]] = loads[anchors[two]] - pulls[i]
+    for k in reversed(range(len(loads))):
+        if topology.moving_parent[k] >= 0:
+            loads[topology.moving_parent[k]] = loads[topology.moving_parent[k]] + loads[k]
+    total = jnp.stack(loads)
+    force, moment = total[:, :3], total[:, 3:] - cross(state.center, total[:, :3])
 
-    joint = jnp.sum(state.axis[:, :3] * moment[:, None, :], axis=-1)
-    tau = jnp.sum(jacobian[:, :3] * joint[:, :, None], axis=(0, 1))
+    joint = dot(state.axis[:, :3], moment[:, None])
     if topology.slides:
-        joint = jnp.sum(state.axis[:, 3:] * force[:, None, :], axis=-1)
-        tau = tau + jnp.sum(jacobian[:, 3:] * joint[:, :, None], axis=(0, 1))
-    return tau
+        joint = jnp.concatenate([joint, dot(state.axis[:, 3:], force[:, None])], axis=1)
+    share = jacobian[:, : joint.shape[1]]
+    return contract("mi,miq->q", joint, share)
 
 
 def _inertial_wrenches(
@@ -90,26 +100,3 @@ def _inertial_wrenches(
 
 def _moving_bodies(topology: Topology) -> np.ndarray:
     return np.array([b for b, anchor in enumerate(topology.anchor) if anchor >= 0])
-
-
-def _carried(topology: Topology) -> np.ndarray:
-    """`[moving, carried bodies]`: which bodies each moving joint carries."""
-    anchors = np.array(topology.anchor)[_moving_bodies(topology)]
-    return np.array(
-        [np.isin(anchors, list(topology.subtree(k))) for k in range(len(topology.moving_joints))],
-        dtype=float,
-    )
-
-
-def _bushing_signs(topology: Topology) -> np.ndarray:
-    """`[moving, bushings]`: +1 where a joint carries frame 2 only, -1 where frame 1 only."""
-    anchors = np.array(topology.anchor)[np.array(topology.bushing_bodies, dtype=int)]
-    signs = [
-        np.isin(anchors[:, 1], list(tree)).astype(float) - np.isin(anchors[:, 0], list(tree))
-        for tree in (topology.subtree(k) for k in range(len(topology.moving_joints)))
-    ]
-    return np.array(signs)
-
-
-def _sum(mask: np.ndarray, vectors: Float[Array, "n 3"]) -> Float[Array, "moving 3"]:
-    return jnp.tensordot(jnp.asarray(mask, vectors.dtype), vectors, axes=1)

@@ -15,7 +15,7 @@ from cervjax.model import NeckModel
 from cervjax.topology import Topology
 
 from .poses import anchor_poses
-from .rotation import cross, rotate
+from .rotation import cross, dot, rotate
 from .tree import RestFrames, TreeState, rest_frames, tree_state
 
 
@@ -60,7 +60,7 @@ def paths_from_state(
     points = position[anchor] + rotate(rotation[anchor], in_anchor)
 
     span = points[last] - points[first]
-    squared = jnp.sum(span**2, axis=-1)
+    squared = dot(span, span)
     # Coincident points: length zero, and a zero gradient rather than NaN.
     apart = squared > 0
     distance = jnp.where(apart, jnp.sqrt(jnp.where(apart, squared, 1.0)), 0.0)
@@ -73,8 +73,8 @@ def paths_from_state(
     twist = body_twists(state, jacobian, topology)
     relative = (twist[pairs[1]] - twist[pairs[0]])[which.reshape(-1)]  # [across, q, 6]
     pull = direction[across]
-    wrench = jnp.concatenate([cross(points[first[across]], pull), pull], axis=-1)
-    arm = -jnp.sum(relative * wrench[:, None, :], axis=-1)  # [across, q]
+    couple = cross(points[first[across]], pull)
+    arm = -dot(relative[..., :3], couple[:, None]) - dot(relative[..., 3:], pull[:, None])
 
     lengths = _sum_by_muscle(distance, _owners(topology), len(topology.muscles))
     arms = _sum_by_muscle(arm, _owners(topology)[across], len(topology.muscles))
@@ -86,19 +86,26 @@ def body_twists(
 ) -> Float[Array, "n q 6"]:
     """Twist (angular velocity, velocity at ground's origin) of ground and each moving body per
     unit speed of each coordinate."""
-    turning = jnp.concatenate(
-        [state.axis[:, :3], cross(jnp.broadcast_to(state.center[:, None], state.axis[:, :3].shape),
-                                  state.axis[:, :3])], axis=-1
-    )  # fmt: skip
-    joint = jnp.sum(jacobian[:, :3, :, None] * turning[:, :, None, :], axis=1)
+    center = jnp.broadcast_to(state.center[:, None], state.axis[:, :3].shape)
+    turning = jnp.concatenate([state.axis[:, :3], cross(center, state.axis[:, :3])], axis=-1)
+    joint = _along(jacobian[:, :3], turning)
     if topology.slides:
-        sliding = jnp.concatenate([jnp.zeros_like(state.axis[:, 3:]), state.axis[:, 3:]], axis=-1)
-        joint = joint + jnp.sum(jacobian[:, 3:, :, None] * sliding[:, :, None, :], axis=1)
-    count = len(topology.moving_joints)
-    carried = np.zeros((count + 1, count))
-    for k in range(count):
-        carried[[b + 1 for b in topology.subtree(k)], k] = 1.0
-    return jnp.tensordot(jnp.asarray(carried, joint.dtype), joint, axes=1)
+        slide = state.axis[:, 3:]
+        joint = joint + _along(
+            jacobian[:, 3:], jnp.concatenate([jnp.zeros_like(slide), slide], axis=-1)
+        )
+    twists = [jnp.zeros_like(joint[0])]
+    for k, parent in enumerate(topology.moving_parent):
+        twists.append(twists[parent + 1] + joint[k])
+    return jnp.stack(twists)
+
+
+def _along(
+    jacobian: Float[Array, "moving 3 q"], twists: Float[Array, "moving 3 6"]
+) -> Float[Array, "moving q 6"]:
+    """Twist of each joint per unit speed of each coordinate."""
+    parts = jacobian[..., None] * twists[:, :, None, :]
+    return parts[:, 0] + parts[:, 1] + parts[:, 2]
 
 
 def _segments(topology: Topology) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,7 @@ def _joint_inputs(model: NeckModel, rest: RestFrames, motion: AxisMotion) -> dic
 
     spin = rates[:, :3, None] * axes
     spin12 = spin[:, 0] + spin[:, 1]
-    swing = jnp.sum(changes[:, :3, None] * axes, axis=1)
+    swing = _combine(changes[:, :3], axes)
     swing = swing + cross(spin[:, 0], spin[:, 1]) + cross(spin12, spin[:, 2])
     inputs = {
         "frame_rotation": rest.joint_rotation,
@@ -136,8 +136,14 @@ def _joint_inputs(model: NeckModel, rest: RestFrames, motion: AxisMotion) -> dic
     if model.topology.slides:
         slide = model.joint_axis[:, 3:]
         for name, values in zip(("slide", "slide_rate", "slide_change"), motion, strict=True):
-            inputs[name] = jnp.sum(values[:, 3:, None] * slide, axis=1)
+            inputs[name] = _combine(values[:, 3:], slide)
     return inputs
+
+
+def _combine(amounts: Float[Array, "moving 3"], axes: Float[Array, "moving 3 3"]) -> Array:
+    """The sum of the three `axes` of each joint times `amounts`."""
+    a = amounts[..., None] * axes
+    return a[:, 0] + a[:, 1] + a[:, 2]
 
 
 def _step(parent: tuple, joint: dict[str, Array]) -> tuple:
@@ -172,5 +178,5 @@ def _step(parent: tuple, joint: dict[str, Array]) -> tuple:
         center_velocity + sweep,
         center_acceleration + cross(child_alpha, back) + cross(child_omega, sweep),
     )
-    axis = jnp.sum(frame * joint["axes"][:, None, :], axis=-1)
+    axis = rotate(frame, joint["axes"])
     return state, (*state, axis, center)

@@ -29,7 +29,7 @@ class Certificate(eqx.Module):
     result: Int[Array, ""]
 
     @property
-    def converged(self) -> Bool[Array, "*batch"]:
+    def converged(self) -> Bool[Array, ""]:
         """Whether the result is CONVERGED."""
         return self.result == SolverResult.CONVERGED
 

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from cervjax.contraction import contract
+
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied
 
 _LINE_SEARCH_STEPS = 5
@@ -29,9 +31,9 @@ class DualState(NamedTuple):
         converged: whether the balance was met to rounding.
     """
 
-    multipliers: Float[Array, "equations *batch"]
-    iterations: Int[Array, "*batch"]
-    converged: Bool[Array, "*batch"]
+    multipliers: Float[Array, " equations"]
+    iterations: Int[Array, ""]
+    converged: Bool[Array, ""]
 
 
 def solve_dual(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
@@ -47,7 +49,7 @@ def solve_dual(problem: ActivationProblem, exponent: float, max_steps: int) -> D
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _solve(exponent: float, max_steps: int, problem: ActivationProblem) -> tuple:
-    return tuple(_batched(exponent, max_steps)(*problem))
+    return tuple(_newton(problem, exponent, max_steps))
 
 
 @_solve.defjvp
@@ -60,30 +62,9 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
 
     _, moved = jax.jvp(shortfall, (problem,), (change,))
     curvature = _curvature(problem, reduced_costs(problem, multipliers), exponent)
-    step = jnp.sum(_inverse(_regularized(problem, curvature)) * moved[None], axis=1)
+    step = contract("ij,j->i", _inverse(_regularized(problem, curvature)), moved)
     zero = jax.custom_derivatives.zero_from_primal
     return (multipliers, iterations, converged), (step, zero(iterations), zero(converged))
-
-
-def _batched(exponent: float, max_steps: int):
-    """The iteration for one problem, which vmap turns into one with the batch axis last."""
-    run = partial(_newton, exponent=exponent, max_steps=max_steps)
-
-    @jax.custom_batching.custom_vmap
-    def solve(*problem: Array) -> DualState:
-        return run(ActivationProblem(*problem))
-
-    @solve.def_vmap
-    def _(size: int, batched: list[bool], *problem: Array) -> tuple[DualState, DualState]:
-        last = [
-            jnp.moveaxis(x, 0, -1) if is_batched else jnp.broadcast_to(x[..., None], (*x.shape, size))
-            for x, is_batched in zip(problem, batched, strict=True)
-        ]
-        solution = run(ActivationProblem(*last))
-        first = jax.tree.map(lambda x: jnp.moveaxis(x, -1, 0), solution)
-        return first, DualState(True, True, True)  # type: ignore[arg-type]
-
-    return solve
 
 
 class _Iterate(NamedTuple):
@@ -100,10 +81,10 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
     def advance(it: _Iterate) -> _Iterate:
         worth = reduced_costs(problem, it.multipliers)
         controls = controls_from(problem, worth, exponent)
-        parts = problem.matrix * controls[None]
-        shortfall = problem.target - jnp.sum(parts, axis=1)
-        size = jnp.sum(jnp.abs(parts), axis=1) + jnp.abs(problem.target)
-        met = jnp.max(jnp.abs(shortfall), axis=0) <= tolerance * jnp.max(size, axis=0)
+        shortfall = problem.target - supplied(problem, controls)
+        size = contract("ek,k->e", jnp.abs(problem.matrix), jnp.abs(controls))
+        size = jnp.max(size + jnp.abs(problem.target))
+        met = jnp.max(jnp.abs(shortfall)) <= tolerance * size
 
         curvature = _curvature(problem, worth, exponent)
         direction = _solve_spd(_regularized(problem, curvature), shortfall)
@@ -118,16 +99,15 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
             it.done | met,
         )
 
-    batch = problem.target.shape[1:]
     start = _Iterate(
         _start(problem, exponent),
         jnp.array(0),
-        jnp.zeros(batch, int),
-        jnp.zeros(batch, bool),
-        ~jnp.isfinite(jnp.sum(problem.target, axis=0) + jnp.sum(problem.matrix, axis=(0, 1))),
+        jnp.array(0),
+        jnp.array(False),
+        ~(jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))),
     )
     end = jax.lax.while_loop(
-        lambda it: (it.step < max_steps) & ~jnp.all(it.done), advance, start
+        lambda it: (it.step < max_steps) & ~it.done, advance, start
     )
     return DualState(end.multipliers, end.iterations, end.met)
 
@@ -153,16 +133,10 @@ def _curvature(problem: ActivationProblem, worth: Array, exponent: float) -> Arr
 def _regularized(problem: ActivationProblem, curvature: Array) -> Array:
     """`matrix @ diag(curvature) @ matrix^T`, kept positive definite where muscles saturate."""
     matrix = problem.matrix
-    count = matrix.shape[0]
-    rows = []
-    for i in range(count):
-        scaled = matrix[i] * curvature
-        rows.append(jnp.sum(scaled[None] * matrix, axis=1))
-    hessian = jnp.stack(rows)
+    hessian = contract("ik,jk->ij", matrix * curvature, matrix)
     eps = jnp.finfo(matrix.dtype).eps
-    floor = eps * jnp.sum(matrix**2 / problem.weight[None], axis=(0, 1)) / count
-    eye = jnp.eye(count, dtype=matrix.dtype).reshape(count, count, *[1] * (matrix.ndim - 2))
-    return hessian + (floor + jnp.finfo(matrix.dtype).tiny) * eye
+    floor = eps * jnp.sum(matrix**2 / problem.weight) / len(matrix)
+    return hessian + (floor + jnp.finfo(matrix.dtype).tiny) * jnp.eye(len(matrix), dtype=matrix.dtype)
 
 
 def _solve_spd(matrix: Array, right: Array) -> Array:
@@ -170,25 +144,20 @@ def _solve_spd(matrix: Array, right: Array) -> Array:
 
 
 def _inverse(matrix: Array) -> Array:
-    count = matrix.shape[0]
-    eye = jnp.eye(count, dtype=matrix.dtype).reshape(count, count, *[1] * (matrix.ndim - 2))
-    return _eliminate(matrix, jnp.broadcast_to(eye, matrix.shape))
+    return _eliminate(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
 
 
 def _eliminate(matrix: Array, right: Array) -> Array:
-    """Gauss-Jordan elimination of positive definite systems along the batch.
+    """Gauss-Jordan elimination of a positive definite system.
 
-    A loop over the pivots: LAPACK would be called once per row of the batch, and unrolled, XLA
-    would recompute the chain.
+    As array operations over the whole table, because under vmap LAPACK would be called once per
+    row of the batch.
     """
-    count = matrix.shape[0]
-
-    def pivot(k: Array, table: Array) -> Array:
-        row = table[k] / table[k][k]
-        factor = table[:, k]
-        return (table - factor[:, None] * row[None]).at[k].set(row)
-
-    table = jax.lax.fori_loop(0, count, pivot, jnp.concatenate([matrix, right], axis=1))
+    count = len(matrix)
+    table = jnp.concatenate([matrix, right], axis=1)
+    for k in range(count):
+        row = table[k] / table[k, k]
+        table = (table - table[:, k, None] * row).at[k].set(row)
     return table[:, count:]
 
 
@@ -197,11 +166,11 @@ def _line_search(
 ) -> Array:
     """Length of the step: one, or the root of the dual's derivative where that comes before."""
     change = reduced_costs(problem, direction)
-    gain = jnp.sum(direction * problem.target, axis=0)
+    gain = jnp.sum(direction * problem.target)
 
     def slope(length: Array) -> Array:
-        controls = controls_from(problem, worth + length[None] * change, exponent)
-        return gain - jnp.sum(change * controls, axis=0)
+        controls = controls_from(problem, worth + length * change, exponent)
+        return gain - jnp.sum(change * controls)
 
     zero, one = jnp.zeros_like(gain), jnp.ones_like(gain)
     at_zero, at_one = slope(zero), slope(one)

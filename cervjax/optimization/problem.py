@@ -4,14 +4,15 @@
     subject to  matrix @ x = target,   lower <= x <= upper
 
 Its dual has one multiplier per equation, and the actuators follow from the multipliers in closed
-form. All functions take arrays with the equation or actuator axes first and any batch axes last,
-so that the batch is what the machine's vectors run along.
+form.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from cervjax.contraction import contract
 
 
 class ActivationProblem(NamedTuple):
@@ -24,23 +25,23 @@ class ActivationProblem(NamedTuple):
         weight: positive weights of the objective.
     """
 
-    matrix: Float[Array, "equations actuators *batch"]
-    target: Float[Array, "equations *batch"]
-    lower: Float[Array, "actuators *batch"]
-    upper: Float[Array, "actuators *batch"]
-    weight: Float[Array, "actuators *batch"]
+    matrix: Float[Array, "equations actuators"]
+    target: Float[Array, " equations"]
+    lower: Float[Array, " actuators"]
+    upper: Float[Array, " actuators"]
+    weight: Float[Array, " actuators"]
 
 
 def reduced_costs(
-    problem: ActivationProblem, multipliers: Float[Array, "equations *batch"]
-) -> Float[Array, "actuators *batch"]:
+    problem: ActivationProblem, multipliers: Float[Array, " equations"]
+) -> Float[Array, " actuators"]:
     """`matrix^T @ multipliers`: what a unit of each control is worth."""
-    return jnp.sum(problem.matrix * multipliers[:, None], axis=0)
+    return contract("ek,e->k", problem.matrix, multipliers)
 
 
 def controls_from(
-    problem: ActivationProblem, worth: Float[Array, "actuators *batch"], exponent: float
-) -> Float[Array, "actuators *batch"]:
+    problem: ActivationProblem, worth: Float[Array, " actuators"], exponent: float
+) -> Float[Array, " actuators"]:
     """The controls that minimize the Lagrangian where a unit of control is worth `worth`."""
     scaled = worth / (exponent * problem.weight)
     if exponent != 2.0:
@@ -51,14 +52,14 @@ def controls_from(
 
 
 def supplied(
-    problem: ActivationProblem, controls: Float[Array, "actuators *batch"]
-) -> Float[Array, "equations *batch"]:
+    problem: ActivationProblem, controls: Float[Array, " actuators"]
+) -> Float[Array, " equations"]:
     """`matrix @ controls`."""
-    return jnp.sum(problem.matrix * controls[None], axis=1)
+    return contract("ek,k->e", problem.matrix, controls)
 
 
 def objective(
-    problem: ActivationProblem, controls: Float[Array, "actuators *batch"], exponent: float
-) -> Float[Array, "*batch"]:
+    problem: ActivationProblem, controls: Float[Array, " actuators"], exponent: float
+) -> Float[Array, ""]:
     """The weighted sum of powers of the controls."""
-    return jnp.sum(problem.weight * jnp.abs(controls) ** exponent, axis=0)
+    return jnp.sum(problem.weight * jnp.abs(controls) ** exponent)
