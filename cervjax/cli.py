@@ -1,0 +1,178 @@
+"""The `cervjax` command: files in, files out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import tyro
+
+from .model import NeckModel
+from .motion import Motion, read_storage
+from .optimization import StaticOptimization
+from .personalization import Personalizer, Subject
+from .solve import solve_motion, write_solution
+from .spec import SHIPPED, NeckSpec, shipped_neck, write_tables
+
+Model = Annotated[str, tyro.conf.Positional]
+
+
+def load_neck(model: str, *, allow_unsupported: bool = False) -> NeckSpec:
+    """A shipped neck by its name, or an `.osim` file.
+
+    Raises:
+        FileNotFoundError, ValueError: it is neither, or cannot be converted.
+    """
+    if model in SHIPPED:
+        return shipped_neck(model)
+    if not Path(model).exists() and not model.endswith(".osim"):
+        raise FileNotFoundError(
+            f"{model!r} is neither a file nor a shipped neck ({', '.join(SHIPPED)})"
+        )
+    from conversion.opensim_reader import read_osim
+
+    return read_osim(model, allow_unsupported=allow_unsupported)
+
+
+def solve(
+    model: Model,
+    motion: Annotated[Path, tyro.conf.Positional],
+    out: Path,
+    step: int = 1,
+    convention: Literal["opensim", "physical"] = "opensim",
+    exponent: float = 2.0,
+    weighting: Literal["none", "volume"] = "none",
+    reserve: float | None = None,
+    lowpass: float | None = None,
+    precision: Literal["float64", "float32"] = "float64",
+    allow_unsupported: bool = False,
+) -> None:
+    """Muscle forces behind a head movement, each frame with its certificate.
+
+    Args:
+        model: an .osim file, or a shipped neck: hyoid-repaired, hyoid.
+        motion: a .mot or .sto file with the model's free coordinates.
+        out: folder for inverse_dynamics.sto, StaticOptimization_activation.sto,
+            StaticOptimization_force.sto and certificate.sto.
+        step: solve every step-th frame; derivatives use all of them.
+        convention: opensim (what its tool does) or physical (pennation and passive force).
+        exponent: p >= 2 of the objective, the sum of activation^p.
+        weighting: weights of the activations: none, or muscle volume.
+        reserve: optimal force (N m) of one reserve per free coordinate, instead of the model's
+            own; 1 where the model has none.
+        lowpass: cutoff (Hz) of a zero-phase Butterworth filter on the motion first.
+        precision: of the computation.
+        allow_unsupported: leave out model components that cannot be converted, and list them.
+    """
+    jax.config.update("jax_enable_x64", True)
+    spec = load_neck(model, allow_unsupported=allow_unsupported)
+    for path in spec.omitted:
+        print(f"left out: {path}", file=sys.stderr)
+    if reserve is not None or not spec.actuators:
+        spec = spec.with_reserves(1.0 if reserve is None else reserve)
+    settings = StaticOptimization(convention, exponent, weighting)
+    moved = Motion.from_storage(read_storage(motion), spec)
+    if lowpass is not None:
+        moved = moved.lowpass(lowpass)
+    neck = NeckModel.from_spec(spec, dtype=precision)
+    solved = solve_motion(spec, neck, moved, settings, step=step)
+    for path in write_solution(solved, out):
+        print(path)
+    certificate = solved.solution.certificate
+    print(
+        f"{len(solved.time)} frames of {spec.name}, convention {convention}: largest KKT residual "
+        f"{certificate.kkt_residual.max():.1e}, largest imbalance "
+        f"{certificate.primal_residual.max():.1e} N m"
+    )
+    if not solved.converged:
+        failures = solved.failures()
+        listed = "\n  ".join(failures[:10])
+        raise SystemExit(f"{len(failures)} frames are not at their optimum:\n  {listed}")
+
+
+def personalize(
+    model: Model,
+    out: Path,
+    neck_length: float = 1.0,
+    shoulder_width: float = 1.0,
+    head_mass: float = 1.0,
+    strength: float = 1.0,
+    flexor_strength: float = 1.0,
+    extensor_strength: float = 1.0,
+    inertia: Literal["affine", "opensim"] = "affine",
+    allow_unsupported: bool = False,
+) -> None:
+    """Write a person's neck as an .osim file. All sizes are ratios to the model.
+
+    Args:
+        model: an .osim file, or a shipped neck: hyoid-repaired, hyoid.
+        out: the .osim file to write.
+        neck_length: of the vertebrae along y.
+        shoulder_width: of clavicles and scapulae along z.
+        head_mass: mass and inertia of the skull.
+        strength: max isometric force of every muscle.
+        flexor_strength: further, of the flexors.
+        extensor_strength: further, of the extensors.
+        inertia: rule for the inertia of scaled vertebrae.
+        allow_unsupported: leave out model components that cannot be converted.
+    """
+    from conversion.opensim_writer import write_osim
+
+    jax.config.update("jax_enable_x64", True)
+    spec = load_neck(model, allow_unsupported=allow_unsupported)
+    subject = Subject.of(
+        neck_length=neck_length,
+        shoulder_width=shoulder_width,
+        head_mass=head_mass,
+        strength=strength,
+        flexor_strength=flexor_strength,
+        extensor_strength=extensor_strength,
+    )
+    person = Personalizer(spec, inertia=inertia)(subject)
+    write_osim(person.to_spec(spec, out.stem), out)
+    print(out)
+
+
+def convert(
+    model: Model,
+    out: Annotated[Path, tyro.conf.Positional],
+    allow_unsupported: bool = False,
+) -> None:
+    """Convert a neck: to an OpenSim model (.osim), a MuJoCo model (.xml), or a folder of tables.
+
+    Args:
+        model: an .osim file, or a shipped neck: hyoid-repaired, hyoid.
+        out: a path that ends in .osim or .xml, or a folder.
+        allow_unsupported: leave out model components that cannot be converted, and list them.
+    """
+    spec = load_neck(model, allow_unsupported=allow_unsupported)
+    for path in spec.omitted:
+        print(f"left out: {path}", file=sys.stderr)
+    if out.suffix == ".osim":
+        from conversion.opensim_writer import write_osim
+
+        write_osim(spec, out)
+    elif out.suffix == ".xml":
+        from conversion.mjcf_writer import write_mjcf
+
+        write_mjcf(spec, out)
+    else:
+        write_tables(spec, out)
+    print(out)
+
+
+def main() -> None:
+    """Run the command line; errors in the input end as one line and exit code 2."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"solve": solve, "personalize": personalize, "convert": convert},
+            prog="cervjax",
+            description="Muscle forces of the human neck, each with its certificate.",
+        )
+    except (ValueError, OSError) as error:
+        print(f"cervjax: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""MuJoCo's C engine as a second opinion on a neck, in a `NeckModel`'s own coordinates."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import equinox as eqx
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from cervjax.model import NeckModel
+from cervjax.spec import NeckSpec
+
+from .mjcf_writer import load_mjcf, mujoco_joints, write_mjcf
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """What MuJoCo says of one frame, in OpenSim's signs; SI units.
+
+    Attributes:
+        rotation, position: poses of the bodies, without ground.
+        length: of the muscle paths.
+        moment_arm: in the coordinates `q`.
+        generalized_force: of inverse dynamics without bushings, projected onto `q`.
+    """
+
+    rotation: Float[np.ndarray, "bodies 3 3"]
+    position: Float[np.ndarray, "bodies 3"]
+    length: Float[np.ndarray, " muscles"]
+    moment_arm: Float[np.ndarray, "q muscles"]
+    generalized_force: Float[np.ndarray, " q"]
+
+
+class MujocoNeck:
+    """The MJCF of a neck, driven by the coordinates of its `NeckModel`."""
+
+    def __init__(self, spec: NeckSpec, model: NeckModel) -> None:
+        """Write `spec` as MJCF, compile it, and keep the coordinate map of `model`."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "neck.xml"
+            write_mjcf(spec, path, impossible_inertia="after_compilation")
+            self._mujoco = load_mjcf(path)
+        # Positions are set exactly on the couplers; soft constraints must not add to them.
+        self._mujoco.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_CONSTRAINT
+        self._data = mujoco.MjData(self._mujoco)
+        moving = {spec.joints[k].name: i for i, k in enumerate(model.topology.moving_joints)}
+        self._axes = tuple(
+            np.array(rows)
+            for rows in zip(*((moving[j], i) for _, j, i in mujoco_joints(spec)), strict=True)
+        )
+        self._bodies = [self._mujoco.body(b.name).id for b in spec.bodies]
+        self._motion = eqx.filter_jit(model.coordinates.motion)
+        self._jacobian = eqx.filter_jit(model.coordinates.jacobian)
+
+    def __call__(
+        self,
+        q: Float[np.ndarray, " q"],
+        qd: Float[np.ndarray, " q"],
+        qdd: Float[np.ndarray, " q"],
+    ) -> EngineResult:
+        """Evaluate one frame."""
+        engine, data = self._mujoco, self._data
+        motion = self._motion(q, qd, qdd)
+        jacobian = np.asarray(self._jacobian(q))[self._axes]
+        data.qpos[:], data.qvel[:], data.qacc[:] = (np.asarray(x)[self._axes] for x in motion)
+        mujoco.mj_forward(engine, data)
+        data.qacc[:] = np.asarray(motion.acceleration)[self._axes]
+        mujoco.mj_inverse(engine, data)
+        return EngineResult(
+            data.xmat.reshape(-1, 3, 3)[self._bodies].copy(),
+            data.xpos[self._bodies].copy(),
+            data.ten_length.copy(),
+            -(_tendon_jacobian(engine, data) @ jacobian).T,
+            jacobian.T @ data.qfrc_inverse,
+        )
+
+
+def _tendon_jacobian(
+    engine: mujoco.MjModel, data: mujoco.MjData
+) -> Float[np.ndarray, "muscles joints"]:
+    """MuJoCo's sparse tendon Jacobian, made dense."""
+    dense = np.zeros((engine.ntendon, engine.nv))
+    for row, (start, count) in enumerate(
+        zip(engine.ten_J_rowadr, engine.ten_J_rownnz, strict=True)
+    ):
+        stored = slice(start, start + count)
+        dense[row, engine.ten_J_colind[stored]] = data.ten_J[stored]
+    return dense

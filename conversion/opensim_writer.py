@@ -1,0 +1,269 @@
+"""`NeckSpec` -> `.osim` (document version 40600, read by OpenSim 4.5 and later)."""
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from pathlib import Path
+
+from cervjax.spec import (
+    GROUND,
+    Bushing,
+    Constant,
+    Coordinate,
+    Function,
+    Joint,
+    LinearFunction,
+    MillardCurves,
+    MultiplierFunction,
+    Muscle,
+    NeckSpec,
+    OffsetFrame,
+    PiecewiseLinearFunction,
+    PolynomialFunction,
+    SimmSpline,
+    ThelenCurves,
+)
+
+_AXES = ("rotation1", "rotation2", "rotation3", "translation1", "translation2", "translation3")
+
+
+def write_osim(spec: NeckSpec, path: str | Path) -> None:
+    """Write `spec` as an OpenSim model; the file appears whole or not at all.
+
+    What `NeckSpec` does not carry (geometry for display, say) is not in the file.
+    """
+    path = Path(path)
+    root = ET.Element("OpenSimDocument", Version="40600")
+    model = _named(root, "Model", spec.name)
+    _text(model, "gravity", _numbers(spec.gravity))
+    _text(model, "credits", spec.credits)
+    _text(model, "publications", spec.publications)
+    _text(model, "length_units", "meters")
+    _text(model, "force_units", "N")
+    bodies = _set(model, "BodySet")
+    for body in spec.bodies:
+        element = _named(bodies, "Body", body.name)
+        _text(element, "mass", _number(body.mass))
+        _text(element, "mass_center", _numbers(body.mass_center))
+        _text(element, "inertia", _numbers(body.inertia))
+    joints = _set(model, "JointSet")
+    for joint in spec.joints:
+        _joint(joints, joint)
+    constraints = _set(model, "ConstraintSet")
+    for coupler in spec.couplers:
+        element = _named(constraints, "CoordinateCouplerConstraint", coupler.name)
+        _text(element, "isEnforced", "true")
+        _function(ET.SubElement(element, "coupled_coordinates_function"), coupler.function)
+        _text(element, "independent_coordinate_names", coupler.independent)
+        _text(element, "dependent_coordinate_name", coupler.dependent)
+    _forces(model, spec)
+    markers = _set(model, "MarkerSet")
+    for marker in spec.markers:
+        element = _named(markers, "Marker", marker.name)
+        _text(element, "socket_parent_frame", _body_path(marker.body))
+        _text(element, "location", _numbers(marker.location))
+        _text(element, "fixed", _flag(marker.fixed))
+    ET.indent(root, "\t")
+    partial = path.with_name(f".{path.name}.partial")
+    ET.ElementTree(root).write(partial, encoding="UTF-8", xml_declaration=True)
+    os.replace(partial, path)
+
+
+def _joint(parent: ET.Element, joint: Joint) -> None:
+    element = _named(parent, joint.kind, joint.name)
+    ends = [(f"{end.body}_offset", end) for end in (joint.parent, joint.child)]
+    _text(element, "socket_parent_frame", ends[0][0])
+    _text(element, "socket_child_frame", ends[1][0])
+    if joint.coordinates:
+        coordinates = ET.SubElement(element, "coordinates")
+        for coordinate in joint.coordinates:
+            _coordinate(coordinates, coordinate)
+    frames = ET.SubElement(element, "frames")
+    for name, end in ends:
+        _frame(frames, name, end)
+    if joint.kind == "CustomJoint":
+        transform = ET.SubElement(element, "SpatialTransform")
+        for name, axis in zip(_AXES, joint.axes, strict=True):
+            entry = _named(transform, "TransformAxis", name)
+            _text(entry, "coordinates", axis.coordinate or "")
+            _text(entry, "axis", _numbers(axis.axis))
+            _function(entry, axis.function, name="function")
+
+
+def _coordinate(parent: ET.Element, coordinate: Coordinate) -> None:
+    element = _named(parent, "Coordinate", coordinate.name)
+    _text(element, "default_value", _number(coordinate.default_value))
+    _text(element, "range", _numbers(coordinate.range))
+    _text(element, "clamped", _flag(coordinate.clamped))
+    _text(element, "locked", _flag(coordinate.locked))
+
+
+def _frame(parent: ET.Element, name: str, frame: OffsetFrame) -> None:
+    element = _named(parent, "PhysicalOffsetFrame", name)
+    _text(element, "socket_parent", _body_path(frame.body))
+    _text(element, "translation", _numbers(frame.translation))
+    _text(element, "orientation", _numbers(frame.orientation))
+
+
+def _forces(model: ET.Element, spec: NeckSpec) -> None:
+    forces = _set(model, "ForceSet")
+    for muscle in spec.muscles:
+        _muscle(forces, muscle)
+    for bushing in spec.bushings:
+        _bushing(forces, bushing)
+    for actuator in spec.actuators:
+        element = _named(forces, "CoordinateActuator", actuator.name)
+        _text(element, "min_control", _number(actuator.min_control))
+        _text(element, "max_control", _number(actuator.max_control))
+        _text(element, "coordinate", actuator.coordinate)
+        _text(element, "optimal_force", _number(actuator.optimal_force))
+    force_set = model.find("ForceSet")
+    groups = ET.SubElement(force_set if force_set is not None else model, "groups")
+    for name, members in spec.groups:
+        element = _named(groups, "ObjectGroup", name)
+        _text(element, "members", " ".join(members))
+
+
+def _muscle(parent: ET.Element, muscle: Muscle) -> None:
+    millard = isinstance(muscle.curves, MillardCurves)
+    kind = "Millard2012EquilibriumMuscle" if millard else "Thelen2003Muscle"
+    element = _named(parent, kind, muscle.name)
+    _text(element, "min_control", _number(muscle.min_control))
+    _text(element, "max_control", _number(muscle.max_control))
+    path = _named(element, "GeometryPath", "path")
+    points = ET.SubElement(ET.SubElement(path, "PathPointSet"), "objects")
+    for point in muscle.path:
+        entry = _named(points, "PathPoint", point.name)
+        _text(entry, "socket_parent_frame", _body_path(point.body))
+        _text(entry, "location", _numbers(point.location))
+    for name in (
+        "max_isometric_force",
+        "optimal_fiber_length",
+        "tendon_slack_length",
+        "pennation_angle_at_optimal",
+        "max_contraction_velocity",
+        "default_activation",
+        "activation_time_constant",
+        "deactivation_time_constant",
+        "minimum_activation",
+    ):
+        _text(element, name, _number(getattr(muscle, name)))
+    _text(element, "ignore_tendon_compliance", _flag(muscle.ignore_tendon_compliance))
+    if isinstance(muscle.curves, MillardCurves):
+        _text(element, "fiber_damping", _number(muscle.fiber_damping))
+        _millard_curves(element, muscle.name, muscle.curves)
+    else:
+        _thelen_curves(element, muscle.curves)
+
+
+def _millard_curves(parent: ET.Element, muscle: str, curves: MillardCurves) -> None:
+    def curve(kind: str, **values: float) -> None:
+        element = _named(parent, kind, f"{muscle}_{kind}")
+        for name, value in values.items():
+            _text(element, name, _number(value))
+
+    curve(
+        "ActiveForceLengthCurve",
+        min_norm_active_fiber_length=curves.min_norm_active_fiber_length,
+        transition_norm_fiber_length=curves.transition_norm_fiber_length,
+        max_norm_active_fiber_length=curves.max_norm_active_fiber_length,
+        shallow_ascending_slope=curves.shallow_ascending_slope,
+        minimum_value=curves.minimum_value,
+    )
+    curve(
+        "ForceVelocityCurve",
+        concentric_slope_at_vmax=curves.concentric_slope_at_vmax,
+        concentric_slope_near_vmax=curves.concentric_slope_near_vmax,
+        isometric_slope=curves.isometric_slope,
+        eccentric_slope_at_vmax=curves.eccentric_slope_at_vmax,
+        eccentric_slope_near_vmax=curves.eccentric_slope_near_vmax,
+        max_eccentric_velocity_force_multiplier=curves.max_eccentric_velocity_force_multiplier,
+        concentric_curviness=curves.concentric_curviness,
+        eccentric_curviness=curves.eccentric_curviness,
+    )
+    curve(
+        "FiberForceLengthCurve",
+        strain_at_zero_force=curves.passive_strain_at_zero_force,
+        strain_at_one_norm_force=curves.passive_strain_at_one_norm_force,
+        stiffness_at_low_force=curves.passive_stiffness_at_low_force,
+        stiffness_at_one_norm_force=curves.passive_stiffness_at_one_norm_force,
+        curviness=curves.passive_curviness,
+    )
+    curve(
+        "TendonForceLengthCurve",
+        strain_at_one_norm_force=curves.tendon_strain_at_one_norm_force,
+        stiffness_at_one_norm_force=curves.tendon_stiffness_at_one_norm_force,
+        norm_force_at_toe_end=curves.tendon_norm_force_at_toe_end,
+        curviness=curves.tendon_curviness,
+    )
+
+
+def _thelen_curves(parent: ET.Element, curves: ThelenCurves) -> None:
+    for name in ThelenCurves.__dataclass_fields__:
+        _text(parent, name, _number(getattr(curves, name)))
+
+
+def _bushing(parent: ET.Element, bushing: Bushing) -> None:
+    element = _named(parent, "BushingForce", bushing.name)
+    frames = []
+    for k, frame in ((1, bushing.frame1), (2, bushing.frame2)):
+        bare = frame == OffsetFrame(frame.body)
+        name = f"{frame.body}_frame{k}"
+        _text(element, f"socket_frame{k}", _body_path(frame.body) if bare else name)
+        if not bare:
+            frames.append((name, frame))
+    if frames:
+        holder = ET.SubElement(element, "frames")
+        for name, frame in frames:
+            _frame(holder, name, frame)
+    for name in (
+        "rotational_stiffness",
+        "translational_stiffness",
+        "rotational_damping",
+        "translational_damping",
+    ):
+        _text(element, name, _numbers(getattr(bushing, name)))
+
+
+def _function(parent: ET.Element, function: Function, name: str | None = None) -> None:
+    kind = type(function).__name__
+    element = ET.SubElement(parent, kind, {} if name is None else {"name": name})
+    match function:
+        case Constant(value):
+            _text(element, "value", _number(value))
+        case LinearFunction(coefficients) | PolynomialFunction(coefficients):
+            _text(element, "coefficients", _numbers(coefficients))
+        case SimmSpline(x, y) | PiecewiseLinearFunction(x, y):
+            _text(element, "x", _numbers(x))
+            _text(element, "y", _numbers(y))
+        case MultiplierFunction(inner, scale):
+            _function(ET.SubElement(element, "function"), inner)
+            _text(element, "scale", _number(scale))
+
+
+def _set(model: ET.Element, kind: str) -> ET.Element:
+    return ET.SubElement(_named(model, kind, kind.lower()), "objects")
+
+
+def _named(parent: ET.Element, kind: str, name: str) -> ET.Element:
+    return ET.SubElement(parent, kind, name=name)
+
+
+def _text(parent: ET.Element, tag: str, text: str) -> None:
+    ET.SubElement(parent, tag).text = text
+
+
+def _body_path(body: str) -> str:
+    return "/ground" if body == GROUND else f"/bodyset/{body}"
+
+
+def _number(value: float) -> str:
+    return repr(float(value))
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return " ".join(map(_number, values))
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
