@@ -119,8 +119,8 @@ def _in_chunks(function, model: NeckModel, motion: tuple[np.ndarray, ...]):
         # The last chunk is filled up with its last frame.
         padded = [np.pad(x, ((0, _CHUNK - len(x)), (0, 0)), mode="edge") for x in rows]
         result = function(model, *(jnp.asarray(x, model.dtype) for x in padded))
-        results.append(jax.tree.map(lambda x: np.asarray(x[: len(rows[0])]), result))
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *results)
+        results.append(jax.tree.map(np.asarray, result))
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
 
 
 def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:

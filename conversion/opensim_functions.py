@@ -76,7 +76,9 @@ def read_function(function: Any) -> Function:
             return LinearFunction((coefficients.get(0), coefficients.get(1)))
         case "PolynomialFunction":
             coefficients = typed.getCoefficients()
-            return PolynomialFunction(tuple(coefficients.get(i) for i in range(coefficients.size())))
+            return PolynomialFunction(
+                tuple(coefficients.get(i) for i in range(coefficients.size()))
+            )
         case "MultiplierFunction":
             return MultiplierFunction(read_function(typed.getFunction()), typed.getScale())
         case "SimmSpline" | "PiecewiseLinearFunction":
@@ -85,4 +87,3 @@ def read_function(function: Any) -> Function:
             return SimmSpline(x, y) if kind == "SimmSpline" else PiecewiseLinearFunction(x, y)
         case _:
             raise ValueError(f"function {kind} cannot be carried")
-

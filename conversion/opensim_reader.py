@@ -108,9 +108,7 @@ def _vec3(vector: Any) -> tuple[float, float, float]:
 def _body(body: Any) -> Body:
     # As stored in the file: OpenSim's own rigid body drops the inertia of a massless body.
     inertia = tuple(float(body.get_inertia().get(i)) for i in range(6))
-    return Body(
-        body.getName(), body.getMass(), _vec3(body.getMassCenter()), cast(Any, inertia)
-    )
+    return Body(body.getName(), body.getMass(), _vec3(body.getMassCenter()), cast(Any, inertia))
 
 
 def offset_frame(frame: Any) -> OffsetFrame:
@@ -126,7 +124,9 @@ def offset_frame(frame: Any) -> OffsetFrame:
 
 def _joint(joint: Any) -> Joint:
     kind = joint.getConcreteClassName()
-    coordinates = tuple(_coordinate(joint.get_coordinates(i)) for i in range(joint.numCoordinates()))
+    coordinates = tuple(
+        _coordinate(joint.get_coordinates(i)) for i in range(joint.numCoordinates())
+    )
     if kind == "CustomJoint":
         transform = opensim.CustomJoint.safeDownCast(joint).getSpatialTransform()
         axes = tuple(_axis(transform.getTransformAxis(i)) for i in range(6))

@@ -12,8 +12,7 @@ from jaxtyping import Array, Float
 from cervjax.contraction import contract
 from cervjax.kinematics.rotation import cross, dot, rotate, transpose
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
-from cervjax.model import NeckModel
-from cervjax.topology import Topology
+from cervjax.model import NeckModel, Topology
 
 from .bushings import bushing_wrenches
 

@@ -11,8 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.model import NeckModel
-from cervjax.topology import Topology
+from cervjax.model import NeckModel, Topology
 
 from .poses import anchor_poses
 from .rotation import cross, dot, rotate
@@ -136,8 +135,5 @@ def _sum_by_muscle(values: Array, owner: np.ndarray, count: int) -> Array:
         index[owner[left][::-1]] = order[left][::-1]
         left[index[index < len(owner)]] = False
         rows = np.flatnonzero(index < len(owner))
-        if total is None:
-            total = padded[index]
-        else:
-            total = total.at[rows].add(values[index[rows]])
+        total = padded[index] if total is None else total.at[rows].add(values[index[rows]])
     return total

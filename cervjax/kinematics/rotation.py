@@ -64,9 +64,7 @@ def body_fixed_xyz(angles: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
 def body_fixed_xyz_angles(matrix: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3"]:
     """Body-fixed X-Y-Z angles (rad) of a rotation, the middle one in (-pi/2, pi/2)."""
     x = jnp.arctan2(-matrix[..., 1, 2], matrix[..., 2, 2])
-    y = jnp.arctan2(
-        matrix[..., 0, 2], jnp.sqrt(matrix[..., 1, 2] ** 2 + matrix[..., 2, 2] ** 2)
-    )
+    y = jnp.arctan2(matrix[..., 0, 2], jnp.sqrt(matrix[..., 1, 2] ** 2 + matrix[..., 2, 2] ** 2))
     z = jnp.arctan2(-matrix[..., 0, 1], matrix[..., 0, 0])
     return jnp.stack([x, y, z], axis=-1)
 

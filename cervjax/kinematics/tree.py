@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.model import NeckModel
+from cervjax.model import AxisMotion, NeckModel
 
-from .coordinates import AxisMotion
 from .rotation import axis_rotation, cross, multiply, rotate, transpose
 
 

@@ -75,9 +75,7 @@ class MovementSampler(eqx.Module):
         )
 
 
-def sample_motion(
-    spec: NeckSpec, seed: int, duration: float = 4.0, rate: float = 100.0
-) -> Motion:
+def sample_motion(spec: NeckSpec, seed: int, duration: float = 4.0, rate: float = 100.0) -> Motion:
     """One random movement as a `Motion`, sampled at `rate` Hz for `duration` s."""
     time = np.arange(round(duration * rate) + 1) / rate
     sample = MovementSampler.of(spec)(jax.random.key(seed), jnp.asarray(time))

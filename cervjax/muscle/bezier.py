@@ -112,10 +112,7 @@ def corner_curve(points: list[list[Points]], curviness: list[list[float]]) -> Be
     """
     controls = np.array(
         [
-            [
-                _corner(a, b, 0.1 + 0.8 * c)
-                for a, b, c in zip(p, p[1:], curve, strict=False)
-            ]
+            [_corner(a, b, 0.1 + 0.8 * c) for a, b, c in zip(p, p[1:], curve, strict=False)]
             for p, curve in zip(points, curviness, strict=True)
         ]
     )  # [m, segments, 2, 6]
@@ -156,5 +153,7 @@ def _guess(x: np.ndarray) -> np.ndarray:
     powers = u[:, None] ** np.arange(6)
     sampled = (x @ _BERNSTEIN_TO_POWER) @ powers.T
     fraction = (sampled - x[..., :1]) / (x[..., 5:] - x[..., :1])
-    fits = [np.polynomial.polynomial.polyfit(f, u, _GUESS_DEGREE) for f in fraction.reshape(-1, 201)]
+    fits = [
+        np.polynomial.polynomial.polyfit(f, u, _GUESS_DEGREE) for f in fraction.reshape(-1, 201)
+    ]
     return np.array(fits).reshape(*x.shape[:-1], _GUESS_DEGREE + 1)

@@ -22,14 +22,14 @@ class Certificate(eqx.Module):
         result: a `SolverResult`.
     """
 
-    primal_residual: Float[Array, ""]
-    kkt_residual: Float[Array, ""]
-    duality_gap: Float[Array, ""]
-    iterations: Int[Array, ""]
-    result: Int[Array, ""]
+    primal_residual: Float[Array, "*batch"]
+    kkt_residual: Float[Array, "*batch"]
+    duality_gap: Float[Array, "*batch"]
+    iterations: Int[Array, "*batch"]
+    result: Int[Array, "*batch"]
 
     @property
-    def converged(self) -> Bool[Array, ""]:
+    def converged(self) -> Bool[Array, "*batch"]:
         """Whether the result is CONVERGED."""
         return self.result == SolverResult.CONVERGED
 

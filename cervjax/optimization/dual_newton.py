@@ -106,9 +106,7 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
         jnp.array(False),
         ~(jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))),
     )
-    end = jax.lax.while_loop(
-        lambda it: (it.step < max_steps) & ~it.done, advance, start
-    )
+    end = jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
     return DualState(end.multipliers, end.iterations, end.met)
 
 
@@ -136,7 +134,9 @@ def _regularized(problem: ActivationProblem, curvature: Array) -> Array:
     hessian = contract("ik,jk->ij", matrix * curvature, matrix)
     eps = jnp.finfo(matrix.dtype).eps
     floor = eps * jnp.sum(matrix**2 / problem.weight) / len(matrix)
-    return hessian + (floor + jnp.finfo(matrix.dtype).tiny) * jnp.eye(len(matrix), dtype=matrix.dtype)
+    return hessian + (floor + jnp.finfo(matrix.dtype).tiny) * jnp.eye(
+        len(matrix), dtype=matrix.dtype
+    )
 
 
 def _solve_spd(matrix: Array, right: Array) -> Array:
@@ -189,7 +189,5 @@ def _line_search(
             jnp.where(before, 0.5 * at_high, at_middle),
         )
 
-    low, high, _, _ = jax.lax.fori_loop(
-        0, _LINE_SEARCH_STEPS, shrink, (zero, one, at_zero, at_one)
-    )
+    low, high, _, _ = jax.lax.fori_loop(0, _LINE_SEARCH_STEPS, shrink, (zero, one, at_zero, at_one))
     return jnp.where(at_one >= -1e-3 * jnp.abs(at_zero), one, jnp.where(low > 0, low, high))

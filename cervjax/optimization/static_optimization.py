@@ -192,9 +192,7 @@ def _solve(
         ),
     )
     state = solve_dual(problem, settings.exponent, settings.max_steps)
-    controls = controls_from(
-        problem, reduced_costs(problem, state.multipliers), settings.exponent
-    )
+    controls = controls_from(problem, reduced_costs(problem, state.multipliers), settings.exponent)
     count = active.shape[0]
     activation, control = controls[:count], controls[count:]
     force = activation * active + passive

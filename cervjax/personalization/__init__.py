@@ -1,5 +1,6 @@
 """From a model to a person: `Subject`, `Personalizer`, populations."""
 
+from .population import PopulationBox as PopulationBox
 from .scaling import InertiaRule as InertiaRule, Personalizer as Personalizer
 from .subject import (
     LIMITS as LIMITS,

@@ -122,8 +122,7 @@ class Measures:
         joint = model.topology.joint_child.index(lowest)
         parent = model.topology.joint_parent[joint]
         base = (
-            poses.position[parent]
-            + poses.rotation[parent] @ model.joint_parent_translation[joint]
+            poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[joint]
         )
         names = model.topology.markers
         missing = {"RCAJ", "LCAJ"} - set(names)

@@ -1,6 +1,6 @@
 """The scalar functions that OpenSim joints and couplers are made of, as plain data.
 
-Names and fields are OpenSim's. Evaluation in JAX is in `cervjax.kinematics.functions`.
+Names and fields are OpenSim's. Evaluation in JAX is in `cervjax.model.functions`.
 """
 
 from dataclasses import dataclass

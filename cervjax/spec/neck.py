@@ -69,12 +69,15 @@ class NeckSpec:
         return tuple(c.name for c in self.coordinates if not c.locked and c.name not in tied)
 
     def body(self, name: str) -> Body:
+        """The body `name`."""
         return _named(self.bodies, name, "body")
 
     def muscle(self, name: str) -> Muscle:
+        """The muscle `name`."""
         return _named(self.muscles, name, "muscle")
 
     def coordinate(self, name: str) -> Coordinate:
+        """The coordinate `name`."""
         return _named(self.coordinates, name, "coordinate")
 
     def group(self, name: str) -> tuple[str, ...]:

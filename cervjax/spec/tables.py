@@ -237,9 +237,7 @@ def _muscle_row(muscle: Muscle) -> dict[str, object]:
 
 def _body(row: dict[str, str]) -> Body:
     inertia = tuple(float(row[k]) for k in _INERTIA)
-    return Body(
-        row["name"], float(row["mass"]), _vector(row, "mass_center"), cast(Any, inertia)
-    )
+    return Body(row["name"], float(row["mass"]), _vector(row, "mass_center"), cast(Any, inertia))
 
 
 def _joint(

@@ -1,6 +1,7 @@
 """Checks of a `NeckSpec` that no later stage should have to repeat."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -102,7 +103,7 @@ def _function(owner: str, function: Function) -> None:
                     f"{owner!r}: {type(function).__name__} has {len(x)} x and {len(y)} y; "
                     "it needs two or more of each, equally many"
                 )
-            if any(b <= a for a, b in zip(x, x[1:], strict=False)):
+            if any(b <= a for a, b in itertools.pairwise(x)):
                 raise ValueError(f"{owner!r}: x of {type(function).__name__} does not increase")
         case PolynomialFunction(coefficients) if not coefficients:
             raise ValueError(f"{owner!r}: PolynomialFunction has no coefficients")
@@ -149,8 +150,7 @@ def _attachments(spec: "NeckSpec") -> None:
     for actuator in spec.actuators:
         if actuator.coordinate not in coordinates:
             raise ValueError(
-                f"actuator {actuator.name!r} acts on the unknown coordinate "
-                f"{actuator.coordinate!r}"
+                f"actuator {actuator.name!r} acts on the unknown coordinate {actuator.coordinate!r}"
             )
     muscles = {m.name for m in spec.muscles}
     for group, members in spec.groups:

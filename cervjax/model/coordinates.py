@@ -4,7 +4,7 @@ These are two different maps: a coordinate drives an axis through a function of 
 the free coordinate `pitch2` turns T1-C7 by 0.099 of its value.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 

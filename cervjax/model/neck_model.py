@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
-from .kinematics.coordinates import CoordinateMap, coordinate_map
-from .muscle import MuscleParameters, muscle_parameters
-from .spec import GROUND, Body, NeckSpec, OffsetFrame, TransformAxis, affine_form
-from .spec.functions import Function
+from cervjax.muscle import MuscleParameters, muscle_parameters
+from cervjax.spec import GROUND, Body, Function, NeckSpec, OffsetFrame, TransformAxis, affine_form
+
+from .coordinates import CoordinateMap, coordinate_map
 from .topology import Topology, topology_of
 
 
@@ -225,7 +225,7 @@ def _value(function: Function, x: float) -> float:
     form = affine_form(function)
     if form is not None:
         return form[0] * x + form[1]
-    from .kinematics.functions import jax_function
+    from .functions import jax_function
 
     return float(jax_function(function)(jnp.asarray(x)))
 

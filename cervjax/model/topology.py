@@ -4,9 +4,10 @@
 compiled function.
 """
 
+import itertools
 from dataclasses import dataclass
 
-from .spec import GROUND, NeckSpec, affine_form
+from cervjax.spec import GROUND, NeckSpec, affine_form
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def topology_of(spec: NeckSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         anchor=tuple(anchor),
         point_body=tuple(index[p.body] for m in spec.muscles for p in m.path),
         marker_body=tuple(index[m.body] for m in spec.markers),
-        muscle_points=tuple(zip(starts[:-1], starts[1:], strict=True)),
+        muscle_points=tuple(itertools.pairwise(starts)),
         bushing_bodies=tuple((index[b.frame1.body], index[b.frame2.body]) for b in spec.bushings),
         reserve_coordinates=tuple(coordinates.index(a.coordinate) for a in spec.actuators),
         slides=any(

@@ -1,0 +1,25 @@
+"""Force networks: data, losses, training, evaluation."""
+
+from .data import (
+    TrainingRows as TrainingRows,
+    converged_rows as converged_rows,
+    select_rows as select_rows,
+    split_by_person as split_by_person,
+    training_rows as training_rows,
+)
+from .evaluation import (
+    LEAST_VARIATION as LEAST_VARIATION,
+    Evaluation as Evaluation,
+    evaluate as evaluate,
+)
+from .losses import Losses as Losses, losses as losses
+from .network import (
+    ForceNetwork as ForceNetwork,
+    Normalization as Normalization,
+    network_inputs as network_inputs,
+)
+from .training import (
+    TrainingConfig as TrainingConfig,
+    load_network as load_network,
+    train as train,
+)

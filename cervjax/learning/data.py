@@ -1,0 +1,83 @@
+"""Rows to train on, and their split by person."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from cervjax.labels import LabelBatch, moment_arms
+from cervjax.optimization import SolverResult
+from cervjax.personalization import Personalizer
+
+from .network import network_inputs
+
+
+class TrainingRows(NamedTuple):
+    """Rows of labels as a loss needs them.
+
+    Attributes:
+        inputs: of the network.
+        force: N, the labels.
+        moment_arm: m.
+        muscle_torque: N m, what the muscles supply: generalized force less reserves.
+    """
+
+    inputs: Float[Array, "rows inputs"]
+    force: Float[Array, "rows muscles"]
+    moment_arm: Float[Array, "rows free muscles"]
+    muscle_torque: Float[Array, "rows free"]
+
+
+def training_rows(personalizer: Personalizer, labels: LabelBatch) -> TrainingRows:
+    """The converged rows of `labels`, with the moment arms of each row's person and pose."""
+    labels = converged_rows(labels)
+    topology = personalizer.model.topology
+    columns = np.array(topology.reserve_coordinates, dtype=int)
+    reserves = jnp.zeros_like(labels.generalized_force)
+    reserves = reserves.at[:, columns].add(labels.reserve_force)
+    return TrainingRows(
+        network_inputs(labels),
+        labels.muscle_force,
+        moment_arms(personalizer, labels.subject, labels.motion),
+        labels.generalized_force - reserves,
+    )
+
+
+def converged_rows(labels: LabelBatch) -> LabelBatch:
+    """The rows whose certificate says CONVERGED; others are not labels.
+
+    Raises:
+        ValueError: no row converged.
+    """
+    keep = np.asarray(labels.certificate.result) == SolverResult.CONVERGED
+    if not keep.any():
+        raise ValueError("no row of the labels converged; check the motions and the reserves")
+    return select_rows(labels, keep)
+
+
+def split_by_person(
+    labels: LabelBatch, held_out: float, seed: int
+) -> tuple[LabelBatch, LabelBatch]:
+    """Rows of known people, and of people held out. Never splits the frames of one person.
+
+    Args:
+        held_out: part of the people to hold out, in (0, 1).
+
+    Raises:
+        ValueError: either side would be empty.
+    """
+    people = np.unique(np.asarray(labels.person))
+    count = round(held_out * len(people))
+    if not 0 < count < len(people):
+        raise ValueError(f"held_out = {held_out} of {len(people)} people leaves one side empty")
+    unseen = np.random.default_rng(seed).choice(people, count, replace=False)
+    out = np.isin(np.asarray(labels.person), unseen)
+    return select_rows(labels, ~out), select_rows(labels, out)
+
+
+def select_rows(labels: LabelBatch, keep: Bool[np.ndarray, " rows"]) -> LabelBatch:
+    """The rows where `keep`."""
+    index = np.flatnonzero(keep)
+    return jax.tree.map(lambda x: x[index], labels)

@@ -1,0 +1,10 @@
+"""`NeckModel`: the neck as arrays."""
+
+from .coordinates import AxisMotion as AxisMotion, CoordinateMap as CoordinateMap
+from .functions import jax_function as jax_function
+from .neck_model import (
+    BushingParameters as BushingParameters,
+    NeckModel as NeckModel,
+    ReserveParameters as ReserveParameters,
+)
+from .topology import Topology as Topology, topology_of as topology_of
