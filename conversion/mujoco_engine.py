@@ -1,10 +1,10 @@
 """MuJoCo's C engine as a second opinion on a neck, in a `NeckModel`'s own coordinates."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import equinox as eqx
+import jax.numpy as jnp
 import mujoco
 import numpy as np
 from jaxtyping import Float
@@ -12,25 +12,8 @@ from jaxtyping import Float
 from cervjax.model import NeckModel
 from cervjax.spec import NeckSpec
 
+from .engine_result import EngineResult
 from .mjcf_writer import load_mjcf, mujoco_joints, write_mjcf
-
-
-@dataclass(frozen=True)
-class EngineResult:
-    """What MuJoCo says of one frame, in OpenSim's signs; SI units.
-
-    Attributes:
-        rotation, position: poses of the bodies, without ground.
-        length: of the muscle paths.
-        moment_arm: in the coordinates `q`.
-        generalized_force: of inverse dynamics without bushings, projected onto `q`.
-    """
-
-    rotation: Float[np.ndarray, "bodies 3 3"]
-    position: Float[np.ndarray, "bodies 3"]
-    length: Float[np.ndarray, " muscles"]
-    moment_arm: Float[np.ndarray, "q muscles"]
-    generalized_force: Float[np.ndarray, " q"]
 
 
 class MujocoNeck:
@@ -62,8 +45,8 @@ class MujocoNeck:
     ) -> EngineResult:
         """Evaluate one frame."""
         engine, data = self._mujoco, self._data
-        motion = self._motion(q, qd, qdd)
-        jacobian = np.asarray(self._jacobian(q))[self._axes]
+        motion = self._motion(*(jnp.asarray(x) for x in (q, qd, qdd)))
+        jacobian = np.asarray(self._jacobian(jnp.asarray(q)))[self._axes]
         data.qpos[:], data.qvel[:], data.qacc[:] = (np.asarray(x)[self._axes] for x in motion)
         mujoco.mj_forward(engine, data)
         data.qacc[:] = np.asarray(motion.acceleration)[self._axes]

@@ -60,8 +60,8 @@ class MillardForceCurves(ForceCurves):
 class ThelenForceCurves(ForceCurves):
     """The curves of OpenSim's Thelen2003Muscle at full activation.
 
-    Source: Thelen 2003, J Biomech Eng 125(1):70-77, with OpenSim's linear continuations of the
-    force-velocity curve below zero force and above `threshold` of the greatest force.
+    Source: Thelen 2003, J Biomech Eng 125(1):70-77, with OpenSim's force-velocity curve: zero
+    beyond the maximum contraction velocity, and straight above `threshold` of the greatest force.
     """
 
     width: Float[Array, " m"]
@@ -78,7 +78,6 @@ class ThelenForceCurves(ForceCurves):
         v, af, top = norm_fiber_velocity, self.curvature, self.greatest
         shortening = jnp.clip(v, -1.0, 0.0)
         concentric = (1 + shortening) / (1 - shortening / af)
-        concentric = concentric + jnp.minimum(v + 1, 0.0) / (1 + 1 / af)
 
         gain = (2 + 2 / af) / (top - 1)
         limit = self.threshold * top

@@ -11,7 +11,12 @@ from jaxtyping import Array, Float
 
 from cervjax.spec import MillardCurves, Muscle, ThelenCurves
 
-from .curves import ForceCurves, millard_force_curves, thelen_force_curves
+from .curves import (
+    ForceCurves,
+    MillardForceCurves,
+    millard_force_curves,
+    thelen_force_curves,
+)
 
 _MAX_PENNATION_ANGLE = math.acos(0.1)
 """rad; OpenSim's limit for both muscle models."""
@@ -44,6 +49,8 @@ class RigidTendonState(NamedTuple):
         norm_fiber_velocity: fiber velocity over max contraction velocity.
         cos_pennation: cosine of the pennation angle.
         active_fiber_force: N, along the fiber, at activation 1.
+        opensim_active_force: N at activation 1, as OpenSim's StaticOptimization takes it from
+            `calcInextensibleTendonActiveFiberForce`; not along the tendon.
         passive_fiber_force: N, along the fiber, elastic plus damping; may be negative in fast
             shortening.
     """
@@ -52,6 +59,7 @@ class RigidTendonState(NamedTuple):
     norm_fiber_velocity: Float[Array, " muscles"]
     cos_pennation: Float[Array, " muscles"]
     active_fiber_force: Float[Array, " muscles"]
+    opensim_active_force: Float[Array, " muscles"]
     passive_fiber_force: Float[Array, " muscles"]
 
     def tendon_force(self, activation: Float[Array, " muscles"]) -> Float[Array, " muscles"]:
@@ -96,11 +104,17 @@ def rigid_tendon_state(
         + muscles.fiber_damping * norm_velocity
     )
     strongest = muscles.max_isometric_force
+    active = jnp.where(clamped, 0.0, strongest * multiplier)
+    # For a Millard muscle OpenSim looks up the pennation angle at the *normalized* fiber length
+    # here (as if in m), so that the cosine all but vanishes (opensim-core issue 4390).
+    cos_at_norm = jnp.sqrt(jnp.maximum(1.0 - (height / norm_length) ** 2, 0.0))
+    cos_of_tool = jnp.where(_is_millard(muscles), cos_at_norm, cos_pennation)
     return RigidTendonState(
         fiber_length,
         norm_velocity,
         cos_pennation,
-        jnp.where(clamped, 0.0, strongest * multiplier),
+        active,
+        active * cos_of_tool,
         jnp.where(clamped, 0.0, strongest * passive),
     )
 
@@ -131,6 +145,13 @@ def muscle_parameters(muscles: Sequence[Muscle]) -> MuscleParameters:
         tuple(g[0] for g in groups),
         tuple(g[1] for g in groups),
     )
+
+
+def _is_millard(muscles: MuscleParameters) -> np.ndarray:
+    is_millard = np.zeros(muscles.max_isometric_force.shape[0], bool)
+    for curves, members in zip(muscles.curves, muscles.members, strict=True):
+        is_millard[list(members)] = isinstance(curves, MillardForceCurves)
+    return is_millard
 
 
 def _per_muscle(muscles: MuscleParameters, curve: str, *at: Array) -> Array:

@@ -28,8 +28,9 @@ class StaticOptimization:
 
     Attributes:
         convention: `opensim` is what OpenSim's StaticOptimization does, to be compared with it:
-            force = activation x active fiber force of a rigid-tendon muscle, *without* the cosine
-            of the pennation angle (opensim-core issue 4390) and without passive force. `physical`
+            force = activation x active fiber force of a rigid-tendon muscle, all but without the
+            cosine of the pennation angle (opensim-core issue 4390; see `RigidTendonState`) and
+            without passive force. `physical`
             has both: force along the tendon = (activation x active + passive + damping) x cosine,
             never below zero.
         exponent: p >= 2 of the objective, the sum of weight x activation^p.
@@ -127,7 +128,8 @@ def solve_frame(
     high = muscles.max_control if max_control is None else max_control
     state = rigid_tendon_state(muscles, frame.length, frame.lengthening_speed)
     if settings.convention == "opensim":
-        active, passive = state.active_fiber_force, jnp.zeros_like(state.active_fiber_force)
+        active = state.opensim_active_force
+        passive = jnp.zeros_like(active)
         return _solve(model, muscles, frame, active, passive, low, high, settings)
     return _solve_physical(model, muscles, frame, state, low, high, settings)
 

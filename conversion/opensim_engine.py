@@ -1,0 +1,198 @@
+"""OpenSim's own code on a neck, in a `NeckModel`'s free coordinates: the first oracle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import opensim
+from jaxtyping import Float
+
+from cervjax.model import NeckModel
+from cervjax.motion import Motion, Storage, read_storage, write_storage
+from cervjax.spec import NeckSpec
+
+from .engine_result import EngineResult
+from .opensim_support import quiet_opensim
+from .opensim_writer import write_osim
+
+
+@dataclass(frozen=True)
+class MuscleForces:
+    """Rigid-tendon muscle forces at one frame, N, as OpenSim gives them.
+
+    Attributes:
+        active_along_tendon: active fiber force along the tendon at full activation.
+        total_along_tendon: total fiber force along the tendon at full activation.
+        static_optimization: `calcInextensibleTendonActiveFiberForce` at full activation, what its
+            StaticOptimization multiplies by activation.
+    """
+
+    active_along_tendon: Float[np.ndarray, " muscles"]
+    total_along_tendon: Float[np.ndarray, " muscles"]
+    static_optimization: Float[np.ndarray, " muscles"]
+
+
+class OpensimNeck:
+    """A neck loaded by OpenSim, its muscles with rigid tendons."""
+
+    def __init__(self, spec: NeckSpec, model: NeckModel) -> None:
+        """Load `spec` into OpenSim, driven by the coordinate map of `model`."""
+        quiet_opensim()
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "neck.osim"
+            write_osim(spec, path)
+            self._opensim = opensim.Model(str(path))
+        self._names = model.topology.all_coordinates
+        self._free = model.topology.coordinates
+        self._locked = {c.name for c in spec.coordinates if c.locked}
+        self._bodies = [b.name for b in spec.bodies]
+        self._all = eqx.filter_jit(model.coordinates.all_coordinates)
+        self._coupling = eqx.filter_jit(model.coordinates.coordinate_jacobian)
+        muscles = self._opensim.getMuscles()
+        self._muscles = [muscles.get(m.name) for m in spec.muscles]
+        for muscle in self._muscles:
+            # OpenSim's Thelen muscle has no rigid tendon; only what it tells static
+            # optimization can be compared.
+            if muscle.getConcreteClassName() == "Millard2012EquilibriumMuscle":
+                muscle.set_ignore_tendon_compliance(True)
+                muscle.set_ignore_activation_dynamics(True)
+        self._state = self._opensim.initSystem()
+        self._solver = opensim.InverseDynamicsSolver(self._opensim)
+
+    def __call__(
+        self,
+        q: Float[np.ndarray, " q"],
+        qd: Float[np.ndarray, " q"],
+        qdd: Float[np.ndarray, " q"],
+        *,
+        moment_arms: bool = True,
+    ) -> EngineResult:
+        """Evaluate one frame. Moment arms take OpenSim nearly all of the time."""
+        coupling = np.asarray(self._coupling(jnp.asarray(q)))
+        self._set(q, qd)
+        self._apply_muscles(False)
+        state = self._state
+        self._opensim.realizeDynamics(state)
+        changes = opensim.Vector(len(self._names), 0.0)
+        for k, value in enumerate(coupling @ np.asarray(qdd)):
+            changes.set(k, float(value))
+        residual = self._solver.solve(state, changes)
+        tau = np.array([residual.get(k) for k in range(len(self._names))])
+        poses = [self._pose(name) for name in self._bodies]
+        arms = None
+        if moment_arms:
+            coordinates = [self._opensim.getCoordinateSet().get(n) for n in self._free]
+            arms = np.array(
+                [[m.computeMomentArm(state, c) for m in self._muscles] for c in coordinates]
+            )
+        return EngineResult(
+            np.array([r for r, _ in poses]),
+            np.array([p for _, p in poses]),
+            np.array([m.getLength(state) for m in self._muscles]),
+            arms,
+            coupling.T @ tau,
+        )
+
+    def muscle_forces(
+        self, q: Float[np.ndarray, " q"], qd: Float[np.ndarray, " q"]
+    ) -> MuscleForces:
+        """Muscle forces at full activation at a pose and its speeds."""
+        self._set(q, qd)
+        self._apply_muscles(True)
+        state = self._state
+        controls = opensim.Vector(self._opensim.getNumControls(), 1.0)
+        self._opensim.realizeVelocity(state)
+        self._opensim.setControls(state, controls)
+        self._opensim.realizeDynamics(state)
+        return MuscleForces(
+            np.array([m.getActiveFiberForceAlongTendon(state) for m in self._muscles]),
+            np.array([m.getFiberForceAlongTendon(state) for m in self._muscles]),
+            np.array(
+                [m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in self._muscles]
+            ),
+        )
+
+    def _set(self, q: np.ndarray, qd: np.ndarray) -> None:
+        values = np.asarray(self._all(jnp.asarray(q)))
+        rates = np.asarray(self._coupling(jnp.asarray(q))) @ np.asarray(qd)
+        coordinates = self._opensim.getCoordinateSet()
+        for name, value, rate in zip(self._names, values, rates, strict=True):
+            coordinate = coordinates.get(name)
+            if name not in self._locked:
+                coordinate.setValue(self._state, float(value), False)
+            coordinate.setSpeedValue(self._state, float(rate))
+
+    def _apply_muscles(self, apply: bool) -> None:
+        for muscle in self._muscles:
+            muscle.setAppliesForce(self._state, apply)
+
+    def _pose(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        transform = self._opensim.getBodySet().get(name).getTransformInGround(self._state)
+        matrix, origin = transform.R().asMat33(), transform.p()
+        rows = [[matrix.get(i, j) for j in range(3)] for i in range(3)]
+        return np.array(rows), np.array([origin.get(i) for i in range(3)])
+
+
+def opensim_static_optimization(
+    spec: NeckSpec,
+    motion: Motion,
+    *,
+    start: float,
+    end: float,
+    step: int = 1,
+    convergence: float = 1e-5,
+    folder: Path | None = None,
+) -> tuple[Storage, Storage]:
+    """Run OpenSim's StaticOptimization tool on `motion` from `start` to `end` (s).
+
+    Exponent 2, muscle physiology on, every `step`-th frame.
+
+    Returns:
+        Controls and forces, as the tool writes them.
+    """
+    quiet_opensim()
+    if folder is None:
+        with TemporaryDirectory() as temporary:
+            return opensim_static_optimization(
+                spec,
+                motion,
+                start=start,
+                end=end,
+                step=step,
+                convergence=convergence,
+                folder=Path(temporary),
+            )
+    write_osim(spec, folder / "neck.osim")
+    write_storage(folder / "motion.sto", motion.to_storage())
+    model = opensim.Model(str(folder / "neck.osim"))
+    model.initSystem()
+    analysis: Any = opensim.StaticOptimization()
+    analysis.setName("StaticOptimization")
+    analysis.setStepInterval(step)
+    analysis.setActivationExponent(2)
+    analysis.setUseMusclePhysiology(True)
+    analysis.setConvergenceCriterion(convergence)
+    analysis.setMaxIterations(1000)
+    analysis.setStartTime(start)
+    analysis.setEndTime(end)
+    model.addAnalysis(analysis)
+    tool = opensim.AnalyzeTool(model)
+    tool.setName("so")
+    tool.setModel(model)
+    tool.setInitialTime(start)
+    tool.setFinalTime(end)
+    tool.setLowpassCutoffFrequency(-1)
+    tool.setCoordinatesFileName(str(folder / "motion.sto"))
+    tool.setLoadModelAndInput(True)
+    tool.setSolveForEquilibrium(False)
+    tool.setResultsDir(str(folder))
+    if not tool.run():
+        raise RuntimeError(f"OpenSim's StaticOptimization failed on {motion.name!r}")
+    return (
+        read_storage(folder / "so_StaticOptimization_activation.sto"),
+        read_storage(folder / "so_StaticOptimization_force.sto"),
+    )
