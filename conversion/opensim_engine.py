@@ -111,9 +111,7 @@ class OpensimNeck:
         return MuscleForces(
             np.array([m.getActiveFiberForceAlongTendon(state) for m in self._muscles]),
             np.array([m.getFiberForceAlongTendon(state) for m in self._muscles]),
-            np.array(
-                [m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in self._muscles]
-            ),
+            np.array([m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in self._muscles]),
         )
 
     def _set(self, q: np.ndarray, qd: np.ndarray) -> None:

@@ -39,7 +39,7 @@ class BezierCurve(eqx.Module):
         end_value, end_slope: at the first and the last knot.
     """
 
-    knots: Float[Array, "*m segments+1"]
+    knots: Float[Array, "*m knots"]
     x: Float[Array, "*m segments 6"]
     y: Float[Array, "*m segments 6"]
     guess: Float[Array, "*m segments guess"]

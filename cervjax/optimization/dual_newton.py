@@ -17,7 +17,7 @@ from cervjax.contraction import contract
 
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied
 
-_LINE_SEARCH_STEPS = 5
+_LINE_SEARCH_STEPS = 6
 _SMALLEST_CONTROL = 1e-3
 """Bounds the dual's curvature for p > 2, which is infinite at zero control."""
 
@@ -28,12 +28,12 @@ class DualState(NamedTuple):
     Attributes:
         multipliers: per N m.
         iterations: Newton steps taken.
-        converged: whether the balance was met to rounding.
+        met: whether the balance was met to rounding.
     """
 
     multipliers: Float[Array, " equations"]
     iterations: Int[Array, ""]
-    converged: Bool[Array, ""]
+    met: Bool[Array, ""]
 
 
 def solve_dual(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
@@ -43,8 +43,7 @@ def solve_dual(problem: ActivationProblem, exponent: float, max_steps: int) -> D
         exponent: p >= 2 of the objective.
         max_steps: limit of Newton steps.
     """
-    multipliers, iterations, converged = _solve(exponent, max_steps, problem)
-    return DualState(multipliers, iterations, converged)
+    return DualState(*_solve(exponent, max_steps, problem))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
@@ -55,7 +54,7 @@ def _solve(exponent: float, max_steps: int, problem: ActivationProblem) -> tuple
 @_solve.defjvp
 def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple) -> tuple:
     (problem,), (change,) = primals, tangents
-    multipliers, iterations, converged = _solve(exponent, max_steps, problem)
+    multipliers, iterations, met = _solve(exponent, max_steps, problem)
 
     def shortfall(p: ActivationProblem) -> Array:
         return p.target - supplied(p, controls_from(p, reduced_costs(p, multipliers), exponent))
@@ -64,7 +63,7 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
     curvature = _curvature(problem, reduced_costs(problem, multipliers), exponent)
     step = contract("ij,j->i", _inverse(_regularized(problem, curvature)), moved)
     zero = jax.custom_derivatives.zero_from_primal
-    return (multipliers, iterations, converged), (step, zero(iterations), zero(converged))
+    return (multipliers, iterations, met), (step, zero(iterations), zero(met))
 
 
 class _Iterate(NamedTuple):
@@ -76,17 +75,15 @@ class _Iterate(NamedTuple):
 
 
 def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
-    tolerance = 64 * jnp.finfo(problem.target.dtype).eps
+    tolerance = 8 * jnp.finfo(problem.target.dtype).eps
 
     def advance(it: _Iterate) -> _Iterate:
         worth = reduced_costs(problem, it.multipliers)
         controls = controls_from(problem, worth, exponent)
         shortfall = problem.target - supplied(problem, controls)
-        size = contract("ek,k->e", jnp.abs(problem.matrix), jnp.abs(controls))
-        size = jnp.max(size + jnp.abs(problem.target))
-        met = jnp.max(jnp.abs(shortfall)) <= tolerance * size
-
         curvature = _curvature(problem, worth, exponent)
+        rounding = tolerance * _magnitude(problem, it.multipliers, controls, curvature)
+        met = jnp.max(jnp.abs(shortfall)) <= rounding
         direction = _solve_spd(_regularized(problem, curvature), shortfall)
         length = _line_search(problem, worth, direction, exponent)
         # The step from a point that meets the tolerance polishes it; then the row rests.
@@ -108,6 +105,17 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
     )
     end = jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
     return DualState(end.multipliers, end.iterations, end.met)
+
+
+def _magnitude(
+    problem: ActivationProblem, multipliers: Array, controls: Array, curvature: Array
+) -> Array:
+    """Size of the terms whose rounding no iteration can get below: those of the balance, and
+    those of the controls' worth, which cancel where reserves carry much."""
+    matrix = jnp.abs(problem.matrix)
+    cancelling = contract("ek,e->k", matrix, jnp.abs(multipliers)) * curvature
+    terms = contract("ek,k->e", matrix, jnp.abs(controls) + cancelling)
+    return jnp.max(terms + jnp.abs(problem.target))
 
 
 def _start(problem: ActivationProblem, exponent: float) -> Array:
@@ -175,7 +183,7 @@ def _line_search(
     zero, one = jnp.zeros_like(gain), jnp.ones_like(gain)
     at_zero, at_one = slope(zero), slope(one)
 
-    def shrink(_: int, bracket: tuple) -> tuple:
+    def shrink(_: Array, bracket: tuple) -> tuple:
         """Illinois false position: halve the value of an end that stays twice."""
         low, high, at_low, at_high = bracket
         spread = at_low - at_high

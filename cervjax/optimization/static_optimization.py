@@ -19,7 +19,7 @@ from .problem import ActivationProblem, controls_from, reduced_costs
 
 Convention = Literal["opensim", "physical"]
 
-_SLACK_ROUNDS = 3
+_SLACK_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -146,24 +146,30 @@ def _solve_physical(
     """Solve with passive force; a muscle that would have to push goes slack, and again.
 
     Damping can exceed what a fiber that shortens fast can pull with. Such a muscle is taken out
-    of the balance; `_SLACK_ROUNDS` rounds settle which they are.
+    of the balance, round by round until none pushes; derivatives are those of the last round.
     """
     active = state.active_fiber_force * state.cos_pennation
     passive = state.passive_fiber_force * state.cos_pennation
-    slack = jnp.zeros(active.shape, bool)
-    for _ in range(_SLACK_ROUNDS):
-        solution = _solve(
-            model,
-            muscles,
-            frame,
-            jnp.where(slack, 0.0, active),
-            jnp.where(slack, 0.0, passive),
-            low,
-            high,
-            settings,
-        )
-        slack = slack | (solution.muscle_force < 0)
-    return solution
+
+    def solve(slack: Array, inputs: tuple) -> StaticOptimizationSolution:
+        model, muscles, frame, active, passive, low, high = inputs
+        pulling, resting = jnp.where(slack, 0.0, active), jnp.where(slack, 0.0, passive)
+        return _solve(model, muscles, frame, pulling, resting, low, high, settings)
+
+    inputs = (model, muscles, frame, active, passive, low, high)
+    fixed = jax.lax.stop_gradient(inputs)
+
+    def more(loop: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        slack, _, rounds = loop
+        pushing = solve(slack, fixed).muscle_force < 0
+        return slack | pushing, jnp.any(pushing), rounds + 1
+
+    slack, _, _ = jax.lax.while_loop(
+        lambda loop: loop[1] & (loop[2] < _SLACK_ROUNDS),
+        more,
+        (jnp.zeros(active.shape, bool), jnp.array(True), jnp.array(0)),
+    )
+    return solve(slack, inputs)
 
 
 def _solve(

@@ -29,7 +29,7 @@ class PolynomialFunction:
 
 @dataclass(frozen=True, slots=True)
 class SimmSpline:
-    """Natural cubic spline through `(x, y)`, continued linearly outside the knots."""
+    """SIMM's cubic spline through `(x, y)`, continued linearly outside the knots."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]

@@ -1,0 +1,264 @@
+"""Check cervjax against OpenSim: random persons, poses and motions; exit code 1 outside tolerance.
+
+    python experiments/crosscheck_opensim.py --persons 3 --poses 500
+
+OpenSim runs in worker processes. Leaves a table and a scatter plot per quantity in the results
+folder.
+"""
+
+import csv
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import figures
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from provenance import write_provenance
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from cervjax.dynamics import mechanics
+from cervjax.kinematics import body_poses
+from cervjax.model import NeckModel
+from cervjax.motion import Motion, sample_motion
+from cervjax.muscle import rigid_tendon_state
+from cervjax.personalization import Personalizer, PopulationBox, subject_at
+from cervjax.solve import solve_motion
+from cervjax.spec import SHIPPED, NeckSpec, shipped_neck
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to check.
+
+    Attributes:
+        neck: a shipped neck, or an `.osim` file that `Personalizer` can scale.
+        persons: random persons of the population box; the first is the model itself.
+        poses: random poses over the full range, over all persons.
+        moment_arm_poses: of these, how many with moment arms (0.1 s each in OpenSim).
+        motions: random movements solved by OpenSim's StaticOptimization, over all persons.
+        frames: frames of each movement to solve.
+        precision: of cervjax.
+        workers: OpenSim processes.
+        out: results folder.
+    """
+
+    neck: str = "hyoid"
+    persons: int = 3
+    poses: int = 500
+    moment_arm_poses: int = 500
+    motions: int = 3
+    frames: int = 5
+    seed: int = 0
+    precision: Literal["float64", "float32"] = "float64"
+    workers: int = 2
+    out: Path = field(default=Path("results/crosscheck_opensim"))
+
+
+@dataclass(frozen=True)
+class Check:
+    """A quantity, its unit, and how far it may be off in float64 and float32."""
+
+    name: str
+    unit: str
+    float64: float
+    float32: float
+
+
+CHECKS = (
+    Check("body position", "m", 1e-9, 1e-6),
+    Check("body rotation", "1", 1e-9, 1e-6),
+    Check("path length", "m", 1e-9, 1e-6),
+    Check("moment arm", "m", 1e-9, 1e-6),
+    Check("generalized force", "N m", 1e-8, 1e-4),
+    Check("active force along tendon", "of max", 1e-4, 1e-4),
+    Check("total force along tendon", "of max", 1e-4, 1e-4),
+    Check("active force of static optimization", "of max", 1e-4, 1e-4),
+    Check("activation", "1", 0.01, 0.01),
+)
+
+
+def run(config: Config) -> bool:
+    """Run all checks, write the results, and say whether all are within tolerance."""
+    jax.config.update("jax_enable_x64", True)
+    write_provenance(config.out, config)
+    spec = _neck(config.neck).with_reserves(1.0)
+    people = _people(spec, config)
+    with Progress(transient=True) as progress:
+        task = progress.add_task("OpenSim", total=config.poses + config.motions)
+        pairs = list(_compare(people, config, lambda done: progress.advance(task, done)))
+    return _report(pairs, config)
+
+
+def _neck(name: str) -> NeckSpec:
+    if name in SHIPPED:
+        return shipped_neck(name)
+    from conversion import read_osim
+
+    return read_osim(name, allow_unsupported=True)
+
+
+def _people(spec: NeckSpec, config: Config) -> list[NeckSpec]:
+    personalizer = Personalizer(spec)
+    subjects = PopulationBox().sample(max(config.persons, 1), config.seed)
+    scaled = (
+        personalizer(subject_at(subjects, i)).to_spec(spec, f"{spec.name} {i}")
+        for i in range(1, config.persons)
+    )
+    return [spec, *scaled]
+
+
+def _compare(people: list[NeckSpec], config: Config, advance: Any) -> Iterator[tuple]:
+    """Yield (our values, OpenSim's values) of each piece of work."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(config.workers, mp_context=context) as pool:
+        ours, jobs = [], []
+        for i, spec in enumerate(people):
+            count = len(range(i, config.poses, len(people)))
+            arms = len(range(i, config.moment_arm_poses, len(people)))
+            motion = _random_frames(spec, count, config.seed + i)
+            for start in range(0, count, 50):
+                piece = tuple(x[start : start + 50] for x in motion)
+                ours.append(_our_poses(spec, piece, config.precision))
+                jobs.append((pool.submit(_opensim_poses, spec, piece, arms - start), 50))
+        for k in range(config.motions):
+            spec = people[k % len(people)]
+            motion = sample_motion(spec, config.seed + k, duration=3.0)
+            frames = np.linspace(30, 270, config.frames).astype(int)
+            ours.append(_our_activations(spec, motion, frames, config.precision))
+            jobs.append((pool.submit(_opensim_activations, spec, motion, frames), 1))
+        for mine, (job, size) in zip(ours, jobs, strict=True):
+            theirs = job.result()
+            advance(size)
+            yield mine, theirs
+
+
+def _random_frames(spec: NeckSpec, count: int, seed: int) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    low, high = np.array([spec.coordinate(c).range for c in spec.free_coordinates]).T
+    shape = (count, len(low))
+    return rng.uniform(low, high, shape), 3 * rng.normal(size=shape), 30 * rng.normal(size=shape)
+
+
+def _our_poses(spec: NeckSpec, motion: tuple[np.ndarray, ...], precision: str) -> Arrays:
+    model = NeckModel.from_spec(spec, dtype=precision)
+
+    def frame(q, qd, qdd):
+        state, poses = mechanics(model, q, qd, qdd), body_poses(model, q)
+        muscles = rigid_tendon_state(model.muscles, state.length, state.lengthening_speed)
+        full = jnp.ones_like(state.length)
+        strongest = model.muscles.max_isometric_force
+        return {
+            "body position": poses.position[1:],
+            "body rotation": poses.rotation[1:],
+            "path length": state.length,
+            "moment arm": state.moment_arm,
+            "generalized force": state.generalized_force,
+            "active force along tendon": muscles.active_fiber_force
+            * muscles.cos_pennation
+            / strongest,
+            "total force along tendon": muscles.tendon_force(full) / strongest,
+            "active force of static optimization": muscles.opensim_active_force / strongest,
+        }
+
+    rows = jax.jit(jax.vmap(frame))(*(jnp.asarray(x, model.dtype) for x in motion))
+    return {k: np.asarray(v, float) for k, v in rows.items()}
+
+
+def _opensim_poses(spec: NeckSpec, motion: tuple[np.ndarray, ...], arms: int) -> Arrays:
+    """In a worker: OpenSim's values of the same frames, moment arms in the first `arms`."""
+    jax.config.update("jax_enable_x64", True)
+    from conversion.opensim_engine import OpensimNeck
+
+    engine = OpensimNeck(spec, NeckModel.from_spec(spec))
+    strongest = np.array([m.max_isometric_force for m in spec.muscles])
+    rows: list[Arrays] = []
+    for i, frame in enumerate(zip(*motion, strict=True)):
+        result = engine(*frame, moment_arms=i < arms)
+        forces = engine.muscle_forces(*frame[:2])
+        nothing = np.full((len(spec.free_coordinates), len(spec.muscles)), np.nan)
+        rows.append(
+            {
+                "body position": result.position,
+                "body rotation": result.rotation,
+                "path length": result.length,
+                "moment arm": nothing if result.moment_arm is None else result.moment_arm,
+                "generalized force": result.generalized_force,
+                "active force along tendon": forces.active_along_tendon / strongest,
+                "total force along tendon": forces.total_along_tendon / strongest,
+                "active force of static optimization": forces.static_optimization / strongest,
+            }
+        )
+    return {k: np.array([row[k] for row in rows]) for k in rows[0]}
+
+
+def _our_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray, precision: str) -> Arrays:
+    model = NeckModel.from_spec(spec, dtype=precision)
+    solved = solve_motion(spec, model, motion)
+    return {"activation": np.asarray(solved.solution.activation, float)[frames]}
+
+
+def _opensim_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray) -> Arrays:
+    """In a worker: OpenSim's StaticOptimization of a few frames of `motion`."""
+    from conversion.opensim_engine import opensim_static_optimization
+
+    rows = []
+    for frame in frames:
+        time = motion.time[frame]
+        controls, _ = opensim_static_optimization(spec, motion, start=time, end=time + 1e-6)
+        rows.append(controls.data[0, : len(spec.muscles)])
+    return {"activation": np.array(rows)}
+
+
+def _report(pairs: list[tuple[Arrays, Arrays]], config: Config) -> bool:
+    table = Table(title=f"cervjax ({config.precision}) against OpenSim, {config.neck}")
+    for column in ("quantity", "values", "largest difference", "allowed", ""):
+        table.add_column(column)
+    rows, good = [], True
+    for check in CHECKS:
+        found = [
+            (a[check.name].ravel(), b[check.name].ravel()) for a, b in pairs if check.name in a
+        ]
+        if not found:
+            continue
+        ours, theirs = (np.concatenate(x) for x in zip(*found, strict=True))
+        known = np.isfinite(theirs)
+        if not known.any():
+            continue
+        ours, theirs = ours[known], theirs[known]
+        allowed = getattr(check, config.precision)
+        largest = float(np.abs(ours - theirs).max())
+        passed = bool(largest <= allowed)
+        good &= passed
+        rows.append((check.name, len(ours), largest, allowed, check.unit, passed))
+        table.add_row(
+            check.name,
+            f"{len(ours):,}",
+            f"{largest:.1e} {check.unit}",
+            f"{allowed:.0e}",
+            "ok" if passed else "[red]outside[/red]",
+        )
+        name = check.name.replace(" ", "_")
+        figures.agreement(
+            config.out / f"{name}.png", ours, theirs, check.name, check.unit, "OpenSim"
+        )
+    with (config.out / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["quantity", "values", "largest_difference", "allowed", "unit", "ok"])
+        writer.writerows(rows)
+    Console().print(table)
+    return good
+
+
+if __name__ == "__main__":
+    sys.exit(0 if run(tyro.cli(Config, description=__doc__)) else 1)
