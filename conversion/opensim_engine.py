@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import opensim
@@ -135,6 +136,17 @@ class OpensimNeck:
         return np.array(rows), np.array([origin.get(i) for i in range(3)])
 
 
+def all_coordinates(model: NeckModel, motion: Motion) -> Storage:
+    """`motion` with the driven and the locked coordinates too.
+
+    OpenSim's AnalyzeTool does not assemble the model: a driven coordinate that has no column
+    stays at its default, and the results are those of another pose.
+    """
+    values = jax.vmap(model.coordinates.all_coordinates)(jnp.asarray(motion.q))
+    names = model.topology.all_coordinates
+    return Storage(motion.name, names, motion.time, np.asarray(values, float))
+
+
 def opensim_static_optimization(
     spec: NeckSpec,
     motion: Motion,
@@ -165,7 +177,7 @@ def opensim_static_optimization(
                 folder=Path(temporary),
             )
     write_osim(spec, folder / "neck.osim")
-    write_storage(folder / "motion.sto", motion.to_storage())
+    write_storage(folder / "motion.sto", all_coordinates(NeckModel.from_spec(spec), motion))
     model = opensim.Model(str(folder / "neck.osim"))
     model.initSystem()
     analysis: Any = opensim.StaticOptimization()

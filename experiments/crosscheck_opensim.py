@@ -112,7 +112,7 @@ def _people(spec: NeckSpec, config: Config) -> list[NeckSpec]:
     personalizer = Personalizer(spec)
     subjects = PopulationBox().sample(max(config.persons, 1), config.seed)
     scaled = (
-        personalizer(subject_at(subjects, i)).to_spec(spec, f"{spec.name} {i}")
+        personalizer(subject_at(subjects, i)).to_spec(spec, f"{spec.name}_{i}")
         for i in range(1, config.persons)
     )
     return [spec, *scaled]
@@ -248,10 +248,8 @@ def _report(pairs: list[tuple[Arrays, Arrays]], config: Config) -> bool:
             f"{allowed:.0e}",
             "ok" if passed else "[red]outside[/red]",
         )
-        name = check.name.replace(" ", "_")
-        figures.agreement(
-            config.out / f"{name}.png", ours, theirs, check.name, check.unit, "OpenSim"
-        )
+        path = config.out / f"{check.name.replace(' ', '_')}.png"
+        figures.agreement(path, ours, theirs, check.name, check.unit, "OpenSim")
     with (config.out / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["quantity", "values", "largest_difference", "allowed", "unit", "ok"])

@@ -18,9 +18,12 @@ from .functions import (
 if TYPE_CHECKING:
     from .neck import NeckSpec
 
+_FORBIDDEN = set("\\*+/ \t\n")
+
 
 def validate(spec: "NeckSpec") -> None:
     """Raise ValueError where `spec` is not a model that can be simulated."""
+    _unique("model", [spec.name])
     _unique("body", (b.name for b in spec.bodies))
     _unique("joint", (j.name for j in spec.joints))
     _unique("coordinate", (c.name for c in spec.coordinates))
@@ -43,6 +46,8 @@ def _unique(kind: str, names: Iterable[str]) -> None:
     for name in names:
         if not name:
             raise ValueError(f"a {kind} has no name; every {kind} needs one")
+        if set(name) & _FORBIDDEN:
+            raise ValueError(f"{kind} name {name!r}: OpenSim allows no space and none of \\ * + /")
         if name in seen:
             raise ValueError(f"two {kind}s are named {name!r}; rename one")
         seen.add(name)

@@ -1,0 +1,150 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import opensim
+import pytest
+
+from cervjax.spec import ThelenCurves, shipped_neck
+from conversion import UnsupportedComponentError, read_osim, write_osim
+
+
+@pytest.mark.parametrize("name", ["nominal", "subject_a"])
+def test_round_trip_of_the_reference_necks_is_exact(name, request, tmp_path):
+    spec = request.getfixturevalue(name)
+    write_osim(spec, tmp_path / "again.osim")
+    assert read_osim(tmp_path / "again.osim") == spec
+
+
+def test_round_trip_of_the_shipped_neck_is_exact(neck, tmp_path):
+    thelen = dataclasses.replace(neck.muscles[0], curves=ThelenCurves(Af=0.3), fiber_damping=0.0)
+    spec = dataclasses.replace(neck, muscles=(thelen, *neck.muscles[1:]), omitted=())
+    write_osim(spec, tmp_path / "neck.osim")
+    assert read_osim(tmp_path / "neck.osim") == spec
+
+
+def test_round_trip_gives_opensim_the_same_numbers(nominal, data, tmp_path):
+    """OpenSim's own file against ours, both in OpenSim: equal to 1e-9 relative."""
+    write_osim(nominal, tmp_path / "again.osim")
+    results = []
+    for path in (data / "opensim_reference" / "nominal.osim", tmp_path / "again.osim"):
+        model = opensim.Model(str(path))
+        state = model.initSystem()
+        for k, name in enumerate(nominal.free_coordinates):
+            model.getCoordinateSet().get(name).setValue(state, 0.1 * (k + 1), False)
+        model.assemble(state)
+        model.equilibrateMuscles(state)
+        model.realizeAcceleration(state)
+        muscles = model.getMuscles()
+        forces = [muscles.get(i).getTendonForce(state) for i in range(72)]
+        lengths = [muscles.get(i).getLength(state) for i in range(72)]
+        accelerations = state.getUDot()
+        results.append(np.array([*forces, *lengths, *(accelerations.get(i) for i in range(30))]))
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-9, atol=1e-12)
+
+
+def test_unsupported_components_are_named_and_refused(data, tmp_path):
+    path = data / "hyoid" / "HYOID_1.2_ScaledStrenght_UpdatedInertia.osim"
+    with pytest.raises(UnsupportedComponentError) as caught:
+        read_osim(path)
+    assert "/forceset/Skull_Impact (PointActuator)" in caught.value.components
+    assert "allow_unsupported" in str(caught.value)
+    spec = read_osim(path, allow_unsupported=True)
+    assert "/forceset/Skull_Moment (TorqueActuator)" in spec.omitted
+
+
+def _with(tmp_path, change):
+    """A shipped neck that `change(model)` has added something to."""
+    write_osim(shipped_neck(), tmp_path / "base.osim")
+    model = opensim.Model(str(tmp_path / "base.osim"))
+    change(model)
+    model.finalizeConnections()
+    path = tmp_path / "changed.osim"
+    model.printToXML(str(path))
+    return path
+
+
+def _ligament(model):
+    ligament = opensim.Ligament()
+    ligament.setName("ligament")
+    ligament.upd_GeometryPath().appendNewPathPoint("a", model.getBodySet().get(0), opensim.Vec3(0))
+    ligament.upd_GeometryPath().appendNewPathPoint("b", model.getBodySet().get(7), opensim.Vec3(0))
+    ligament.setRestingLength(0.1)
+    ligament._markAdopted()
+    model.addForce(ligament)
+
+
+def _wrap(model):
+    sphere = opensim.WrapSphere()
+    sphere.setName("ball")
+    sphere.set_radius(0.02)
+    sphere._markAdopted()
+    model.getBodySet().get("cerv4").addWrapObject(sphere)
+    model.getMuscles().get(0).updGeometryPath().addPathWrap(sphere)
+
+
+def _disabled_muscle(model):
+    model.getMuscles().get(3).set_appliesForce(False)
+
+
+def _prescribed(model):
+    coordinate = model.getCoordinateSet().get("pitch2")
+    coordinate.setPrescribedFunction(opensim.Constant(0.1))
+    coordinate.setDefaultIsPrescribed(True)
+
+
+def _not_enforced(model):
+    opensim.CoordinateCouplerConstraint.safeDownCast(model.getConstraintSet().get(0)).setIsEnforced(
+        False
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (_ligament, r"/forceset/ligament \(Ligament\)"),
+        (_wrap, r"ball \(WrapSphere\)"),
+        (_disabled_muscle, r"Mylohyoid_Post .*disabled"),
+        (_prescribed, r"pitch2 .*prescribed"),
+        (_not_enforced, r"_con .*not enforced"),
+    ],
+)
+def test_what_cannot_be_carried_is_refused(tmp_path, change, named):
+    path = _with(tmp_path, change)
+    with pytest.raises(UnsupportedComponentError, match=named):
+        read_osim(path)
+
+
+def test_left_out_parts_are_listed(tmp_path):
+    path = _with(tmp_path, _disabled_muscle)
+    spec = read_osim(path, allow_unsupported=True)
+    assert len(spec.muscles) == 71
+    assert any("Mylohyoid_Post" in item for item in spec.omitted)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("", "cannot read"), ("<xml>", "cannot read"), ("<OpenSimDocument Version='40000'/>", "")],
+)
+def test_an_unreadable_file_is_a_clear_error(tmp_path, content, message):
+    path = tmp_path / "bad.osim"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        read_osim(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.osim"):
+        read_osim(tmp_path / "none.osim")
+
+
+def test_a_person_written_back_is_the_same_person(neck, personalizer, tmp_path):
+    from cervjax.model import NeckModel
+    from cervjax.personalization import Subject
+
+    person = personalizer(Subject.of(neck_length=1.1, shoulder_width=0.95, head_mass=1.2))
+    write_osim(person.to_spec(neck), tmp_path / "person.osim")
+    again = NeckModel.from_spec(read_osim(tmp_path / "person.osim"))
+    for a, b in zip(jax.tree.leaves(person), jax.tree.leaves(again), strict=True):
+        assert jnp.all(a == b)
