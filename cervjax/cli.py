@@ -31,7 +31,10 @@ def load_neck(model: str, *, allow_unsupported: bool = False) -> NeckSpec:
         )
     from conversion.opensim_reader import read_osim
 
-    return read_osim(model, allow_unsupported=allow_unsupported)
+    spec = read_osim(model, allow_unsupported=allow_unsupported)
+    for path in spec.omitted:
+        print(f"left out: {path}", file=sys.stderr)
+    return spec
 
 
 def solve(
@@ -44,6 +47,7 @@ def solve(
     weighting: Literal["none", "volume"] = "none",
     reserve: float | None = None,
     lowpass: float | None = None,
+    max_steps: int = 100,
     precision: Literal["float64", "float32"] = "float64",
     allow_unsupported: bool = False,
 ) -> None:
@@ -61,16 +65,15 @@ def solve(
         reserve: optimal force (N m) of one reserve per free coordinate, instead of the model's
             own; 1 where the model has none.
         lowpass: cutoff (Hz) of a zero-phase Butterworth filter on the motion first.
+        max_steps: limit of the optimizer's steps; high exponents need more.
         precision: of the computation.
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     jax.config.update("jax_enable_x64", True)
     spec = load_neck(model, allow_unsupported=allow_unsupported)
-    for path in spec.omitted:
-        print(f"left out: {path}", file=sys.stderr)
     if reserve is not None or not spec.actuators:
         spec = spec.with_reserves(1.0 if reserve is None else reserve)
-    settings = StaticOptimization(convention, exponent, weighting)
+    settings = StaticOptimization(convention, exponent, weighting, max_steps)
     moved = Motion.from_storage(read_storage(motion), spec)
     if lowpass is not None:
         moved = moved.lowpass(lowpass)
@@ -109,7 +112,7 @@ def personalize(
         out: the .osim file to write.
         neck_length: of the vertebrae along y.
         shoulder_width: of clavicles and scapulae along z.
-        head_mass: mass and inertia of the skull.
+        head_mass: mass and inertia of the skull (and jaw).
         strength: max isometric force of every muscle.
         flexor_strength: further, of the flexors.
         extensor_strength: further, of the extensors.
@@ -146,8 +149,6 @@ def convert(
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     spec = load_neck(model, allow_unsupported=allow_unsupported)
-    for path in spec.omitted:
-        print(f"left out: {path}", file=sys.stderr)
     if out.suffix == ".osim":
         from conversion.opensim_writer import write_osim
 
@@ -156,6 +157,7 @@ def convert(
         from conversion.mjcf_writer import write_mjcf
 
         write_mjcf(spec, out)
+        print("not in MJCF: bushings, muscle force models, reserves", file=sys.stderr)
     else:
         write_tables(spec, out)
     print(out)

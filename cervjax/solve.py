@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from .dynamics import inverse_dynamics
 from .model import NeckModel
@@ -103,7 +104,7 @@ def solve_motion(
 
 @eqx.filter_jit
 def _solve_frames(model, q, qd, qdd, settings):
-    return jax.vmap(lambda *frame: static_optimization(model, *frame, settings))(q, qd, qdd)
+    return jax.vmap(lambda *f: static_optimization(model, f[0], f[1], f[2], settings))(q, qd, qdd)
 
 
 @eqx.filter_jit
@@ -127,7 +128,7 @@ def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:
     """Write `inverse_dynamics.sto`, `StaticOptimization_activation.sto`,
     `StaticOptimization_force.sto` and `certificate.sto` into `folder`.
 
-    Names, columns and signs are OpenSim's; all four files appear, or none.
+    Names, columns and signs are OpenSim's; all four are complete before the first appears.
     """
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
@@ -152,12 +153,15 @@ def _tables(solved: SolvedMotion) -> list[tuple[str, Storage, tuple[str, ...]]]:
         f"{solved.settings.exponent:g}, weights {solved.settings.weighting}.",
         "Static optimization is a hypothesis about how muscles share load, not a measurement.",
     )
+    about = (*about, *(f"Left out of the model: {path}" for path in solved.spec.omitted))
     # OpenSim says moment for *rotational* coordinates only; HYOID's six are *coupled*.
     types = [solved.spec.coordinate(n).motion_type for n in topology.free_coordinates]
     kinds = ["moment" if kind == "rotational" else "force" for kind in types]
 
-    def table(name: str, columns: tuple[str, ...], *data: np.ndarray) -> Storage:
-        return Storage(name, columns, solved.time, np.column_stack(data).astype(float))
+    def table(name: str, columns: tuple[str, ...], *data: ArrayLike) -> Storage:
+        return Storage(
+            name, columns, solved.time, np.column_stack([np.asarray(x) for x in data]).astype(float)
+        )
 
     return [
         (

@@ -231,21 +231,25 @@ def _equalities(root: ET.Element, spec: NeckSpec) -> None:
     """Tie every driven axis to the first affine axis of the coordinate that drives it all."""
     equality = ET.SubElement(root, "equality")
     couplers = {c.dependent: c for c in spec.couplers}
-    leaders: dict[str, tuple[str, float, float]] = {}
-    for name, joint_name, i in mujoco_joints(spec):
-        joint = next(j for j in spec.joints if j.name == joint_name)
-        polynomial = _polynomial(joint.axes[i].function, name)
-        coordinate = joint.axes[i].coordinate or ""
+    joints = {j.name: j for j in spec.joints}
+    drives = []
+    for name, joint, i in mujoco_joints(spec):
+        axis = joints[joint].axes[i]
+        polynomial, coordinate = _polynomial(axis.function, name), axis.coordinate or ""
         while coordinate in couplers:
             inner = _polynomial(couplers[coordinate].function, couplers[coordinate].name)
-            polynomial = polynomial(inner)
-            coordinate = couplers[coordinate].independent
+            polynomial, coordinate = polynomial(inner), couplers[coordinate].independent
+        drives.append((name, coordinate, polynomial))
+    leaders: dict[str, tuple[str, np.ndarray]] = {}
+    for name, coordinate, polynomial in drives:
+        if polynomial.degree() == 1:
+            leaders.setdefault(coordinate, (name, polynomial.coef))
+    for name, coordinate, polynomial in drives:
         if coordinate not in leaders:
-            if polynomial.degree() != 1:
-                raise ValueError(f"{name!r}: MJCF needs an affine first axis of {coordinate!r}")
-            leaders[coordinate] = (name, polynomial.coef[1], polynomial.coef[0])
+            raise ValueError(f"{name!r}: MJCF needs one axis that is affine in {coordinate!r}")
+        leader, (intercept, slope) = leaders[coordinate]
+        if name == leader:
             continue
-        leader, slope, intercept = leaders[coordinate]
         of_leader = polynomial(np.polynomial.Polynomial([-intercept / slope, 1 / slope]))
         if of_leader.degree() > 4:
             raise ValueError(f"{name!r} depends on {coordinate!r} by more than a quartic")

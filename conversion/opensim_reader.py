@@ -10,7 +10,6 @@ from typing import Any, cast
 import opensim
 
 from cervjax.spec import (
-    GROUND,
     Body,
     Bushing,
     Coordinate,
@@ -26,7 +25,12 @@ from cervjax.spec import (
 
 from .opensim_functions import UNIT_AXES, axes_of_simple_joint, read_function
 from .opensim_muscles import read_muscle
-from .opensim_support import UnsupportedComponentError, quiet_opensim, unsupported_components
+from .opensim_support import (
+    UnsupportedComponentError,
+    needed_by_the_tree,
+    quiet_opensim,
+    unsupported_components,
+)
 
 _MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
 
@@ -61,6 +65,8 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> NeckSpec:
     unsupported = unsupported_components(model)
     if unsupported and not allow_unsupported:
         raise UnsupportedComponentError(path, unsupported)
+    if any(map(needed_by_the_tree, unsupported)):
+        raise UnsupportedComponentError(path, list(filter(needed_by_the_tree, unsupported)))
     return _spec(model, {p.split(" ")[0] for p in unsupported}, tuple(unsupported))
 
 
@@ -116,7 +122,7 @@ def offset_frame(frame: Any) -> OffsetFrame:
     base = frame.findBaseFrame()
     transform = frame.findTransformInBaseFrame()
     return OffsetFrame(
-        GROUND if base.getName() == GROUND else base.getName(),
+        base.getName(),
         _vec3(transform.p()),
         _vec3(transform.R().convertRotationToBodyFixedXYZ()),
     )

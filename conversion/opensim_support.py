@@ -1,5 +1,6 @@
 """Which components of an OpenSim model a `NeckSpec` can carry."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,18 @@ _WITHOUT_PHYSICS = {
 """Pictures, containers, and the inner models of a muscle that its parameters already give."""
 
 
+_SETS = {
+    "Body": "/bodyset/", "BushingForce": "/forceset/", "CoordinateActuator": "/forceset/",
+    "CoordinateCouplerConstraint": "/constraintset/", "Marker": "/markerset/",
+    **dict.fromkeys(SUPPORTED_JOINTS, "/jointset/"),
+    **dict.fromkeys(SUPPORTED_MUSCLES, "/forceset/"),
+}  # fmt: skip
+"""Where components are looked for; elsewhere in a model they would be passed over."""
+
+_MAXIMUM_PENNATION_ANGLE = math.acos(0.1)
+"""rad; OpenSim's default, the only one that the muscle models here have."""
+
+
 class UnsupportedComponentError(ValueError):
     """A model has components that a `NeckSpec` cannot carry.
 
@@ -33,10 +46,15 @@ class UnsupportedComponentError(ValueError):
     def __init__(self, model: Path, components: list[str]) -> None:
         self.components = tuple(components)
         listed = "\n  ".join(components)
+        remedy = (
+            "Joints cannot be left out: replace them by supported ones."
+            if any(map(needed_by_the_tree, components))
+            else "Remove them from the model, or pass allow_unsupported=True (command line: "
+            "--allow-unsupported) to leave them out; the result then carries this list."
+        )
         super().__init__(
             f"{model} has {len(components)} component(s) that cannot be converted:\n  {listed}\n"
-            "Remove them from the model, or pass allow_unsupported=True (command line: "
-            "--allow-unsupported) to leave them out; the result then carries this list."
+            f"{remedy}"
         )
 
 
@@ -44,6 +62,12 @@ def quiet_opensim() -> None:
     """Keep OpenSim from writing `opensim.log` and from warning about missing meshes."""
     opensim.Logger.setLevelString("error")
     opensim.Logger.removeFileSink()
+
+
+def needed_by_the_tree(component: str) -> bool:
+    """Whether an unsupported component, as listed, cannot be left out: a joint."""
+    reason = component.partition("(")[2]
+    return component.startswith("/jointset/") and reason.split(":")[0].rstrip(")").endswith("Joint")
 
 
 def unsupported_components(model: Any) -> list[str]:
@@ -63,6 +87,8 @@ def _problem(component: Any) -> str | None:
     if kind not in _CARRIED:
         return kind
     check = _CHECKS.get(kind)
+    if not component.getAbsolutePathString().startswith(_SETS.get(kind, "/")):
+        return f"{kind} outside {_SETS[kind].strip('/')}"
     problem = None if check is None else check(getattr(opensim, kind).safeDownCast(component))
     return None if problem is None else f"{kind}: {problem}"
 
@@ -72,8 +98,15 @@ def _force(force: Any) -> str | None:
 
 
 def _muscle(muscle: Any) -> str | None:
+    path = muscle.getPath().getConcreteClassName()
+    if path != "GeometryPath":
+        return f"its path is a {path}"
     if muscle.getGeometryPath().getWrapSet().getSize():
         return "its path wraps over wrap objects"
+    if abs(muscle.get_maximum_pennation_angle() - _MAXIMUM_PENNATION_ANGLE) > 1e-9:
+        return f"maximum_pennation_angle is not acos(0.1) = {_MAXIMUM_PENNATION_ANGLE}"
+    if muscle.get_ignore_activation_dynamics():
+        return "ignore_activation_dynamics is true"
     return _force(muscle)
 
 
@@ -90,7 +123,9 @@ def _custom_joint(joint: Any) -> str | None:
 
 
 def _coordinate(coordinate: Any) -> str | None:
-    return "prescribed" if coordinate.getDefaultIsPrescribed() else None
+    if coordinate.getDefaultIsPrescribed():
+        return "prescribed; left out, the coordinate is free"
+    return None
 
 
 def _coupler(coupler: Any) -> str | None:

@@ -34,6 +34,8 @@ def write_osim(spec: NeckSpec, path: str | Path) -> None:
     """
     path = Path(path)
     root = ET.Element("OpenSimDocument", Version="40600")
+    for path_left_out in spec.omitted:
+        root.append(ET.Comment(f"left out: {path_left_out}".replace("--", "- -")))
     model = _named(root, "Model", spec.name)
     _text(model, "gravity", _numbers(spec.gravity))
     _text(model, "credits", spec.credits)

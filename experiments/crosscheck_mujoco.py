@@ -86,7 +86,7 @@ def run(config: Config) -> bool:
                 ("moment arm", frame.moment_arm, theirs.moment_arm),
                 ("generalized force", frame.generalized_force, theirs.generalized_force),
             ):
-                found[name].append((np.ravel(mine), np.ravel(other)))
+                found[name].append((np.ravel(mine), np.ravel(np.asarray(other))))
     return _report(found, config)
 
 

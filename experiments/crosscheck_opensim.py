@@ -214,7 +214,7 @@ def _opensim_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray) -> 
 
     rows = []
     for frame in frames:
-        time = motion.time[frame]
+        time = float(motion.time[frame])
         controls, _ = opensim_static_optimization(spec, motion, start=time, end=time + 1e-6)
         rows.append(controls.data[0, : len(spec.muscles)])
     return {"activation": np.array(rows)}

@@ -66,7 +66,8 @@ def bars(
     order = np.argsort(values)
     figure, axis = plt.subplots(figsize=(12, 4.5), layout="constrained")
     axis.bar(np.arange(len(values)), values[order])
-    axis.set_xticks(np.arange(len(values)), [names[i] for i in order], rotation=90, fontsize=7)
+    axis.set_xticks(np.arange(len(values)))
+    axis.set_xticklabels([str(names[i]) for i in order], rotation=90, fontsize=7)
     axis.set_ylabel(label)
     if line is not None:
         axis.axhline(line, color="black", linewidth=0.8, linestyle="--")
@@ -89,7 +90,7 @@ def forces_over_time(
         if dashed is not None:
             axis.plot(time, dashed[name], "--", color=line.get_color(), linewidth=1)
     axis.set(xlabel="time (s)", ylabel="muscle force (N)", title=title)
-    axis.legend(fontsize=8, ncols=2)
+    figure.legend(fontsize=8, ncols=3, loc="outside lower center")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -105,7 +106,7 @@ def torque_residuals(
         axis.bar(at + k * width, values, width, label=name)
     axis.set_xticks(at + 0.4 - width / 2, list(coordinates))
     axis.set(ylabel=f"RMS ({unit})", yscale="log")
-    axis.legend(fontsize=8)
+    figure.legend(fontsize=8, ncols=3, loc="outside lower center")
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -116,6 +117,6 @@ def movement(path: Path, time: np.ndarray, q: np.ndarray, coordinates: Sequence[
     for k, name in enumerate(coordinates):
         axis.plot(time, np.rad2deg(q[:, k]), label=name)
     axis.set(xlabel="time (s)", ylabel="coordinate (deg)")
-    axis.legend(fontsize=8, ncols=3)
+    figure.legend(fontsize=8, ncols=6, loc="outside lower center")
     figure.savefig(path, dpi=120)
     plt.close(figure)

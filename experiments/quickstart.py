@@ -8,7 +8,6 @@ few frames against OpenSim, and leaves figures, tables and a README in the resul
 """
 
 import csv
-import dataclasses
 import json
 import shutil
 import time
@@ -82,7 +81,7 @@ def run(config: Config) -> Evaluation:
     # Recorded motion is checked first: a bad file must not cost a training run.
     spec = shipped_neck(config.neck).with_reserves(1.0)
     motion = _movement(spec, config)
-    shutil.rmtree(config.out, ignore_errors=True)
+    _clear(config.out)
     write_provenance(config.out, config)
     columns = (
         TextColumn("{task.description:38}"),
@@ -103,8 +102,21 @@ def run(config: Config) -> Evaluation:
     _write(config.out, evaluation, solved, network, motion, check)
     seconds = time.perf_counter() - started
     _readme(config, evaluation, solved, check, seconds)
-    _summary(console, config, evaluation, check, seconds)
+    _summary(console, config.out, evaluation, check, seconds)
     return evaluation
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier run; never anything else.
+
+    Raises:
+        ValueError: `out` holds files that no run has left.
+    """
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not (out / "environment.json").is_file() or not (out / "labels.zarr").is_dir():
+        raise ValueError(f"{out} is not empty and holds no earlier run; choose another --out")
+    shutil.rmtree(out)
 
 
 def _movement(spec: NeckSpec, config: Config) -> Motion:
@@ -362,14 +374,14 @@ directions differ from mechanical action by 20 to 40 degrees (Fice 2018).
 
 def _summary(
     console: Console,
-    config: Config,
+    out: Path,
     evaluation: Evaluation,
     check: OpensimCheck | None,
     seconds: float,
 ) -> None:
     for name, value in _facts(evaluation, check, seconds).items():
         console.print(f"{name:40} {value}")
-    console.print(f"figures and tables in {config.out}")
+    console.print(f"figures and tables in {out}")
 
 
 def main() -> None:
@@ -377,7 +389,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     try:
-        run(dataclasses.replace(config, out=config.out))
+        run(config)
     except (ValueError, FileNotFoundError) as error:
         raise SystemExit(f"quickstart: {error}") from error
 

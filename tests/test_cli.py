@@ -34,7 +34,7 @@ def test_solve_on_the_reference(data, tmp_path):
     reference = data / "opensim_reference"
     code, _, errors = _run(
         "solve", reference / "nominal.osim", reference / "rotation.sto",
-        "--out", tmp_path, "--step", 10,
+        "--out", tmp_path,
     )  # fmt: skip
     assert code == 0, errors
     folder = reference / "nominal" / "rotation"

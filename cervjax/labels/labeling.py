@@ -25,15 +25,15 @@ class LabelBatch(eqx.Module):
         certificate: proof of each row.
     """
 
-    person: Int[Array, " rows"]
-    subject: Float[Array, "rows ratios"]
-    q: Float[Array, "rows free"]
-    qd: Float[Array, "rows free"]
-    qdd: Float[Array, "rows free"]
-    generalized_force: Float[Array, "rows free"]
-    activation: Float[Array, "rows muscles"]
-    muscle_force: Float[Array, "rows muscles"]
-    reserve_force: Float[Array, "rows reserves"]
+    person: Int[Array, "*rows"]
+    subject: Float[Array, "*rows ratios"]
+    q: Float[Array, "*rows free"]
+    qd: Float[Array, "*rows free"]
+    qdd: Float[Array, "*rows free"]
+    generalized_force: Float[Array, "*rows free"]
+    activation: Float[Array, "*rows muscles"]
+    muscle_force: Float[Array, "*rows muscles"]
+    reserve_force: Float[Array, "*rows reserves"]
     certificate: Certificate
 
     @property

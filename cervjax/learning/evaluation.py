@@ -9,8 +9,6 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.contraction import contract
-
 from .data import TrainingRows
 from .network import ForceNetwork
 
@@ -96,8 +94,8 @@ def evaluate(
         rmse,
         100 * rmse / np.asarray(max_isometric_force),
         np.ptp(label, axis=0),
-        np.asarray(contract("rfm,rm->rf", arms, predicted)) - tau,
-        np.asarray(contract("rfm,rm->rf", arms, label)) - tau,
+        np.einsum("rfm,rm->rf", arms, predicted) - tau,
+        np.einsum("rfm,rm->rf", arms, label) - tau,
         np.sqrt(np.mean(tau**2, axis=0)),
     )
 

@@ -1,6 +1,7 @@
 """Training of a force network: Optax steps, Orbax checkpoints, exact resumption."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,11 +81,11 @@ def train(
         progress: called after each step with its number and losses.
 
     Raises:
-        ValueError: `folder` holds a run with another configuration.
+        ValueError: `folder` holds a run with another configuration or on other rows.
     """
     folder = Path(folder).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    _check_config(folder / "config.json", config)
+    _check_config(folder / "config.json", config, _fingerprint(rows))
     optimizer = _optimizer(config)
     torque_spread = jnp.std(rows.muscle_torque, axis=0)
     state = _fresh(rows, config, optimizer)
@@ -115,7 +116,7 @@ def train(
         for step in range(int(state.step), config.steps):
             draw = np.random.default_rng((config.seed, step))
             index = draw.integers(0, len(rows.inputs), config.batch_size)
-            state, parts = advance(state, rows, index)
+            state, parts = advance(state, rows, jnp.asarray(index))
             if progress is not None:
                 progress(step + 1, parts)
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
@@ -138,7 +139,9 @@ def load_network(folder: str | Path, rows: TrainingRows) -> ForceNetwork:
     folder = Path(folder).absolute()
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"no training run in {folder}")
-    config = TrainingConfig(**json.loads((folder / "config.json").read_text()))
+    described = json.loads((folder / "config.json").read_text())
+    described.pop("rows")
+    config = TrainingConfig(**described)
     state = _fresh(rows, config, _optimizer(config))
     with ocp.CheckpointManager(folder / "checkpoints") as checkpoints:
         if checkpoints.latest_step() is None:
@@ -185,8 +188,16 @@ def _restored(checkpoints: ocp.CheckpointManager, state: _State) -> _State:
     return eqx.combine(filled, rest)
 
 
-def _check_config(path: Path, config: TrainingConfig) -> None:
-    described = dataclasses.asdict(config)
+def _fingerprint(rows: TrainingRows) -> str:
+    """A hash of the rows: another training set is another run."""
+    digest = hashlib.sha256()
+    for array in (rows.inputs, rows.force, rows.muscle_torque):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _check_config(path: Path, config: TrainingConfig, rows: str) -> None:
+    described = {**dataclasses.asdict(config), "rows": rows}
     if not path.exists():
         path.write_text(json.dumps(described, indent=1) + "\n")
         return

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
@@ -88,7 +89,7 @@ class NeckModel(eqx.Module):
         spec: NeckSpec,
         *,
         prescribed: tuple[str, ...] = (),
-        dtype: jnp.dtype | type | None = None,
+        dtype: DTypeLike | None = None,
     ) -> "NeckModel":
         """The arrays of `spec`.
 
@@ -104,7 +105,8 @@ class NeckModel(eqx.Module):
         topology = topology_of(spec, tuple(prescribed))
         if not topology.moving_joints:
             raise ValueError(f"{spec.name!r} has no free coordinate; nothing can move")
-        bodies = (Body(GROUND, 0.0, (0.0,) * 3, (0.0,) * 6), *spec.bodies)
+        ground = Body(GROUND, 0.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+        bodies = (ground, *spec.bodies)
         rest = [_rest_transform(spec, joint.axes) for joint in spec.joints]
         moving = [spec.joints[k] for k in topology.moving_joints]
         points = [p.location for m in spec.muscles for p in m.path]
@@ -145,7 +147,7 @@ class NeckModel(eqx.Module):
         )
         return model if dtype is None else model.astype(dtype)
 
-    def astype(self, dtype: jnp.dtype | type) -> "NeckModel":
+    def astype(self, dtype: DTypeLike) -> "NeckModel":
         """The same neck with every number in `dtype`.
 
         Raises:

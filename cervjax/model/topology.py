@@ -63,14 +63,6 @@ class Topology:
         """Whether each moving joint hangs on the one before it, as in a neck."""
         return self.moving_parent == tuple(range(-1, len(self.moving_joints) - 1))
 
-    def subtree(self, moving: int) -> frozenset[int]:
-        """Moving bodies carried by moving body `moving`, itself included."""
-        found = {moving}
-        for k, parent in enumerate(self.moving_parent):
-            if parent in found:
-                found.add(k)
-        return frozenset(found)
-
 
 def topology_of(spec: NeckSpec, prescribed: tuple[str, ...] = ()) -> Topology:
     """The topology of `spec`, with the locked coordinates `prescribed` as inputs.

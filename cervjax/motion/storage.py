@@ -74,7 +74,7 @@ def read_storage(path: str | Path) -> Storage:
         columns[1:],
         table[:, 0],
         table[:, 1:],
-        settings.get("indegrees", "no") == "yes",
+        _in_degrees(settings),
     )
 
 
@@ -102,6 +102,13 @@ def _check_values(path: Path, columns: tuple[str, ...], table: np.ndarray) -> No
     if np.any(steps <= 0):
         row = int(np.argmax(steps <= 0)) + 2
         raise ValueError(f"{path}: time does not increase at data row {row}")
+
+
+def _in_degrees(settings: dict[str, str]) -> bool:
+    """As OpenSim decides: tables from before its versioned format are in degrees."""
+    if "indegrees" in settings:
+        return settings["indegrees"] in ("yes", "y")
+    return "version" not in settings
 
 
 def _settings(header: list[str]) -> dict[str, str]:

@@ -66,7 +66,8 @@ def certify(
     gap = objective(problem, controls, exponent) - dual
 
     # Farkas: multipliers whose value exceeds whatever bounded actuators can supply.
-    most = jnp.sum(jnp.maximum(worth * problem.lower, worth * problem.upper))
+    best = jnp.where(worth > 0, problem.upper, problem.lower)
+    most = jnp.sum(jnp.where(worth == 0, 0.0, worth * jnp.where(worth == 0, 0.0, best)))
     wanted = jnp.sum(multipliers * problem.target)
     eps = jnp.finfo(problem.target.dtype).eps
     impossible = wanted - most > 1e3 * eps * (jnp.abs(wanted) + jnp.abs(most))

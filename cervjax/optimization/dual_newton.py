@@ -97,7 +97,7 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
         )
 
     start = _Iterate(
-        _start(problem, exponent),
+        _start(problem),
         jnp.array(0),
         jnp.array(0),
         jnp.array(False),
@@ -118,10 +118,9 @@ def _magnitude(
     return jnp.max(terms + jnp.abs(problem.target))
 
 
-def _start(problem: ActivationProblem, exponent: float) -> Array:
+def _start(problem: ActivationProblem) -> Array:
     """Multipliers of the problem without bounds and with p = 2: not zero, where every muscle
     sits on its bound and the dual has no curvature to go by."""
-    del exponent
     curvature = 0.5 / problem.weight
     return _solve_spd(_regularized(problem, curvature), problem.target)
 

@@ -10,6 +10,7 @@ class SolverResult(enum.IntEnum):
     MAX_STEPS_REACHED = 1
     NOT_FINITE = 2
     INFEASIBLE = 3
+    SLACK_UNSETTLED = 4
 
     @property
     def message(self) -> str:
@@ -23,7 +24,13 @@ _MESSAGES = {
         "The step limit was reached before the tolerance; the activations are not the optimum. "
         "Raise max_steps, use float64, or give stronger reserves."
     ),
-    SolverResult.NOT_FINITE: "The problem holds NaN or infinite numbers; check the motion.",
+    SolverResult.NOT_FINITE: (
+        "The problem holds numbers that are not finite, a strength that is not positive, or "
+        "bounds that cross; check the motion and the arguments."
+    ),
+    SolverResult.SLACK_UNSETTLED: (
+        "Convention physical: which muscles go slack did not settle; some would have to push."
+    ),
     SolverResult.INFEASIBLE: (
         "The muscles cannot supply the generalized forces within their bounds, and there are no "
         "reserves to help; the multipliers prove it."

@@ -41,4 +41,4 @@ class PopulationBox:
         # SciPy warns where the first draw is no power of two: of balance, not of correctness.
         size = count if first else 1 << (count - 1).bit_length()
         ratios = qmc.scale(engine.random(size)[:count], low, high)
-        return Subject.of(**{name: ratios[:, i] for i, name in enumerate(LIMITS)})
+        return Subject.of(None, **{name: ratios[:, i] for i, name in enumerate(LIMITS)})

@@ -64,6 +64,14 @@ class Personalizer(eqx.Module):
             raise ValueError(
                 f"{spec.name!r} has joints that translate; scaling of these is not supported"
             )
+        scaled = {*recipe.neck, *recipe.shoulders}
+        for k, parent in enumerate(model.topology.joint_parent):
+            shifted = bool(jnp.any(model.joint_rest_translation[k] != 0))
+            if shifted and model.topology.bodies[parent] in scaled:
+                raise ValueError(
+                    f"joint {model.topology.joints[k]!r} is displaced on a scaled body; "
+                    "scaling of that is not supported"
+                )
         self.model = model
         self.recipe = recipe
         self.inertia = inertia

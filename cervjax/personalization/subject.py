@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from cervjax.kinematics.poses import body_poses, marker_positions
@@ -31,7 +32,7 @@ class Subject(eqx.Module):
     Attributes:
         neck_length: scales the cervical vertebrae along their y axis.
         shoulder_width: scales clavicles and scapulae along their z axis.
-        head_mass: scales mass and inertia of the skull.
+        head_mass: scales mass and inertia of the skull (and jaw).
         strength: scales max isometric force of every muscle. Not derived from size: measured
             strength correlates with body size below 0.4.
         flexor_strength, extensor_strength: scale it further, for those muscles.
@@ -45,7 +46,7 @@ class Subject(eqx.Module):
     extensor_strength: Float[Array, "*n"]
 
     @classmethod
-    def of(cls, dtype: jnp.dtype | type | None = None, **ratios: float | np.ndarray) -> "Subject":
+    def of(cls, dtype: DTypeLike | None = None, **ratios: float | np.ndarray) -> "Subject":
         """A subject, or a batch of them, with the given ratios and 1 elsewhere.
 
         Raises:
@@ -153,7 +154,7 @@ class Measures:
             "head_mass": (head_mass, self.head_mass),
         }
         ratios = {k: np.asarray(v) / own for k, (v, own) in sizes.items() if v is not None}
-        return Subject.of(**ratios, **strengths)
+        return Subject.of(None, **ratios, **strengths)
 
 
 def subject_at(subjects: Subject, index: int) -> Subject:

@@ -16,7 +16,6 @@ from .components import (
     Joint,
     Marker,
     Muscle,
-    OffsetFrame,
     Vec3,
 )
 from .validation import validate
@@ -124,13 +123,3 @@ def parents_first(joints: Iterable[Joint]) -> tuple[Joint, ...]:
         placed.append(ready)
         known.add(ready.child.body)
     return tuple(placed)
-
-
-def frames_of(spec: NeckSpec) -> Iterable[tuple[str, OffsetFrame]]:
-    """Every offset frame of the spec with the name of its owner."""
-    for joint in spec.joints:
-        yield joint.name, joint.parent
-        yield joint.name, joint.child
-    for bushing in spec.bushings:
-        yield bushing.name, bushing.frame1
-        yield bushing.name, bushing.frame2

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .components import GROUND
+from .components import GROUND, ThelenCurves
 from .functions import (
     Function,
     MultiplierFunction,
@@ -61,7 +61,8 @@ def _finite(owner: str, value: object) -> None:
             _finite(owner, item)
     elif dataclasses.is_dataclass(value):
         for entry in dataclasses.fields(value):
-            if entry.name != "range":
+            # OpenSim's actuators have infinite controls, and coordinates ranges, by default.
+            if entry.name not in ("range", "min_control", "max_control"):
                 _finite(owner, getattr(value, entry.name))
 
 
@@ -183,7 +184,13 @@ def _numbers(spec: "NeckSpec") -> None:
                 f"muscle {muscle.name!r}: pennation_angle_at_optimal is "
                 f"{muscle.pennation_angle_at_optimal} rad, must be in [0, acos(0.1))"
             )
-        if not 0 <= muscle.min_control < muscle.max_control:
+        if muscle.fiber_damping < 0:
+            raise ValueError(f"muscle {muscle.name!r}: fiber_damping is negative")
+        if isinstance(muscle.curves, ThelenCurves):
+            wrong = [k for k, v in dataclasses.asdict(muscle.curves).items() if not v > 0]
+            if wrong or muscle.curves.Flen <= 1 or muscle.curves.fv_linear_extrap_threshold >= 1:
+                raise ValueError(f"muscle {muscle.name!r}: impossible Thelen curves {wrong}")
+        if not 0 <= muscle.min_control < muscle.max_control < math.inf:
             raise ValueError(
                 f"muscle {muscle.name!r}: controls [{muscle.min_control}, {muscle.max_control}] "
                 "must satisfy 0 <= min < max"

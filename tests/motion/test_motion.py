@@ -58,8 +58,12 @@ def test_a_missing_coordinate_is_named(neck):
 
 
 def test_degrees_taken_for_radians_are_warned_of(neck):
-    with pytest.warns(CoordinateRangeWarning, match="'pitch2' runs from 20 to 20.*degrees"):
+    with pytest.warns(CoordinateRangeWarning) as caught:
         Motion.from_storage(_storage(value=20.0), neck)
+    told = [str(warning.message) for warning in caught]
+    assert len(told) == 6
+    assert "'pitch2' runs from 20 to 20" in told[0]
+    assert "are these degrees?" in told[0]
 
 
 def test_a_moving_torso_is_warned_of(neck):
@@ -83,14 +87,19 @@ def test_derivatives_are_opensims_splines():
     rng = np.random.default_rng(0)
     time = np.cumsum(rng.uniform(0.005, 0.02, 40))
     values = np.cumsum(rng.normal(size=40)) * 0.01
-    spline = opensim.GCVSpline(5, opensim.Vector(list(time)), opensim.Vector(list(values)), "s")
+    table = opensim.TimeSeriesTable()
+    table.setColumnLabels(["s"])
+    for t, value in zip(time, values, strict=True):
+        table.appendRow(t, opensim.RowVector([value]))
+    splines = opensim.GCVSplineSet(table, ["s"], 5, 0.0)
+    spline = splines.get(0)
     ours = inverse_dynamics_derivatives(time, values[:, None])
     for order, mine in ((1, ours.velocity), (2, ours.acceleration)):
         components = opensim.StdVectorInt()
         for _ in range(order):
             components.push_back(0)
         expected = [spline.calcDerivative(components, opensim.Vector(1, t)) for t in time]
-        np.testing.assert_allclose(mine[:, 0], expected, rtol=1e-7, atol=1e-7)
+        np.testing.assert_allclose(mine[:, 0], expected, rtol=1e-7, atol=1e-6)
 
 
 def test_too_few_frames_are_refused(neck):

@@ -45,7 +45,7 @@ def test_any_bytes_are_a_table_or_a_clear_error(tmp_path_factory, content):
     try:
         table = read_storage(path)
     except ValueError as error:
-        assert "junk.sto" in str(error)
+        assert "junk.sto" in str(error)  # noqa: PT017
     else:
         assert np.all(np.isfinite(table.data))
 
