@@ -5,21 +5,18 @@
 Bushings, which MuJoCo does not have, are left out on both sides.
 """
 
-import csv
 import dataclasses
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import figures
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from crosscheck_report import Checked, report
 from provenance import write_provenance
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
@@ -87,35 +84,12 @@ def run(config: Config) -> bool:
                 ("generalized force", frame.generalized_force, theirs.generalized_force),
             ):
                 found[name].append((np.ravel(mine), np.ravel(np.asarray(other))))
-    return _report(found, config)
-
-
-def _report(found: dict[str, list[tuple[np.ndarray, np.ndarray]]], config: Config) -> bool:
-    table = Table("quantity", "values", "largest difference", "allowed", "", title="MuJoCo")
-    rows, good = [], True
+    checked = []
     for name, pairs in found.items():
-        ours, theirs = (np.concatenate(x) for x in zip(*pairs, strict=True))
+        mine, other = (np.concatenate(x) for x in zip(*pairs, strict=True))
         allowed, unit = ALLOWED[name]
-        largest = float(np.abs(ours - theirs).max())
-        passed = largest <= allowed
-        good &= passed
-        rows.append((name, len(ours), largest, allowed, unit, passed))
-        table.add_row(
-            name,
-            f"{len(ours):,}",
-            f"{largest:.1e} {unit}",
-            f"{allowed:.0e}",
-            "ok" if passed else "[red]outside[/red]",
-        )
-        figures.agreement(
-            config.out / f"{name.replace(' ', '_')}.png", ours, theirs, name, unit, "MuJoCo"
-        )
-    with (config.out / "table.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["quantity", "values", "largest_difference", "allowed", "unit", "ok"])
-        writer.writerows(rows)
-    Console().print(table)
-    return good
+        checked.append(Checked(name, unit, mine, other, allowed))
+    return report(f"cervjax against MuJoCo, {config.neck}", "MuJoCo", checked, config.out)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ OpenSim runs in worker processes. Leaves a table and a scatter plot per quantity
 folder.
 """
 
-import csv
 import multiprocessing
 import sys
 from collections.abc import Iterator
@@ -15,15 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import figures
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from crosscheck_report import Checked, report
 from provenance import write_provenance
-from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
@@ -85,6 +82,9 @@ CHECKS = (
     Check("total force along tendon", "of max", 1e-4, 1e-4),
     Check("active force of static optimization", "of max", 1e-4, 1e-4),
     Check("activation", "1", 0.01, 0.01),
+    # One-sided: by how much our objective, or our imbalance, exceeds OpenSim's.
+    Check("excess objective", "1", 0.0, 1e-6),
+    Check("excess imbalance", "N m", 0.0, 1e-4),
 )
 
 
@@ -140,7 +140,7 @@ def _compare(people: list[NeckSpec], config: Config, advance: Any) -> Iterator[t
         for mine, (job, size) in zip(ours, jobs, strict=True):
             theirs = job.result()
             advance(size)
-            yield mine, theirs
+            yield _paired(mine, theirs) if isinstance(mine, _Solved) else (mine, theirs)
 
 
 def _random_frames(spec: NeckSpec, count: int, seed: int) -> tuple[np.ndarray, ...]:
@@ -202,60 +202,78 @@ def _opensim_poses(spec: NeckSpec, motion: tuple[np.ndarray, ...], arms: int) ->
     return {k: np.array([row[k] for row in rows]) for k in rows[0]}
 
 
-def _our_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray, precision: str) -> Arrays:
+@dataclass(frozen=True)
+class _Solved:
+    """Activations with their objective and the imbalance of the generalized forces, per frame."""
+
+    activation: np.ndarray
+    objective: np.ndarray
+    imbalance: np.ndarray
+
+
+def _our_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray, precision: str) -> _Solved:
     model = NeckModel.from_spec(spec, dtype=precision)
-    solved = solve_motion(spec, model, motion)
-    return {"activation": np.asarray(solved.solution.activation, float)[frames]}
+    solution = solve_motion(spec, model, motion).solution
+    activation, reserve = (
+        np.asarray(x, float)[frames] for x in (solution.activation, solution.reserve_control)
+    )
+    return _Solved(
+        activation,
+        np.sum(activation**2, axis=1) + np.sum(reserve**2, axis=1),
+        np.asarray(solution.certificate.primal_residual, float)[frames],
+    )
 
 
-def _opensim_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray) -> Arrays:
-    """In a worker: OpenSim's StaticOptimization of a few frames of `motion`."""
+def _opensim_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray) -> _Solved:
+    """In a worker: OpenSim's StaticOptimization of a few frames of `motion`.
+
+    The imbalance is that of its forces in equations whose every term the other checks compare.
+    """
+    jax.config.update("jax_enable_x64", True)
     from conversion.opensim_engine import opensim_static_optimization
 
-    rows = []
-    for frame in frames:
-        time = float(motion.time[frame])
-        controls, _ = opensim_static_optimization(spec, motion, start=time, end=time + 1e-6)
-        rows.append(controls.data[0, : len(spec.muscles)])
-    return {"activation": np.array(rows)}
+    model = NeckModel.from_spec(spec)
+    rows = [jnp.asarray(x[frames]) for x in motion.analyze_derivatives()]
+    exact = jax.jit(jax.vmap(lambda *f: mechanics(model, *f)))(*rows)
+    names = [m.name for m in spec.muscles]
+    reserves = [a.name for a in spec.actuators]
+    activation, objective, imbalance = [], [], []
+    for i, frame in enumerate(frames):
+        at = float(motion.time[frame])
+        controls, forces = opensim_static_optimization(spec, motion, start=at, end=at + 1e-6)
+        activation.append(controls.data[0, : len(names)])
+        objective.append(np.sum(controls.data[0] ** 2))
+        pull = np.array([forces.column(n)[0] for n in names])
+        help_ = np.array([forces.column(n)[0] for n in reserves])
+        off = np.asarray(exact.moment_arm[i]) @ pull + help_
+        imbalance.append(np.abs(off - np.asarray(exact.generalized_force[i])).max())
+    return _Solved(np.array(activation), np.array(objective), np.array(imbalance))
+
+
+def _paired(ours: _Solved, theirs: _Solved) -> tuple[Arrays, Arrays]:
+    """As quantities of `CHECKS`; the one-sided ones against zero."""
+    zero = np.zeros_like(ours.objective)
+    excess = {
+        "excess objective": np.maximum(ours.objective - theirs.objective, 0.0),
+        "excess imbalance": np.maximum(ours.imbalance - theirs.imbalance, 0.0),
+    }
+    return (
+        {"activation": ours.activation, **excess},
+        {"activation": theirs.activation, **dict.fromkeys(excess, zero)},
+    )
 
 
 def _report(pairs: list[tuple[Arrays, Arrays]], config: Config) -> bool:
-    table = Table(title=f"cervjax ({config.precision}) against OpenSim, {config.neck}")
-    for column in ("quantity", "values", "largest difference", "allowed", ""):
-        table.add_column(column)
-    rows, good = [], True
+    checked = []
     for check in CHECKS:
-        found = [
-            (a[check.name].ravel(), b[check.name].ravel()) for a, b in pairs if check.name in a
-        ]
-        if not found:
-            continue
-        ours, theirs = (np.concatenate(x) for x in zip(*found, strict=True))
-        known = np.isfinite(theirs)
-        if not known.any():
-            continue
-        ours, theirs = ours[known], theirs[known]
-        allowed = getattr(check, config.precision)
-        largest = float(np.abs(ours - theirs).max())
-        passed = bool(largest <= allowed)
-        good &= passed
-        rows.append((check.name, len(ours), largest, allowed, check.unit, passed))
-        table.add_row(
-            check.name,
-            f"{len(ours):,}",
-            f"{largest:.1e} {check.unit}",
-            f"{allowed:.0e}",
-            "ok" if passed else "[red]outside[/red]",
-        )
-        path = config.out / f"{check.name.replace(' ', '_')}.png"
-        figures.agreement(path, ours, theirs, check.name, check.unit, "OpenSim")
-    with (config.out / "table.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["quantity", "values", "largest_difference", "allowed", "unit", "ok"])
-        writer.writerows(rows)
-    Console().print(table)
-    return good
+        name = check.name
+        found = [(a[name].ravel(), b[name].ravel()) for a, b in pairs if name in a]
+        if found:
+            ours, theirs = (np.concatenate(x) for x in zip(*found, strict=True))
+            allowed = getattr(check, config.precision)
+            checked.append(Checked(check.name, check.unit, ours, theirs, allowed))
+    title = f"cervjax ({config.precision}) against OpenSim, {config.neck}"
+    return report(title, "OpenSim", checked, config.out)
 
 
 if __name__ == "__main__":

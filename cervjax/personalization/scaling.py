@@ -22,7 +22,8 @@ class Personalizer(eqx.Module):
     Body geometry, path points, markers, optimal fiber lengths and tendon slack lengths change
     exactly as `Model.scale(state, scales, preserveMassDist=True)` changes them: lengths along
     the path in proportion to the path's length in the default pose; max isometric force, bushing
-    stiffness and masses not at all. Strength and head mass are applied after.
+    stiffness and masses not at all. Strength and head mass are applied after. (A point given in
+    a turned offset frame is scaled along the body's axes, where OpenSim scales along the frame's.)
 
     Attributes:
         model: the neck that `Subject` of ones stands for.
