@@ -37,7 +37,7 @@ class TrainingConfig:
 
     width: int = 256
     depth: int = 3
-    steps: int = 8000
+    steps: int = 10_000
     batch_size: int = 1024
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4

@@ -1,12 +1,12 @@
 """Static optimization with a certificate for every answer."""
 
 from .certificate import Certificate as Certificate, certify as certify
+from .compensated import accurate_costs as accurate_costs
 from .dual_newton import DualState as DualState, solve_dual as solve_dual
 from .problem import (
     ActivationProblem as ActivationProblem,
     controls_from as controls_from,
     objective as objective,
-    reduced_costs as reduced_costs,
     supplied as supplied,
 )
 from .result import SolverResult as SolverResult

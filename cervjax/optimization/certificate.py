@@ -4,8 +4,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .compensated import accurate_costs
 from .dual_newton import DualState
-from .problem import ActivationProblem, controls_from, objective, reduced_costs, supplied
+from .problem import ActivationProblem, controls_from, objective, supplied
 from .result import SolverResult
 
 
@@ -48,7 +49,7 @@ def certify(
 ) -> Certificate:
     """The certificate of `controls` with the multipliers in `state`."""
     multipliers = state.multipliers
-    worth = reduced_costs(problem, multipliers)
+    worth = accurate_costs(problem, multipliers, state.rest)
     imbalance = jnp.max(jnp.abs(problem.target - supplied(problem, controls)))
     outside = jnp.max(jnp.maximum(problem.lower - controls, controls - problem.upper))
 

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.contraction import contract
 
+from .compensated import accurate_costs, two_sum
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied
 
 _LINE_SEARCH_STEPS = 6
@@ -27,11 +28,13 @@ class DualState(NamedTuple):
 
     Attributes:
         multipliers: per N m.
+        rest: what `multipliers` cannot hold in float32; zero in float64.
         iterations: Newton steps taken.
         met: whether the balance was met to rounding.
     """
 
     multipliers: Float[Array, " equations"]
+    rest: Float[Array, " equations"]
     iterations: Int[Array, ""]
     met: Bool[Array, ""]
 
@@ -54,20 +57,24 @@ def _solve(exponent: float, max_steps: int, problem: ActivationProblem) -> tuple
 @_solve.defjvp
 def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple) -> tuple:
     (problem,), (change,) = primals, tangents
-    multipliers, iterations, met = _solve(exponent, max_steps, problem)
+    multipliers, rest, iterations, met = _solve(exponent, max_steps, problem)
+    worth = accurate_costs(problem, multipliers, rest)
 
     def shortfall(p: ActivationProblem) -> Array:
-        return p.target - supplied(p, controls_from(p, reduced_costs(p, multipliers), exponent))
+        costs = accurate_costs(p, multipliers, rest)
+        return p.target - supplied(p, controls_from(p, costs, exponent))
 
     _, moved = jax.jvp(shortfall, (problem,), (change,))
-    curvature = _curvature(problem, reduced_costs(problem, multipliers), exponent)
+    curvature = _curvature(problem, worth, exponent)
     step = contract("ij,j->i", _inverse(_regularized(problem, curvature)), moved)
     zero = jax.custom_derivatives.zero_from_primal
-    return (multipliers, iterations, met), (step, zero(iterations), zero(met))
+    values = (multipliers, rest, iterations, met)
+    return values, (step, jnp.zeros_like(rest), zero(iterations), zero(met))
 
 
 class _Iterate(NamedTuple):
     multipliers: Array
+    rest: Array
     step: Array
     iterations: Array
     met: Array
@@ -75,36 +82,63 @@ class _Iterate(NamedTuple):
 
 
 def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
+    """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
+    finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
+    start = _start(problem)
+    iterate = _Iterate(
+        start, jnp.zeros_like(start), jnp.array(0), jnp.array(0), jnp.array(False), ~finite
+    )
+    iterate = _iterate(problem, iterate, exponent, max_steps, compensated=False)
+    if problem.target.dtype != jnp.float64:
+        iterate = iterate._replace(met=jnp.array(False), done=~finite)
+        iterate = _iterate(problem, iterate, exponent, max_steps, compensated=True)
+    return DualState(iterate.multipliers, iterate.rest, iterate.iterations, iterate.met)
+
+
+def _iterate(
+    problem: ActivationProblem,
+    start: _Iterate,
+    exponent: float,
+    max_steps: int,
+    *,
+    compensated: bool,
+) -> _Iterate:
     tolerance = 8 * jnp.finfo(problem.target.dtype).eps
 
-    def advance(it: _Iterate) -> _Iterate:
-        worth = reduced_costs(problem, it.multipliers)
+    def balance(it: _Iterate) -> tuple[Array, Array, Array, Array]:
+        if compensated:
+            worth = accurate_costs(problem, it.multipliers, it.rest)
+        else:
+            worth = reduced_costs(problem, it.multipliers)
         controls = controls_from(problem, worth, exponent)
         shortfall = problem.target - supplied(problem, controls)
         curvature = _curvature(problem, worth, exponent)
-        rounding = tolerance * _magnitude(problem, it.multipliers, controls, curvature)
-        met = jnp.max(jnp.abs(shortfall)) <= rounding
+        cancels = 0.0 if compensated else 1.0
+        size = _magnitude(problem, it.multipliers, controls, cancels * curvature)
+        met = jnp.max(jnp.abs(shortfall)) <= tolerance * size
+        return worth, curvature, shortfall, met
+
+    def advance(it: _Iterate) -> _Iterate:
+        worth, curvature, shortfall, met = balance(it)
         direction = _solve_spd(_regularized(problem, curvature), shortfall)
         length = _line_search(problem, worth, direction, exponent)
         # The step from a point that meets the tolerance polishes it; then the row rests.
-        multipliers = jnp.where(it.done, it.multipliers, it.multipliers + length * direction)
+        step = jnp.where(it.done, 0.0, length * direction)
+        multipliers, dropped = two_sum(it.multipliers, step)
         return _Iterate(
             multipliers,
+            it.rest + dropped,
             it.step + 1,
-            jnp.where(it.done, it.iterations, it.step + 1),
+            jnp.where(it.done, it.iterations, it.iterations + 1),
             it.met | met,
             it.done | met,
         )
 
-    start = _Iterate(
-        _start(problem),
-        jnp.array(0),
-        jnp.array(0),
-        jnp.array(False),
-        ~(jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))),
-    )
-    end = jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
-    return DualState(end.multipliers, end.iterations, end.met)
+    if compensated:
+        # Most rows are at rounding already and rest from the start.
+        met = balance(start)[3]
+        start = start._replace(met=met, done=start.done | met, step=jnp.array(0))
+    return jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
 
 
 def _magnitude(

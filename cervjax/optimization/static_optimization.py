@@ -14,8 +14,9 @@ from cervjax.model import NeckModel
 from cervjax.muscle import MuscleParameters, RigidTendonState, rigid_tendon_state
 
 from .certificate import Certificate, certify
+from .compensated import accurate_costs
 from .dual_newton import solve_dual
-from .problem import ActivationProblem, controls_from, reduced_costs
+from .problem import ActivationProblem, controls_from
 from .result import SolverResult
 
 Convention = Literal["opensim", "physical"]
@@ -211,7 +212,8 @@ def _solve(
         ),
     )
     state = solve_dual(problem, settings.exponent, settings.max_steps)
-    controls = controls_from(problem, reduced_costs(problem, state.multipliers), settings.exponent)
+    worth = accurate_costs(problem, state.multipliers, state.rest)
+    controls = controls_from(problem, worth, settings.exponent)
     count = active.shape[0]
     activation, control = controls[:count], controls[count:]
     force = activation * active + passive

@@ -12,9 +12,9 @@ from cervjax.muscle import rigid_tendon_state
 from cervjax.optimization import (
     ActivationProblem,
     SolverResult,
+    accurate_costs,
     certify,
     controls_from,
-    reduced_costs,
     solve_dual,
 )
 from cervjax.personalization import PopulationBox
@@ -63,7 +63,7 @@ def _problems(frames, reserve, dtype):
 def _solve(problems, exponent=2.0, max_steps=60):
     def one(problem):
         state = solve_dual(problem, exponent, max_steps)
-        worth = reduced_costs(problem, state.multipliers)
+        worth = accurate_costs(problem, state.multipliers, state.rest)
         controls = controls_from(problem, worth, exponent)
         return controls, certify(problem, controls, state, exponent)
 
@@ -92,21 +92,29 @@ def test_500_cases_against_scipy(frames, reserve):
 
 @pytest.mark.parametrize("reserve", [1.0, 0.1])
 def test_500_cases_in_float32(frames, reserve):
-    """float32 to 2e-4 of the optimum of the same (rounded) numbers, wherever it converged.
+    """float32 to 2e-4 of the optimum of the same (rounded) numbers, every case converged.
 
-    Rows that do not converge must say so, and be saturated ones.
+    With reserves of 0.1 N m and saturated muscles multipliers reach 1e3: without compensated sums
+    one case in forty fails here.
     """
     rounded = _problems(frames, reserve, jnp.float32)
-    controls, certificate = _solve(rounded)
+    controls, certificate = _solve(rounded, max_steps=100)
     exact, _ = _solve(jax.tree.map(lambda x: x.astype(jnp.float64), rounded))
-    ok = np.asarray(certificate.result) == SolverResult.CONVERGED
-    np.testing.assert_allclose(controls[ok, :72], exact[ok, :72], atol=2e-4)
-    assert certificate.kkt_residual[ok].max() <= 1e-4
-    if reserve == 1.0:
-        assert ok.all()
-    else:
-        assert ok.mean() >= 0.97
-        assert np.all(np.asarray(exact)[~ok, :72].max(axis=1) > 1 - 1e-6)
+    assert np.all(np.asarray(certificate.result) == SolverResult.CONVERGED)
+    assert certificate.kkt_residual.max() <= 1e-4
+    np.testing.assert_allclose(controls[:, :72], exact[:, :72], atol=2e-4)
+
+
+def test_compensated_sums_are_those_of_twice_the_precision():
+    rng = np.random.default_rng(0)
+    matrix = jnp.asarray(rng.normal(size=(6, 78)), jnp.float32)
+    many = jnp.asarray(1e3 * rng.normal(size=6), jnp.float32)
+    rest = jnp.asarray(1e-5 * rng.normal(size=6), jnp.float32)
+    problem = ActivationProblem(matrix, many, matrix[0], matrix[0], matrix[0])
+    exact = np.asarray(matrix, float).T @ (np.asarray(many, float) + np.asarray(rest, float))
+    found = jax.jit(accurate_costs)(problem, many, rest)
+    # Half a unit in the last place of the result, not of its terms.
+    np.testing.assert_allclose(found, exact, rtol=6.1e-8, atol=1e-9)
 
 
 def test_against_qpax(frames):
@@ -162,7 +170,7 @@ def test_the_certificate_bounds_the_distance_to_the_optimum(frames):
     """A wrong answer cannot pass: gap and residuals grow with a perturbation of the optimum."""
     problem = single(_problems(frames, 1.0, jnp.float64), 0)
     state = solve_dual(problem, 2.0, 60)
-    controls = controls_from(problem, reduced_costs(problem, state.multipliers), 2.0)
+    controls = controls_from(problem, accurate_costs(problem, state.multipliers, state.rest), 2.0)
     good = certify(problem, controls, state, 2.0)
     worse = certify(problem, controls.at[3].add(1e-3), state, 2.0)
     assert good.kkt_residual < 1e-12
@@ -177,7 +185,9 @@ def test_failures_have_names(frames):
 
     def outcome(problem, steps=60):
         state = solve_dual(problem, 2.0, steps)
-        controls = controls_from(problem, reduced_costs(problem, state.multipliers), 2.0)
+        controls = controls_from(
+            problem, accurate_costs(problem, state.multipliers, state.rest), 2.0
+        )
         return SolverResult(int(certify(problem, controls, state, 2.0).result))
 
     assert outcome(problem) is SolverResult.CONVERGED
