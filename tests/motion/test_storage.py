@@ -86,6 +86,25 @@ def test_a_bad_file_is_a_clear_error(tmp_path, text, message):
         read_storage(_write(tmp_path / "bad.sto", text))
 
 
+@pytest.mark.parametrize(
+    ("header", "degrees"),
+    [
+        ("version=1\ninDegrees=yes", True),
+        ("version=1\ninDegrees=y", True),
+        ("version=1\ninDegrees=no", False),
+        ("version=1", False),
+        ("", True),
+    ],
+)
+def test_units_are_those_opensim_takes(tmp_path, header, degrees):
+    """Before OpenSim's versioned tables (SIMM's .mot) angles are in degrees."""
+    path = _write(
+        tmp_path / "x.mot", f"x\n{header}\nnRows=2\nnColumns=2\nendheader\ntime\ta\n0\t1\n1\t2\n"
+    )
+    assert read_storage(path).in_degrees is degrees
+    assert opensim.Storage(str(path)).isInDegrees() is degrees
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.mot"):
         read_storage(tmp_path / "none.mot")
