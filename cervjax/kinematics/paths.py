@@ -15,7 +15,7 @@ from cervjax.model import NeckModel, Topology
 
 from .poses import anchor_poses
 from .rotation import cross, dot, rotate
-from .tree import RestFrames, TreeState, rest_frames, tree_state
+from .tree import RestFrames, TreeState, still_state
 
 
 class MusclePaths(NamedTuple):
@@ -36,9 +36,7 @@ class MusclePaths(NamedTuple):
 
 def muscle_paths(model: NeckModel, q: Float[Array, " q"]) -> MusclePaths:
     """Path lengths and moment arms in the coordinates `q`, couplers followed."""
-    rest = rest_frames(model)
-    still = jnp.zeros_like(q)
-    state = tree_state(model, rest, model.coordinates.motion(q, still, still))
+    rest, state = still_state(model, q)
     return paths_from_state(model, rest, state, model.coordinates.jacobian(q))
 
 

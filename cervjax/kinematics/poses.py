@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from cervjax.model import NeckModel
 
 from .rotation import multiply, rotate
-from .tree import RestFrames, TreeState, rest_frames, tree_state
+from .tree import TreeState, still_state
 
 
 class BodyPoses(NamedTuple):
@@ -26,8 +26,13 @@ class BodyPoses(NamedTuple):
 
 def body_poses(model: NeckModel, q: Float[Array, " q"]) -> BodyPoses:
     """Poses of all bodies at `q` (rad or m, in the order of `model.topology.coordinates`)."""
-    rest, state = _state(model, q)
-    return all_poses(model, rest, state)
+    rest, state = still_state(model, q)
+    rotation, position = anchor_poses(state)
+    anchor = np.array(model.topology.anchor) + 1
+    return BodyPoses(
+        multiply(rotation[anchor], rest.rotation),
+        position[anchor] + rotate(rotation[anchor], rest.position),
+    )
 
 
 def marker_positions(model: NeckModel, q: Float[Array, " q"]) -> Float[Array, "markers 3"]:
@@ -37,16 +42,6 @@ def marker_positions(model: NeckModel, q: Float[Array, " q"]) -> Float[Array, "m
     return poses.position[body] + rotate(poses.rotation[body], model.marker_location)
 
 
-def all_poses(model: NeckModel, rest: RestFrames, state: TreeState) -> BodyPoses:
-    """Poses of all bodies from those of the moving ones."""
-    rotation, position = anchor_poses(state)
-    anchor = np.array(model.topology.anchor) + 1
-    return BodyPoses(
-        multiply(rotation[anchor], rest.rotation),
-        position[anchor] + rotate(rotation[anchor], rest.position),
-    )
-
-
 def anchor_poses(state: TreeState) -> tuple[Float[Array, "n 3 3"], Float[Array, "n 3"]]:
     """Poses of ground and of the moving bodies, in this order."""
     eye = jnp.eye(3, dtype=state.rotation.dtype)[None]
@@ -54,9 +49,3 @@ def anchor_poses(state: TreeState) -> tuple[Float[Array, "n 3 3"], Float[Array, 
         jnp.concatenate([eye, state.rotation]),
         jnp.concatenate([jnp.zeros_like(state.position[:1]), state.position]),
     )
-
-
-def _state(model: NeckModel, q: Float[Array, " q"]) -> tuple[RestFrames, TreeState]:
-    rest = rest_frames(model)
-    still = jnp.zeros_like(q)
-    return rest, tree_state(model, rest, model.coordinates.motion(q, still, still))

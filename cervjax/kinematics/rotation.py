@@ -54,13 +54,6 @@ def axis_rotation(axis: Float[Array, "*n 3"], angle: Float[Array, "*n"]) -> Floa
     return cosine * (jnp.eye(3, dtype=angle.dtype) - dyad) + sine * skew + dyad
 
 
-def body_fixed_xyz(angles: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
-    """Rotation by body-fixed X-Y-Z angles (rad), OpenSim's `orientation`."""
-    eye = jnp.broadcast_to(jnp.eye(3, dtype=angles.dtype), (*angles.shape[:-1], 3, 3))
-    x, y, z = (axis_rotation(eye[..., i, :], angles[..., i]) for i in range(3))
-    return multiply(multiply(x, y), z)
-
-
 def body_fixed_xyz_angles(matrix: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3"]:
     """Body-fixed X-Y-Z angles (rad) of a rotation, the middle one in (-pi/2, pi/2)."""
     x = jnp.arctan2(-matrix[..., 1, 2], matrix[..., 2, 2])

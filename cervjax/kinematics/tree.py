@@ -86,6 +86,13 @@ def rest_frames(model: NeckModel) -> RestFrames:
     )
 
 
+def still_state(model: NeckModel, q: Float[Array, " q"]) -> tuple[RestFrames, TreeState]:
+    """The bodies standing still at `q`."""
+    rest = rest_frames(model)
+    still = jnp.zeros_like(q)
+    return rest, tree_state(model, rest, model.coordinates.motion(q, still, still))
+
+
 def tree_state(model: NeckModel, rest: RestFrames, motion: AxisMotion) -> TreeState:
     """Propagate the motion of the joint axes from ground to the tips."""
     inputs = _joint_inputs(model, rest, motion)

@@ -3,7 +3,6 @@
 from .labeling import (
     LabelBatch as LabelBatch,
     Labeler as Labeler,
-    concatenate as concatenate,
     moment_arms as moment_arms,
 )
 from .sampling import sample_rows as sample_rows

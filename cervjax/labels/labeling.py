@@ -2,13 +2,15 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
 from cervjax.motion import MotionSample
 from cervjax.optimization import Certificate, StaticOptimization, solve_frame
 from cervjax.personalization import Personalizer, Subject
+
+_CHUNK = 500
+"""Rows computed at once: between 250 and 2000 a CPU keeps them in its caches."""
 
 
 class LabelBatch(eqx.Module):
@@ -46,13 +48,12 @@ class Labeler(eqx.Module):
     """Labels rows, a different person in each, with one compiled function.
 
     Attributes:
-        chunk: rows computed at once. Between 250 and 2000 a CPU keeps them in its caches; a GPU
-            wants more.
+        chunk: rows computed at once; a GPU wants more than the default.
     """
 
     personalizer: Personalizer
     settings: StaticOptimization = eqx.field(static=True, default=StaticOptimization())
-    chunk: int = eqx.field(static=True, default=500)
+    chunk: int = eqx.field(static=True, default=_CHUNK)
 
     @eqx.filter_jit
     def __call__(
@@ -94,9 +95,4 @@ def moment_arms(
         model = personalizer(Subject.from_vector(vector))
         return mechanics(model, *frame).moment_arm[: model.topology.free]
 
-    return jax.lax.map(lambda r: row(*r), (subject, motion), batch_size=500)
-
-
-def concatenate(batches: list[LabelBatch]) -> LabelBatch:
-    """The rows of several batches, in order."""
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *batches)
+    return jax.lax.map(lambda r: row(*r), (subject, motion), batch_size=_CHUNK)

@@ -65,7 +65,7 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
         return p.target - supplied(p, controls_from(p, costs, exponent))
 
     _, moved = jax.jvp(shortfall, (problem,), (change,))
-    curvature = _curvature(problem, worth, exponent)
+    curvature = _curvature(problem, controls_from(problem, worth, exponent), exponent)
     step = contract("ij,j->i", _inverse(_regularized(problem, curvature)), moved)
     zero = jax.custom_derivatives.zero_from_primal
     values = (multipliers, rest, iterations, met)
@@ -112,7 +112,7 @@ def _iterate(
             worth = reduced_costs(problem, it.multipliers)
         controls = controls_from(problem, worth, exponent)
         shortfall = problem.target - supplied(problem, controls)
-        curvature = _curvature(problem, worth, exponent)
+        curvature = _curvature(problem, controls, exponent)
         cancels = 0.0 if compensated else 1.0
         size = _magnitude(problem, it.multipliers, controls, cancels * curvature)
         met = jnp.max(jnp.abs(shortfall)) <= tolerance * size
@@ -159,9 +159,8 @@ def _start(problem: ActivationProblem) -> Array:
     return _solve_spd(_regularized(problem, curvature), problem.target)
 
 
-def _curvature(problem: ActivationProblem, worth: Array, exponent: float) -> Array:
+def _curvature(problem: ActivationProblem, controls: Array, exponent: float) -> Array:
     """Derivative of the controls with respect to their worth; zero on the bounds."""
-    controls = controls_from(problem, worth, exponent)
     inside = (controls > problem.lower) & (controls < problem.upper)
     slope = 1 / (exponent * (exponent - 1) * problem.weight)
     if exponent != 2.0:
