@@ -14,7 +14,7 @@ from .kinematics import (
     marker_positions as marker_positions,
     muscle_paths as muscle_paths,
 )
-from .labels import Labeler as Labeler, read_labels as read_labels, write_labels as write_labels
+from .labels import Labeler as Labeler
 from .learning import ForceNetwork as ForceNetwork, TrainingConfig as TrainingConfig, train as train
 from .model import NeckModel as NeckModel
 from .motion import Motion as Motion, read_storage as read_storage, write_storage as write_storage
@@ -26,9 +26,9 @@ from .optimization import (
 from .personalization import (
     Measures as Measures,
     Personalizer as Personalizer,
-    PopulationBox as PopulationBox,
     Subject as Subject,
 )
+from .population import PopulationBox as PopulationBox
 from .solve import solve_motion as solve_motion, write_solution as write_solution
 from .spec import NeckSpec as NeckSpec, shipped_neck as shipped_neck
 

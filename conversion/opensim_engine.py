@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import opensim
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
-from cervjax.model import NeckModel
+from cervjax.model import CoordinateMap, NeckModel
 from cervjax.motion import Motion, Storage, read_storage, write_storage
 from cervjax.spec import NeckSpec
 
@@ -37,6 +37,20 @@ class MuscleForces:
     static_optimization: Float[np.ndarray, " muscles"]
 
 
+@dataclass(frozen=True)
+class JointReactions:
+    """Loads of the moving joints at one frame, on the child, in the joint's parent frame.
+
+    Attributes:
+        force, moment: N, N m.
+        acceleration: of the free coordinates, rad/s^2, that the forces given lead to.
+    """
+
+    force: Float[np.ndarray, "moving 3"]
+    moment: Float[np.ndarray, "moving 3"]
+    acceleration: Float[np.ndarray, " q"]
+
+
 class OpensimNeck:
     """A neck loaded by OpenSim, its muscles with rigid tendons."""
 
@@ -51,8 +65,15 @@ class OpensimNeck:
         self._free = model.topology.coordinates
         self._locked = {c.name for c in spec.coordinates if c.locked}
         self._bodies = [b.name for b in spec.bodies]
-        self._all = eqx.filter_jit(model.coordinates.all_coordinates)
-        self._coupling = eqx.filter_jit(model.coordinates.coordinate_jacobian)
+        self._coordinates = model.coordinates
+        topology = model.topology
+        joints = self._opensim.getJointSet()
+        self._joints = [joints.get(topology.joints[k]) for k in topology.moving_joints]
+        actuators = self._opensim.getActuators()
+        count = actuators.getSize()
+        found = [opensim.ScalarActuator.safeDownCast(actuators.get(k)) for k in range(count)]
+        by_name = {a.getName(): a for a in found}
+        self._actuators = [by_name[n] for n in (*topology.muscles, *topology.reserves)]
         muscles = self._opensim.getMuscles()
         self._muscles = [muscles.get(m.name) for m in spec.muscles]
         for muscle in self._muscles:
@@ -73,7 +94,7 @@ class OpensimNeck:
         moment_arms: bool = True,
     ) -> EngineResult:
         """Evaluate one frame. Moment arms take OpenSim nearly all of the time."""
-        coupling = np.asarray(self._coupling(jnp.asarray(q)))
+        coupling = np.asarray(_coupling(self._coordinates, jnp.asarray(q)))
         self._set(q, qd)
         self._apply_muscles(False)
         state = self._state
@@ -115,9 +136,46 @@ class OpensimNeck:
             np.array([m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in self._muscles]),
         )
 
+    def joint_reactions(
+        self,
+        q: Float[np.ndarray, " q"],
+        qd: Float[np.ndarray, " q"],
+        muscle_force: Float[np.ndarray, " muscles"],
+        reserve_force: Float[np.ndarray, " reserves"],
+    ) -> JointReactions:
+        """Loads of the moving joints under given actuator forces; accelerations follow from these.
+
+        What OpenSim's JointReaction analysis reports on the child, in the joint's parent frame.
+        """
+        self._set(q, qd)
+        self._apply_muscles(True)
+        state = self._state
+        forces = np.concatenate([muscle_force, reserve_force])
+        for actuator, force in zip(self._actuators, forces, strict=True):
+            actuator.overrideActuation(state, True)
+            actuator.setOverrideActuation(state, float(force))
+        self._opensim.realizeAcceleration(state)
+        coordinates = self._opensim.getCoordinateSet()
+        changes = np.array([coordinates.get(n).getAccelerationValue(state) for n in self._free])
+        loads = [self._reaction(joint) for joint in self._joints]
+        for actuator in self._actuators:
+            actuator.overrideActuation(state, False)
+        return JointReactions(
+            np.array([f for f, _ in loads]), np.array([m for _, m in loads]), changes
+        )
+
+    def _reaction(self, joint: Any) -> tuple[np.ndarray, np.ndarray]:
+        reaction = joint.calcReactionOnChildExpressedInGround(self._state)
+        matrix = joint.getParentFrame().getTransformInGround(self._state).R().asMat33()
+        into = np.array([[matrix.get(j, i) for j in range(3)] for i in range(3)])
+        moment, force = (
+            np.array([reaction.get(part).get(i) for i in range(3)]) for part in (0, 1)
+        )
+        return into @ force, into @ moment
+
     def _set(self, q: np.ndarray, qd: np.ndarray) -> None:
-        values = np.asarray(self._all(jnp.asarray(q)))
-        rates = np.asarray(self._coupling(jnp.asarray(q))) @ np.asarray(qd)
+        values = np.asarray(_all_values(self._coordinates, jnp.asarray(q)))
+        rates = np.asarray(_coupling(self._coordinates, jnp.asarray(q))) @ np.asarray(qd)
         coordinates = self._opensim.getCoordinateSet()
         for name, value, rate in zip(self._names, values, rates, strict=True):
             coordinate = coordinates.get(name)
@@ -134,6 +192,16 @@ class OpensimNeck:
         matrix, origin = transform.R().asMat33(), transform.p()
         rows = [[matrix.get(i, j) for j in range(3)] for i in range(3)]
         return np.array(rows), np.array([origin.get(i) for i in range(3)])
+
+
+@eqx.filter_jit
+def _all_values(coordinates: CoordinateMap, q: Array) -> Array:
+    return coordinates.all_coordinates(q)
+
+
+@eqx.filter_jit
+def _coupling(coordinates: CoordinateMap, q: Array) -> Array:
+    return coordinates.coordinate_jacobian(q)
 
 
 def all_coordinates(model: NeckModel, motion: Motion) -> Storage:

@@ -26,7 +26,8 @@ from cervjax.labels import Labeler, sample_rows
 from cervjax.model import NeckModel
 from cervjax.motion import MovementSampler, sample_motion
 from cervjax.optimization import SolverResult
-from cervjax.personalization import Personalizer, PopulationBox
+from cervjax.personalization import Personalizer
+from cervjax.population import PopulationBox
 from cervjax.spec import shipped_neck
 
 

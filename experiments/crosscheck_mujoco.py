@@ -21,7 +21,8 @@ from rich.progress import track
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
 from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer, PopulationBox, subject_at
+from cervjax.personalization import Personalizer, subject_at
+from cervjax.population import PopulationBox
 from cervjax.spec import shipped_neck
 from conversion.mujoco_engine import MujocoNeck
 

@@ -27,7 +27,8 @@ from cervjax.kinematics import body_poses
 from cervjax.model import NeckModel
 from cervjax.motion import Motion, sample_motion
 from cervjax.muscle import rigid_tendon_state
-from cervjax.personalization import Personalizer, PopulationBox, subject_at
+from cervjax.personalization import Personalizer, subject_at
+from cervjax.population import PopulationBox
 from cervjax.solve import solve_motion
 from cervjax.spec import SHIPPED, NeckSpec, shipped_neck
 

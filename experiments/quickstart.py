@@ -9,6 +9,7 @@ few frames against OpenSim, and leaves figures, tables and a README in the resul
 
 import csv
 import json
+import os
 import shutil
 import time
 import warnings
@@ -24,21 +25,26 @@ from provenance import write_provenance
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cervjax.labels import LabelBatch, Labeler, sample_rows, write_labels
+from cervjax.labels import (
+    DatasetPlan,
+    LabelBatch,
+    LabelDataset,
+    Splits,
+    generate_dataset,
+)
 from cervjax.learning import (
     Evaluation,
     ForceNetwork,
     TrainingConfig,
     converged_rows,
     evaluate,
-    split_by_person,
     train,
     training_rows,
 )
 from cervjax.model import NeckModel
-from cervjax.motion import Motion, MovementSampler, read_storage, sample_motion, write_storage
+from cervjax.motion import Motion, read_storage, sample_motion, write_storage
 from cervjax.optimization import StaticOptimization
-from cervjax.personalization import LIMITS, Personalizer, PopulationBox
+from cervjax.personalization import LIMITS, Personalizer
 from cervjax.solve import SolvedMotion, solve_motion, write_solution
 from cervjax.spec import NeckSpec, shipped_neck
 
@@ -73,13 +79,30 @@ class Config:
     seed: int = 0
     out: Path = field(default=Path("results/quickstart"))
 
+    @property
+    def plan(self) -> DatasetPlan:
+        """Of the labels: upright people, natural speeds, not to the ends of the range."""
+        return DatasetPlan(
+            persons=self.persons,
+            movements=1,
+            frames=self.frames,
+            mix={"planar": 0.2, "combined": 0.4, "daily": 0.4},
+            fastest_deg=180.0,
+            extent=0.7,
+            upright=1.0,
+            joint_loads=False,
+            splits=Splits(validation=0.0, test=self.held_out, held_out_movements=()),
+            seed=self.seed,
+        )
+
 
 def run(config: Config) -> Evaluation:
     """Run every step, with a progress display, and write the results folder."""
     console = Console()
     started = time.perf_counter()
     # Recorded motion is checked first: a bad file must not cost a training run.
-    spec = shipped_neck(config.neck).with_reserves(1.0)
+    bare = shipped_neck(config.neck)
+    spec = bare.with_reserves(config.plan.reserve)
     motion = _movement(spec, config)
     _clear(config.out)
     write_provenance(config.out, config)
@@ -92,9 +115,9 @@ def run(config: Config) -> Evaluation:
     )
     with Progress(*columns, console=console) as progress:
         personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
-        labels = _label(spec, personalizer, config, progress)
-        known, unseen = split_by_person(labels, config.held_out, config.seed)
-        rows = training_rows(personalizer, known)
+        dataset = _label(bare, config, progress)
+        unseen = dataset.rows_in("test")
+        rows = training_rows(personalizer, dataset.rows_in("train"))
         network = _train(rows, config, progress)
         evaluation = _evaluate(network, personalizer, unseen)
         solved = _solve(spec, motion, progress)
@@ -114,7 +137,7 @@ def _clear(out: Path) -> None:
     """
     if not out.exists() or not any(out.iterdir()):
         return
-    if not (out / "environment.json").is_file() or not (out / "labels.zarr").is_dir():
+    if not (out / "environment.json").is_file() or not (out / "config.json").is_file():
         raise ValueError(f"{out} is not empty and holds no earlier run; choose another --out")
     shutil.rmtree(out)
 
@@ -126,24 +149,12 @@ def _movement(spec: NeckSpec, config: Config) -> Motion:
     return motion.lowpass(config.lowpass) if config.lowpass else motion
 
 
-def _label(
-    spec: NeckSpec, personalizer: Personalizer, config: Config, progress: Progress
-) -> LabelBatch:
-    total = config.persons * config.frames
-    task = progress.add_task("label a population", total=total, note="rows")
-    labeler = Labeler(personalizer)
-    rows = sample_rows(
-        MovementSampler.of(spec),
-        PopulationBox(),
-        persons=config.persons,
-        frames=config.frames,
-        seed=config.seed,
-    )
-    labels = jax.block_until_ready(labeler(*rows))
-    progress.update(task, completed=total)
-    about = {"convention": labeler.settings.convention, "seed": config.seed}
-    write_labels(config.out / "labels.zarr", labels, personalizer.model.topology, about)
-    return labels
+def _label(spec: NeckSpec, config: Config, progress: Progress) -> LabelDataset:
+    plan = config.plan
+    task = progress.add_task("label a population", total=plan.rows, note="rows")
+    folder = config.out / "labels"
+    generate_dataset(folder, plan, spec, progress=lambda rows: progress.advance(task, rows))
+    return LabelDataset(folder)
 
 
 def _train(rows, config: Config, progress: Progress) -> ForceNetwork:
@@ -277,7 +288,9 @@ def _write_movement(out: Path, solved: SolvedMotion, network: ForceNetwork, moti
     write_storage(out / "movement.sto", motion.to_storage())
     write_solution(solved, out / "movement")
     frames = motion.analyze_derivatives()
-    inputs = np.concatenate([*frames, np.ones((len(motion.time), len(LIMITS)))], axis=1)
+    count = len(motion.time)
+    gravity = np.tile(np.asarray(solved.model.gravity), (count, 1))
+    inputs = np.concatenate([*frames, gravity, np.ones((count, len(LIMITS)))], axis=1)
     predicted = np.asarray(jax.vmap(network)(jnp.asarray(inputs, jnp.float32)))
     force = np.asarray(solved.solution.muscle_force)
     names = solved.model.topology.muscles
@@ -340,9 +353,9 @@ def _readme(
     movement = "generated" if config.motion is None else config.motion.name
     lines = f"""# What is in this folder
 
-{config.persons:,} persons x {config.frames} frames of the neck `{config.neck}`, labelled by static
-optimization (convention `opensim`, reserves of optimal force 1 N m); a network trained on
-{1 - config.held_out:.0%} of the persons and judged on the others.
+{config.persons:,} persons of ANSUR II x {config.frames} frames of the neck `{config.neck}`, upright, up to
+180 deg/s, labelled by static optimization (convention `opensim`, reserves of optimal force
+{config.plan.reserve} N m); a network trained on {1 - config.held_out:.0%} of the persons and judged on the others.
 
 | figure or file | what it shows |
 |---|---|
@@ -352,7 +365,7 @@ optimization (convention `opensim`, reserves of optimal force 1 N m); a network 
 | `movement.png`, `movement.sto` | the head movement ({movement}) |
 | `movement_forces.png`, `movement_peak_forces.csv`, `movement/` | its muscle forces, as OpenSim's files, each frame with its certificate |
 | `opensim_activation.png` | activations of a few frames against OpenSim |
-| `labels.zarr` | the labels (zarr v3) |
+| `labels/` | the labels: manifest, `labels.zarr` (zarr v3; xarray opens it) |
 | `training/` | checkpoints (Orbax), configuration, `metrics.jsonl` |
 | `config.json`, `environment.json`, `summary.json` | how, with what, and the figures below |
 
@@ -386,6 +399,8 @@ def _summary(
 
 def main() -> None:
     """Command line."""
+    # One JAX device per core: labels are made on all of them.
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     config = tyro.cli(Config, description=__doc__)
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     try:

@@ -35,16 +35,18 @@ def inverse_dynamics(
     """
     rest = rest_frames(model)
     state = tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
-    return forces_from_state(model, rest, state, model.coordinates.jacobian(q))
+    wrenches = joint_wrenches(model, rest, state)
+    return generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
 
 
-def forces_from_state(
-    model: NeckModel,
-    rest: RestFrames,
-    state: TreeState,
-    jacobian: Float[Array, "moving 6 q"],
-) -> Float[Array, " q"]:
-    """`inverse_dynamics` where the motion of the bodies is known already."""
+def joint_wrenches(
+    model: NeckModel, rest: RestFrames, state: TreeState
+) -> Float[Array, "moving 6"]:
+    """What has to act on everything beyond each moving joint: force, moment about ground's origin.
+
+    Gravity, inertia and bushings are accounted for; muscles and the joint itself have to supply
+    the rest.
+    """
     topology = model.topology
     force, moment = _inertial_wrenches(model, rest, state)
     anchors = np.array(topology.anchor)
@@ -63,9 +65,19 @@ def forces_from_state(
     for k in reversed(range(len(loads))):
         if topology.moving_parent[k] >= 0:
             loads[topology.moving_parent[k]] = loads[topology.moving_parent[k]] + loads[k]
-    total = jnp.stack(loads)
-    force, moment = total[:, :3], total[:, 3:] - cross(state.center, total[:, :3])
+    return jnp.stack(loads)
 
+
+def generalized_forces(
+    model: NeckModel,
+    state: TreeState,
+    jacobian: Float[Array, "moving 6 q"],
+    wrenches: Float[Array, "moving 6"],
+) -> Float[Array, " q"]:
+    """The share of `wrenches` through the joints that does work along the coordinates."""
+    topology = model.topology
+    force = wrenches[:, :3]
+    moment = wrenches[:, 3:] - cross(state.center, force)
     joint = dot(state.axis[:, :3], moment[:, None])
     if topology.slides:
         joint = jnp.concatenate([joint, dot(state.axis[:, 3:], force[:, None])], axis=1)

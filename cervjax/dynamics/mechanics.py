@@ -4,11 +4,12 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Float
 
-from cervjax.kinematics.paths import paths_from_state
+from cervjax.kinematics.paths import paths_and_segments
 from cervjax.kinematics.tree import rest_frames, tree_state
 from cervjax.model import NeckModel
 
-from .inverse_dynamics import forces_from_state
+from .inverse_dynamics import generalized_forces, joint_wrenches
+from .joint_loads import JointStatics, joint_statics
 
 
 class Mechanics(NamedTuple):
@@ -34,13 +35,25 @@ def mechanics(
     qdd: Float[Array, " q"],
 ) -> Mechanics:
     """Inverse dynamics and muscle paths of the motion `q, qd, qdd` (rad or m, s)."""
+    return mechanics_and_joints(model, q, qd, qdd)[0]
+
+
+def mechanics_and_joints(
+    model: NeckModel,
+    q: Float[Array, " q"],
+    qd: Float[Array, " q"],
+    qdd: Float[Array, " q"],
+) -> tuple[Mechanics, JointStatics]:
+    """`mechanics`, and what the loads of the joints need besides."""
     rest = rest_frames(model)
     state = tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
     jacobian = model.coordinates.jacobian(q)
-    paths = paths_from_state(model, rest, state, jacobian)
-    return Mechanics(
-        forces_from_state(model, rest, state, jacobian),
+    paths, segments = paths_and_segments(model, rest, state, jacobian)
+    wrenches = joint_wrenches(model, rest, state)
+    frame = Mechanics(
+        generalized_forces(model, state, jacobian, wrenches),
         paths.length,
         paths.lengthening_speed(qd),
         paths.moment_arm,
     )
+    return frame, joint_statics(model, rest, state, wrenches, segments)

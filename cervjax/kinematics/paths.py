@@ -5,12 +5,14 @@ line, multiplied by the difference of the two bodies' twists for a coordinate, i
 share of the moment arm: exact, with no differentiation of lengths.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cervjax.contraction import contract
 from cervjax.model import NeckModel, Topology
 
 from .poses import anchor_poses
@@ -31,27 +33,39 @@ class MusclePaths(NamedTuple):
 
     def lengthening_speed(self, qd: Float[Array, " q"]) -> Float[Array, " muscles"]:
         """Speed of the path lengths, m/s."""
-        return -jnp.sum(self.moment_arm * qd[:, None], axis=0)
+        return -contract("qm,q->m", self.moment_arm, qd)
 
 
 def muscle_paths(model: NeckModel, q: Float[Array, " q"]) -> MusclePaths:
     """Path lengths and moment arms in the coordinates `q`, couplers followed."""
     rest, state = still_state(model, q)
-    return paths_from_state(model, rest, state, model.coordinates.jacobian(q))
+    return paths_and_segments(model, rest, state, model.coordinates.jacobian(q))[0]
 
 
-def paths_from_state(
+class CrossingSegments(NamedTuple):
+    """The segments between bodies that move against each other: those that do work.
+
+    Attributes:
+        pull: unit vector from a segment's first to its last point, in ground.
+        couple: m, moment of that pull about ground's origin.
+    """
+
+    pull: Float[Array, "across 3"]
+    couple: Float[Array, "across 3"]
+
+
+def paths_and_segments(
     model: NeckModel,
     rest: RestFrames,
     state: TreeState,
     jacobian: Float[Array, "moving 6 q"],
-) -> MusclePaths:
-    """`muscle_paths` where the motion of the bodies is known already."""
+) -> tuple[MusclePaths, CrossingSegments]:
+    """`muscle_paths` where the motion of the bodies is known already, and the lines along which
+    muscles pull."""
     topology = model.topology
     first, last = _segments(topology)
-    anchor = np.array(topology.anchor)[np.array(topology.point_body, dtype=int)] + 1
-
     body = np.array(topology.point_body, dtype=int)
+    anchor = np.array(topology.anchor)[body] + 1
     in_anchor = rest.position[body] + rotate(rest.rotation[body], model.path_point_location)
     rotation, position = anchor_poses(state)
     points = position[anchor] + rotate(rotation[anchor], in_anchor)
@@ -63,19 +77,39 @@ def paths_from_state(
     distance = jnp.where(apart, jnp.sqrt(jnp.where(apart, squared, 1.0)), 0.0)
     direction = span / jnp.where(apart, distance, 1.0)[:, None]
 
-    across = np.flatnonzero(anchor[first] != anchor[last])
+    crossing = crossing_of(topology)
     pairs, which = np.unique(
-        np.stack([anchor[first], anchor[last]])[:, across], axis=1, return_inverse=True
+        np.stack([crossing.first_anchor, crossing.last_anchor]) + 1, axis=1, return_inverse=True
     )
     twist = body_twists(state, jacobian, topology)
     relative = (twist[pairs[1]] - twist[pairs[0]])[which.reshape(-1)]  # [across, q, 6]
-    pull = direction[across]
-    couple = cross(points[first[across]], pull)
+    pull = direction[crossing.segment]
+    couple = cross(points[first[crossing.segment]], pull)
     arm = -dot(relative[..., :3], couple[:, None]) - dot(relative[..., 3:], pull[:, None])
 
     lengths = _sum_by_muscle(distance, _owners(topology), len(topology.muscles))
-    arms = _sum_by_muscle(arm, _owners(topology)[across], len(topology.muscles))
-    return MusclePaths(lengths, arms.T)
+    arms = _sum_by_muscle(arm, crossing.muscle, len(topology.muscles))
+    return MusclePaths(lengths, arms.T), CrossingSegments(pull, couple)
+
+
+class Crossing(NamedTuple):
+    """Which segments cross, and between which moving bodies (-1 for ground)."""
+
+    segment: np.ndarray
+    muscle: np.ndarray
+    first_anchor: np.ndarray
+    last_anchor: np.ndarray
+
+
+@functools.cache
+def crossing_of(topology: Topology) -> Crossing:
+    """The segments whose two ends move against each other."""
+    first, last = _segments(topology)
+    anchor = np.array(topology.anchor)[np.array(topology.point_body, dtype=int)]
+    segment = np.flatnonzero(anchor[first] != anchor[last])
+    return Crossing(
+        segment, _owners(topology)[segment], anchor[first[segment]], anchor[last[segment]]
+    )
 
 
 def body_twists(

@@ -1,9 +1,25 @@
-"""Labels: rows of (person, motion) -> muscle forces, sampled, solved and stored."""
+"""Labels: rows of (person, motion) -> muscle forces, drawn, solved, stored and checked."""
 
-from .labeling import (
-    LabelBatch as LabelBatch,
-    Labeler as Labeler,
-    moment_arms as moment_arms,
+from .dataset import LabelDataset as LabelDataset
+from .devices import BlockRunner as BlockRunner
+from .factory import LabelFactory as LabelFactory
+from .generate import generate_dataset as generate_dataset
+from .hosts import Hosts as Hosts
+from .labeling import Labeler as Labeler, moment_arms as moment_arms
+from .plan import (
+    DatasetPlan as DatasetPlan,
+    Splits as Splits,
+    build_factory as build_factory,
+    neck_hash as neck_hash,
 )
-from .sampling import sample_rows as sample_rows
-from .store import read_labels as read_labels, write_labels as write_labels
+from .row import (
+    LabelBatch as LabelBatch,
+    RowOptions as RowOptions,
+    RowStatus as RowStatus,
+    Solution as Solution,
+    label_row as label_row,
+    level_names as level_names,
+)
+from .store import DatasetError as DatasetError
+from .stream import StreamedLabels as StreamedLabels, stream_labels as stream_labels
+from .verify import Verification as Verification, verify_dataset as verify_dataset

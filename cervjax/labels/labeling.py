@@ -1,63 +1,39 @@
-"""Labels: (person, motion) -> muscle forces with their certificate, many rows at once."""
+"""Labels for rows that somebody brings: persons and frames of their own."""
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
 from cervjax.motion import MotionSample
-from cervjax.optimization import Certificate, StaticOptimization, solve_frame
 from cervjax.personalization import Personalizer, Subject
 
-_CHUNK = 500
-"""Rows computed at once: between 250 and 2000 a CPU keeps them in its caches."""
+from .row import LabelBatch, RowOptions, label_row
 
-
-class LabelBatch(eqx.Module):
-    """Rows of labels.
-
-    Attributes:
-        person: index of the row's person.
-        subject: ratios of the person, in the order of `cervjax.personalization.LIMITS`.
-        q, qd, qdd: motion; rad, s.
-        generalized_force: N m, that muscles and reserves supply.
-        activation: of each muscle.
-        muscle_force: N.
-        reserve_force: N m.
-        certificate: proof of each row.
-    """
-
-    person: Int[Array, "*rows"]
-    subject: Float[Array, "*rows ratios"]
-    q: Float[Array, "*rows free"]
-    qd: Float[Array, "*rows free"]
-    qdd: Float[Array, "*rows free"]
-    generalized_force: Float[Array, "*rows free"]
-    activation: Float[Array, "*rows muscles"]
-    muscle_force: Float[Array, "*rows muscles"]
-    reserve_force: Float[Array, "*rows reserves"]
-    certificate: Certificate
-
-    @property
-    def motion(self) -> MotionSample:
-        """`q, qd, qdd` together."""
-        return MotionSample(self.q, self.qd, self.qdd)
+_CHUNK = 128
+"""Rows computed at once: about a hundred stay in a CPU's caches."""
 
 
 class Labeler(eqx.Module):
     """Labels rows, a different person in each, with one compiled function.
 
     Attributes:
+        options: what is solved and kept.
         chunk: rows computed at once; a GPU wants more than the default.
     """
 
     personalizer: Personalizer
-    settings: StaticOptimization = eqx.field(static=True, default=StaticOptimization())
+    options: RowOptions = eqx.field(static=True, default=RowOptions())
     chunk: int = eqx.field(static=True, default=_CHUNK)
 
     @eqx.filter_jit
     def __call__(
-        self, person: Int[Array, " rows"], subject: Subject, motion: MotionSample
+        self,
+        person: Int[Array, " rows"],
+        subject: Subject,
+        motion: MotionSample,
+        gravity: Float[Array, "rows 3"] | None = None,
     ) -> LabelBatch:
         """Label rows.
 
@@ -65,23 +41,26 @@ class Labeler(eqx.Module):
             person: index of each row's person, kept with the row.
             subject: of each row.
             motion: one frame per row.
+            gravity: m/s^2, in the torso's frame; the model's own if None.
         """
-        rows = (person, subject, motion)
+        if gravity is None:
+            own = self.personalizer.model.gravity
+            gravity = jnp.broadcast_to(own, (*person.shape, *own.shape))
+        rows = (person, subject, motion, gravity)
         return jax.lax.map(lambda row: self._row(*row), rows, batch_size=self.chunk)
 
-    def _row(self, person: Array, subject: Subject, motion: MotionSample) -> LabelBatch:
-        model = self.personalizer(subject)
-        frame = mechanics(model, *motion)
-        solution = solve_frame(model, frame, self.settings)
-        return LabelBatch(
-            person,
-            subject.as_vector(),
-            *motion,
-            frame.generalized_force[: model.topology.free],
-            solution.activation,
-            solution.muscle_force,
-            solution.reserve_force,
-            solution.certificate,
+    def _row(
+        self, person: Array, subject: Subject, motion: MotionSample, gravity: Array
+    ) -> LabelBatch:
+        return label_row(
+            self.personalizer(subject),
+            motion,
+            gravity,
+            self.options,
+            person=person,
+            kind=jnp.full((), -1, jnp.int32),
+            time=jnp.zeros((), gravity.dtype),
+            subject=subject.as_vector(),
         )
 
 

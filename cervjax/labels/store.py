@@ -1,119 +1,256 @@
-"""Labels on disk: one zarr (v3) group, arrays with named dimensions and units."""
+"""A dataset on disk: a folder with one zarr (v3) group, a manifest, and a record per shard.
 
+    dataset/
+        manifest.json        what it is: plan, neck, versions; when finished, counts
+        labels.zarr/         arrays with dimensions `row` or `person`; xarray opens it
+        shards/00000.json    a shard is finished when its record is there
+
+Rows are sorted by person. A shard holds whole people and is written by one process; its record
+comes last and names the size of every file, so that a lost file is not taken for zeros.
+"""
+
+import errno
+import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from cervjax.model import Topology
-from cervjax.optimization import Certificate
-from cervjax.personalization import LIMITS
+from .arrays import PERSON_FIELDS, SPLIT, Field, field_of
 
-from .labeling import LabelBatch
-
-SCHEMA = 1
-_ROWS_PER_CHUNK = 4096
-
-_FIELDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "person": (("row",), "1"),
-    "subject": (("row", "ratio"), "1"),
-    "q": (("row", "coordinate"), "rad"),
-    "qd": (("row", "coordinate"), "rad/s"),
-    "qdd": (("row", "coordinate"), "rad/s^2"),
-    "generalized_force": (("row", "coordinate"), "N m"),
-    "activation": (("row", "muscle"), "1"),
-    "muscle_force": (("row", "muscle"), "N"),
-    "reserve_force": (("row", "reserve"), "N m"),
-}
-_CERTIFICATE: dict[str, str] = {
-    "primal_residual": "N m",
-    "kkt_residual": "1",
-    "duality_gap": "1",
-    "iterations": "1",
-    "result": "1",
-}
+SCHEMA = 2
+_FORMAT = "cervjax-labels"
+_CHUNK_ROWS = 4096
+_ZARR = "labels.zarr"
 
 
-def write_labels(
-    path: str | Path, labels: LabelBatch, topology: Topology, about: Mapping[str, Any]
+class DatasetError(ValueError):
+    """A dataset is not what was expected, or cannot be written."""
+
+
+class DatasetFolder:
+    """Reads and writes the files of one dataset."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Nothing is touched until a method is called."""
+        self.path = Path(path)
+        self._zarr = self.path / _ZARR
+        self._records = self.path / "shards"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest.
+
+        Raises:
+            FileNotFoundError: there is none.
+            DatasetError: it is not a manifest of this schema.
+        """
+        file = self.path / "manifest.json"
+        if not file.is_file():
+            raise FileNotFoundError(f"no dataset at {self.path} (it has no manifest.json)")
+        try:
+            manifest = json.loads(file.read_text())
+        except json.JSONDecodeError as error:
+            raise DatasetError(f"{file} is damaged: {error}") from error
+        if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
+            raise DatasetError(f"{file} is no manifest of a label dataset")
+        if manifest.get("schema") != SCHEMA:
+            raise DatasetError(
+                f"{self.path} has schema {manifest.get('schema')}, this version reads {SCHEMA}; "
+                "read it with the version that wrote it, or generate it again elsewhere"
+            )
+        return manifest
+
+    def write_manifest(self, facts: Mapping[str, Any]) -> None:
+        """Replace the manifest, whole or not at all."""
+        self._replace(self.path / "manifest.json", {"format": _FORMAT, "schema": SCHEMA, **facts})
+
+    def create(
+        self,
+        facts: Mapping[str, Any],
+        arrays: Mapping[str, Any],
+        rows: int,
+        shard_rows: int,
+        persons: int,
+        shard_persons: int,
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Make an empty dataset: arrays first, the manifest last.
+
+        Args:
+            arrays: a template, with the shape after the first axis and the type, of each array;
+                those of `PERSON_FIELDS` have one entry per person, the others per row.
+
+        Raises:
+            DatasetError: the folder holds something else, or cannot be written.
+        """
+        with _explained(self.path):
+            if self.path.exists():
+                foreign = {p.name for p in self.path.iterdir()} - {_ZARR, f".{_ZARR}.partial"}
+                if foreign:
+                    raise DatasetError(
+                        f"{self.path} is not empty and holds no dataset "
+                        f"({', '.join(sorted(foreign)[:3])}, ...); choose another folder"
+                    )
+                shutil.rmtree(self._zarr, ignore_errors=True)
+            partial = self.path / f".{_ZARR}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            group = zarr.open_group(partial, mode="w-", zarr_format=3)
+            group.attrs.update(dict(attributes))
+            for name, template in arrays.items():
+                if name in PERSON_FIELDS:
+                    count, shard = persons, shard_persons
+                    first, field = "person", PERSON_FIELDS[name]
+                else:
+                    count, shard, first, field = rows, shard_rows, "row", field_of(name)
+                _create_array(group, name, first, field, template, count, shard)
+            os.replace(partial, self._zarr)
+            self._records.mkdir(exist_ok=True)
+            self.write_manifest(facts)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed run left half written."""
+        with _explained(self.path):
+            for leftover in self._zarr.rglob("*.partial"):
+                leftover.unlink()
+            for leftover in self._records.glob("*.partial"):
+                leftover.unlink()
+
+    def group(self, mode: Any = "r") -> zarr.Group:
+        """The arrays.
+
+        Raises:
+            DatasetError: they are not there.
+        """
+        try:
+            return zarr.open_group(self._zarr, mode=mode, zarr_format=3)
+        except (FileNotFoundError, KeyError, ValueError) as error:
+            raise DatasetError(f"{self._zarr} is no zarr group: {error}") from error
+
+    def write_shard(
+        self,
+        shard: int,
+        rows: tuple[int, Mapping[str, np.ndarray]],
+        people: tuple[int, Mapping[str, np.ndarray]],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Write one shard, and then its record.
+
+        Args:
+            rows, people: index of the first, and the arrays.
+            facts: to keep in the record.
+
+        Raises:
+            DatasetError: the disk is full or cannot be written; shards finished before are whole.
+        """
+        # A chunk of nothing but fill values is written too: a missing file means a lost one.
+        with _explained(self.path), zarr.config.set({"array.write_empty_chunks": True}):
+            group = self.group("r+")
+            sizes = {}
+            for first, arrays in (rows, people):
+                for name, values in arrays.items():
+                    array: Any = group[name]
+                    array[first : first + len(values)] = values.astype(array.dtype, copy=False)
+                    sizes[name] = self._file(name, array, shard).stat().st_size
+            self._records.mkdir(exist_ok=True)
+            self._replace(self._record(shard), {"shard": shard, **facts, "bytes": sizes})
+
+    def is_finished(self, shard: int) -> bool:
+        """Whether the shard's record is there."""
+        return self._record(shard).is_file()
+
+    def record(self, shard: int) -> dict[str, Any]:
+        """The record of a finished shard.
+
+        Raises:
+            DatasetError: it is damaged.
+        """
+        try:
+            return json.loads(self._record(shard).read_text())
+        except json.JSONDecodeError as error:
+            raise DatasetError(f"{self._record(shard)} is damaged: {error}") from error
+
+    def damaged_files(self, shards: Iterable[int]) -> list[str]:
+        """Files of finished shards that are missing or have another size than recorded."""
+        group, damaged = self.group(), []
+        for shard in shards:
+            for name, size in self.record(shard)["bytes"].items():
+                file = self._file(name, group[name], shard)
+                if not file.is_file() or file.stat().st_size != size:
+                    damaged.append(str(file.relative_to(self.path)))
+        return damaged
+
+    def _record(self, shard: int) -> Path:
+        return self._records / f"{shard:05d}.json"
+
+    def _file(self, name: str, array: Any, shard: int) -> Path:
+        rest = ["0"] * (array.ndim - 1)
+        return self._zarr.joinpath(name, "c", str(shard), *rest)
+
+    @staticmethod
+    def _replace(file: Path, content: Mapping[str, Any]) -> None:
+        partial = file.with_name(f"{file.name}.partial")
+        with partial.open("w") as stream:
+            stream.write(json.dumps(content, indent=1) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(partial, file)
+
+
+def _create_array(
+    group: zarr.Group,
+    name: str,
+    first: str,
+    field: Field,
+    template: Any,
+    count: int,
+    shard: int,
 ) -> None:
-    """Write `labels` as a zarr group that xarray opens; it appears whole or not at all.
-
-    Args:
-        path: a folder that does not exist yet.
-        about: JSON-ready facts to keep as attributes (convention, neck, seed, ...).
-
-    Raises:
-        FileExistsError: there is something at `path`.
-    """
-    path = Path(path)
-    if path.exists():
-        raise FileExistsError(f"{path} exists; remove it or choose another folder")
-    partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    group = zarr.open_group(partial, mode="w-", zarr_format=3)
-    group.attrs.update(
-        {
-            "schema": SCHEMA,
-            "neck": topology.name,
-            "coordinate": list(topology.free_coordinates),
-            "muscle": list(topology.muscles),
-            "reserve": list(topology.reserves),
-            "ratio": list(LIMITS),
-            **about,
-        }
-    )
-    for name, (dimensions, units) in _FIELDS.items():
-        _write_array(group, name, np.asarray(getattr(labels, name)), dimensions, units)
-    for name, units in _CERTIFICATE.items():
-        _write_array(group, name, np.asarray(getattr(labels.certificate, name)), ("row",), units)
-    os.replace(partial, path)
-
-
-def read_labels(path: str | Path) -> tuple[LabelBatch, dict[str, Any]]:
-    """The labels at `path` and their attributes.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: the folder is not a label set of this schema.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        raise FileNotFoundError(f"no label set at {path}")
-    try:
-        group = zarr.open_group(path, mode="r")
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} is not a zarr group: {error}") from error
-    about = dict(group.attrs)
-    if about.get("schema") != SCHEMA:
-        raise ValueError(
-            f"{path} has label schema {about.get('schema')}, this version reads {SCHEMA}; "
-            "generate it again"
-        )
-
-    def load(name: str) -> jax.Array:
-        return jnp.asarray(np.asarray(group[name]))
-
-    fields = {name: load(name) for name in _FIELDS}
-    certificate = Certificate(**{name: load(name) for name in _CERTIFICATE})
-    return LabelBatch(**fields, certificate=certificate), about
-
-
-def _write_array(
-    group: zarr.Group, name: str, values: np.ndarray, dimensions: tuple[str, ...], units: str
-) -> None:
-    array = group.create_array(
+    # Chunks divide a shard evenly, and a shard is what one record speaks of.
+    inner = next(size for size in range(min(shard, _CHUNK_ROWS), 0, -1) if shard % size == 0)
+    dtype = np.dtype(field.dtype or template.dtype)
+    rest = tuple(template.shape[1:])
+    group.create_array(
         name,
-        shape=values.shape,
-        dtype=values.dtype,
-        chunks=(min(len(values), _ROWS_PER_CHUNK), *values.shape[1:]),
-        dimension_names=dimensions,
-        attributes={"units": units},
+        shape=(count, *rest),
+        dtype=dtype,
+        chunks=(inner, *rest),
+        shards=(shard, *rest),
+        compressors=(ZstdCodec(level=1), Crc32cCodec()),
+        fill_value=np.nan if dtype.kind == "f" else -1,
+        dimension_names=(first, *field.dimensions),
+        attributes={"units": field.unit},
     )
-    array[:] = values
+
+
+class _explained:
+    """Turns errors of the file system into `DatasetError`s that say what to do."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if not isinstance(error, OSError):
+            return
+        remedies = {
+            errno.ENOSPC: "the disk is full; free space and run again",
+            errno.EDQUOT: "the quota is used up; free space and run again",
+            errno.EROFS: "the file system is read-only; choose another folder",
+            errno.EACCES: "no permission to write; choose another folder",
+            errno.EPERM: "no permission to write; choose another folder",
+        }
+        reason = remedies.get(error.errno or 0, str(error))
+        raise DatasetError(
+            f"cannot write {self._path}: {reason}. Shards finished before are whole"
+        ) from error
+
+
+__all__ = ["SCHEMA", "SPLIT", "DatasetError", "DatasetFolder"]

@@ -4,7 +4,6 @@ from .data import (
     TrainingRows as TrainingRows,
     converged_rows as converged_rows,
     select_rows as select_rows,
-    split_by_person as split_by_person,
     training_rows as training_rows,
 )
 from .evaluation import (

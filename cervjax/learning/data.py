@@ -1,4 +1,4 @@
-"""Rows to train on, and their split by person."""
+"""Rows to train on."""
 
 from typing import NamedTuple
 
@@ -55,26 +55,6 @@ def converged_rows(labels: LabelBatch) -> LabelBatch:
     if not keep.any():
         raise ValueError("no row of the labels converged; check the motions and the reserves")
     return select_rows(labels, keep)
-
-
-def split_by_person(
-    labels: LabelBatch, held_out: float, seed: int
-) -> tuple[LabelBatch, LabelBatch]:
-    """Rows of known people, and of people held out. Never splits the frames of one person.
-
-    Args:
-        held_out: part of the people to hold out, in (0, 1).
-
-    Raises:
-        ValueError: either side would be empty.
-    """
-    people = np.unique(np.asarray(labels.person))
-    count = round(held_out * len(people))
-    if not 0 < count < len(people):
-        raise ValueError(f"held_out = {held_out} of {len(people)} people leaves one side empty")
-    unseen = np.random.default_rng(seed).choice(people, count, replace=False)
-    out = np.isin(np.asarray(labels.person), unseen)
-    return select_rows(labels, ~out), select_rows(labels, out)
 
 
 def select_rows(labels: LabelBatch, keep: Bool[np.ndarray, " rows"]) -> LabelBatch:

@@ -56,5 +56,7 @@ class ForceNetwork(eqx.Module):
 
 
 def network_inputs(labels: LabelBatch) -> Float[Array, "rows inputs"]:
-    """What the network sees of each row: `q, qd, qdd` and the person's ratios."""
-    return jnp.concatenate([labels.q, labels.qd, labels.qdd, labels.subject], axis=1)
+    """What the network sees of each row: `q, qd, qdd`, gravity and the person's ratios."""
+    return jnp.concatenate(
+        [labels.q, labels.qd, labels.qdd, labels.gravity, labels.subject], axis=1
+    )

@@ -5,11 +5,17 @@ from .motion import (
     LockedCoordinateWarning as LockedCoordinateWarning,
     Motion as Motion,
 )
-from .sampling import (
+from .movements import (
+    PLANES as PLANES,
     MotionSample as MotionSample,
+    Movement as Movement,
+    MovementKind as MovementKind,
     MovementSampler as MovementSampler,
+    chances_needed as chances_needed,
+    plane_of_coordinates as plane_of_coordinates,
     sample_motion as sample_motion,
 )
+from .recorded import RecordedMovements as RecordedMovements, read_motions as read_motions
 from .splines import (
     Derivatives as Derivatives,
     analyze_derivatives as analyze_derivatives,
@@ -20,3 +26,4 @@ from .storage import (
     read_storage as read_storage,
     write_storage as write_storage,
 )
+from .torso import TorsoInclination as TorsoInclination, inclined_gravity as inclined_gravity

@@ -9,7 +9,12 @@ from scipy.signal import butter, sosfiltfilt
 
 from cervjax.spec import Coordinate, NeckSpec
 
-from .splines import Derivatives, analyze_derivatives, inverse_dynamics_derivatives
+from .splines import (
+    Derivatives,
+    analyze_derivatives,
+    inverse_dynamics_derivatives,
+    natural_quintic_spline,
+)
 from .storage import Storage
 
 
@@ -87,6 +92,22 @@ class Motion:
             raise ValueError(f"cutoff {cutoff_hz} Hz is not between 0 and {rate / 2:.4g} Hz")
         filtered = sosfiltfilt(butter(2, cutoff_hz, fs=rate, output="sos"), self.q, axis=0)
         return Motion(self.name, self.coordinates, self.time, filtered)
+
+    def resample(self, rate: float) -> "Motion":
+        """The motion at `rate` Hz, through OpenSim's quintic spline.
+
+        Raises:
+            ValueError: too few samples, or `rate` is not positive.
+        """
+        if not rate > 0:
+            raise ValueError(f"{self.name!r}: rate = {rate} Hz is not positive")
+        count = int(np.floor((self.time[-1] - self.time[0]) * rate + 1e-9)) + 1
+        time = self.time[0] + np.arange(count) / rate
+        try:
+            spline = natural_quintic_spline(self.time, self.q)
+        except ValueError as error:
+            raise ValueError(f"{self.name!r}: {error}") from error
+        return Motion(self.name, self.coordinates, time, spline(time))
 
     def analyze_derivatives(self) -> Derivatives:
         """Velocities and accelerations as OpenSim's StaticOptimization takes them."""

@@ -4,7 +4,6 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .compensated import accurate_costs
 from .dual_newton import DualState
 from .problem import ActivationProblem, controls_from, objective, supplied
 from .result import SolverResult
@@ -49,7 +48,7 @@ def certify(
 ) -> Certificate:
     """The certificate of `controls` with the multipliers in `state`."""
     multipliers = state.multipliers
-    worth = accurate_costs(problem, multipliers, state.rest)
+    worth = state.worth(problem)
     imbalance = jnp.max(jnp.abs(problem.target - supplied(problem, controls)))
     outside = jnp.max(jnp.maximum(problem.lower - controls, controls - problem.upper))
 

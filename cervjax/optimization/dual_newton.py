@@ -18,7 +18,10 @@ from cervjax.contraction import contract
 from .compensated import accurate_costs, two_sum
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied
 
-_LINE_SEARCH_STEPS = 6
+_QUICK_STEPS, _QUICK_SEARCH = 10, 4
+"""Newton steps with a coarse line search, which nearly every row ends with ..."""
+_FINE_SEARCH = 12
+"""... and function values of the line search of the steps after them."""
 _SMALLEST_CONTROL = 1e-3
 """Bounds the dual's curvature for p > 2, which is infinite at zero control."""
 
@@ -28,15 +31,19 @@ class DualState(NamedTuple):
 
     Attributes:
         multipliers: per N m.
-        rest: what `multipliers` cannot hold in float32; zero in float64.
+        correction: what float32 products lose of the controls' worth; zero in float64.
         iterations: Newton steps taken.
         met: whether the balance was met to rounding.
     """
 
     multipliers: Float[Array, " equations"]
-    rest: Float[Array, " equations"]
+    correction: Float[Array, " actuators"]
     iterations: Int[Array, ""]
     met: Bool[Array, ""]
+
+    def worth(self, problem: ActivationProblem) -> Float[Array, " actuators"]:
+        """What a unit of each control is worth; derivatives are those of the plain product."""
+        return reduced_costs(problem, self.multipliers) + jax.lax.stop_gradient(self.correction)
 
 
 def solve_dual(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
@@ -57,24 +64,28 @@ def _solve(exponent: float, max_steps: int, problem: ActivationProblem) -> tuple
 @_solve.defjvp
 def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple) -> tuple:
     (problem,), (change,) = primals, tangents
-    multipliers, rest, iterations, met = _solve(exponent, max_steps, problem)
-    worth = accurate_costs(problem, multipliers, rest)
+    state = DualState(*_solve(exponent, max_steps, problem))
+    multipliers, correction = state.multipliers, state.correction
 
     def shortfall(p: ActivationProblem) -> Array:
-        costs = accurate_costs(p, multipliers, rest)
+        costs = reduced_costs(p, multipliers) + correction
         return p.target - supplied(p, controls_from(p, costs, exponent))
 
     _, moved = jax.jvp(shortfall, (problem,), (change,))
-    curvature = _curvature(problem, controls_from(problem, worth, exponent), exponent)
-    step = contract("ij,j->i", _inverse(_regularized(problem, curvature)), moved)
+    controls = controls_from(problem, state.worth(problem), exponent)
+    hessian = _regularized(problem, _curvature(problem, controls, exponent))
+    step = contract("ij,j->i", _inverse(hessian), moved)
     zero = jax.custom_derivatives.zero_from_primal
-    values = (multipliers, rest, iterations, met)
-    return values, (step, jnp.zeros_like(rest), zero(iterations), zero(met))
+    values = (multipliers, correction, state.iterations, state.met)
+    return values, (step, jnp.zeros_like(correction), zero(state.iterations), zero(state.met))
 
 
 class _Iterate(NamedTuple):
+    """Attributes: `rest` is what float32 `multipliers` cannot hold; `worth` is of both."""
+
     multipliers: Array
     rest: Array
+    worth: Array
     step: Array
     iterations: Array
     met: Array
@@ -85,14 +96,19 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
     """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
     finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
     start = _start(problem)
-    iterate = _Iterate(
-        start, jnp.zeros_like(start), jnp.array(0), jnp.array(0), jnp.array(False), ~finite
-    )
-    iterate = _iterate(problem, iterate, exponent, max_steps, compensated=False)
+    zero, no = jnp.array(0), jnp.array(False)
+    worth = reduced_costs(problem, start)
+    iterate = _Iterate(start, jnp.zeros_like(start), worth, zero, zero, no, ~finite)
+    quick = min(_QUICK_STEPS, max_steps)
+    iterate = _iterate(problem, iterate, exponent, quick, _QUICK_SEARCH)
+    iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH)
+    correction = jnp.zeros_like(worth)
     if problem.target.dtype != jnp.float64:
-        iterate = iterate._replace(met=jnp.array(False), done=~finite)
-        iterate = _iterate(problem, iterate, exponent, max_steps, compensated=True)
-    return DualState(iterate.multipliers, iterate.rest, iterate.iterations, iterate.met)
+        worth = accurate_costs(problem, iterate.multipliers, iterate.rest)
+        iterate = iterate._replace(worth=worth, step=zero, met=no, done=~finite)
+        iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH, compensated=True)
+        correction = iterate.worth - reduced_costs(problem, iterate.multipliers)
+    return DualState(iterate.multipliers, correction, iterate.iterations, iterate.met)
 
 
 def _iterate(
@@ -100,56 +116,57 @@ def _iterate(
     start: _Iterate,
     exponent: float,
     max_steps: int,
+    search: int,
     *,
-    compensated: bool,
+    compensated: bool = False,
 ) -> _Iterate:
+    """Newton steps until the row is done, or `max_steps` with those taken before."""
     tolerance = 8 * jnp.finfo(problem.target.dtype).eps
+    # Size of the balance's terms, whose rounding no iteration gets below.
+    largest = jnp.max(jnp.abs(problem.matrix), axis=0)
+    target = jnp.max(jnp.abs(problem.target))
 
-    def balance(it: _Iterate) -> tuple[Array, Array, Array, Array]:
-        if compensated:
-            worth = accurate_costs(problem, it.multipliers, it.rest)
-        else:
-            worth = reduced_costs(problem, it.multipliers)
-        controls = controls_from(problem, worth, exponent)
+    def balance(it: _Iterate) -> tuple[Array, Array, Array]:
+        controls = controls_from(problem, it.worth, exponent)
         shortfall = problem.target - supplied(problem, controls)
         curvature = _curvature(problem, controls, exponent)
-        cancels = 0.0 if compensated else 1.0
-        size = _magnitude(problem, it.multipliers, controls, cancels * curvature)
-        met = jnp.max(jnp.abs(shortfall)) <= tolerance * size
-        return worth, curvature, shortfall, met
+        terms = jnp.abs(controls)
+        if not compensated:
+            # And of the controls' worth, whose terms cancel where reserves carry much.
+            terms = terms + largest * curvature * jnp.sum(jnp.abs(it.multipliers))
+        size = contract("k,k->", largest, terms) + target
+        return curvature, shortfall, jnp.max(jnp.abs(shortfall)) <= tolerance * size
 
     def advance(it: _Iterate) -> _Iterate:
-        worth, curvature, shortfall, met = balance(it)
+        curvature, shortfall, met = balance(it)
         direction = _solve_spd(_regularized(problem, curvature), shortfall)
-        length = _line_search(problem, worth, direction, exponent)
+        change = reduced_costs(problem, direction)
+        length, settled = _line_search(
+            problem, it.worth, change, direction, shortfall, exponent, search
+        )
         # The step from a point that meets the tolerance polishes it; then the row rests.
-        step = jnp.where(it.done, 0.0, length * direction)
-        multipliers, dropped = two_sum(it.multipliers, step)
+        length = jnp.where(it.done, 0.0, length)
+        multipliers, dropped = two_sum(it.multipliers, length * direction)
+        rest = it.rest + dropped
+        if compensated:
+            worth = accurate_costs(problem, multipliers, rest)
+        else:
+            worth = it.worth + length * change
         return _Iterate(
             multipliers,
-            it.rest + dropped,
+            rest,
+            worth,
             it.step + 1,
             jnp.where(it.done, it.iterations, it.iterations + 1),
             it.met | met,
-            it.done | met,
+            it.done | met | (settled & (not compensated)),
         )
 
     if compensated:
         # Most rows are at rounding already and rest from the start.
-        met = balance(start)[3]
-        start = start._replace(met=met, done=start.done | met, step=jnp.array(0))
+        met = balance(start)[2]
+        start = start._replace(met=met, done=start.done | met)
     return jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
-
-
-def _magnitude(
-    problem: ActivationProblem, multipliers: Array, controls: Array, curvature: Array
-) -> Array:
-    """Size of the terms whose rounding no iteration can get below: those of the balance, and
-    those of the controls' worth, which cancel where reserves carry much."""
-    matrix = jnp.abs(problem.matrix)
-    cancelling = contract("ek,e->k", matrix, jnp.abs(multipliers)) * curvature
-    terms = contract("ek,k->e", matrix, jnp.abs(controls) + cancelling)
-    return jnp.max(terms + jnp.abs(problem.target))
 
 
 def _start(problem: ActivationProblem) -> Array:
@@ -202,22 +219,35 @@ def _eliminate(matrix: Array, right: Array) -> Array:
 
 
 def _line_search(
-    problem: ActivationProblem, worth: Array, direction: Array, exponent: float
-) -> Array:
-    """Length of the step: one, or the root of the dual's derivative where that comes before."""
-    change = reduced_costs(problem, direction)
-    gain = jnp.sum(direction * problem.target)
+    problem: ActivationProblem,
+    worth: Array,
+    change: Array,
+    direction: Array,
+    shortfall: Array,
+    exponent: float,
+    steps: int,
+) -> tuple[Array, Array]:
+    """Length of the step: one, or the root of the dual's derivative where that comes before.
+
+    Also whether the full step ends the iteration: with p = 2 the dual is quadratic as long as no
+    control reaches or leaves a bound, and its derivative is then zero at the full step.
+    """
+    gain = contract("e,e->", direction, problem.target)
 
     def slope(length: Array) -> Array:
         controls = controls_from(problem, worth + length * change, exponent)
-        return gain - jnp.sum(change * controls)
+        return gain - contract("k,k->", change, controls)
 
     zero, one = jnp.zeros_like(gain), jnp.ones_like(gain)
-    at_zero, at_one = slope(zero), slope(one)
+    at_zero, at_one = contract("e,e->", direction, shortfall), slope(one)
+    full = at_one >= -1e-3 * jnp.abs(at_zero)
+    # float32 is looked at again with compensated sums, float64 is not.
+    straight = 1e-11 if worth.dtype == jnp.float64 else 1e-5
+    settled = full & (jnp.abs(at_one) <= straight * at_zero) & (exponent == 2.0)
 
-    def shrink(_: Array, bracket: tuple) -> tuple:
+    def shrink(bracket: tuple) -> tuple:
         """Illinois false position: halve the value of an end that stays twice."""
-        low, high, at_low, at_high = bracket
+        low, high, at_low, at_high, step = bracket
         spread = at_low - at_high
         middle = low + (high - low) * at_low / jnp.where(spread > 0, spread, 1.0)
         at_middle = slope(middle)
@@ -227,7 +257,12 @@ def _line_search(
             jnp.where(before, high, middle),
             jnp.where(before, at_middle, 0.5 * at_low),
             jnp.where(before, 0.5 * at_high, at_middle),
+            step + 1,
         )
 
-    low, high, _, _ = jax.lax.fori_loop(0, _LINE_SEARCH_STEPS, shrink, (zero, one, at_zero, at_one))
-    return jnp.where(at_one >= -1e-3 * jnp.abs(at_zero), one, jnp.where(low > 0, low, high))
+    low, high, _, _, _ = jax.lax.while_loop(
+        lambda bracket: (bracket[-1] < steps) & ~full,
+        shrink,
+        (zero, one, at_zero, at_one, jnp.array(0)),
+    )
+    return jnp.where(full, one, jnp.where(low > 0, low, high)), settled

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cervjax.contraction import contract
 from cervjax.dynamics import Mechanics, mechanics
 from cervjax.model import NeckModel
 from cervjax.muscle import MuscleParameters, RigidTendonState, rigid_tendon_state
 
 from .certificate import Certificate, certify
-from .compensated import accurate_costs
 from .dual_newton import solve_dual
 from .problem import ActivationProblem, controls_from
 from .result import SolverResult
@@ -70,6 +70,8 @@ class StaticOptimizationSolution(eqx.Module):
         reserve_control, reserve_force: control, and control x optimal force (N m or N).
         generalized_force: N m, what muscles and reserves supply, per free coordinate.
         multipliers: per N m, of the free coordinates' equations.
+        upper_bound_price: multiplier of each muscle's upper bound: what the objective would fall
+            by per unit more of its activation. Positive where the bound is felt.
         certificate: proof of optimality.
     """
 
@@ -79,6 +81,7 @@ class StaticOptimizationSolution(eqx.Module):
     reserve_force: Float[Array, " reserves"]
     generalized_force: Float[Array, " free"]
     multipliers: Float[Array, " free"]
+    upper_bound_price: Float[Array, " muscles"]
     certificate: Certificate
 
 
@@ -198,7 +201,7 @@ def _solve(
     for k, coordinate in enumerate(model.topology.reserve_coordinates):
         directions[coordinate, k] = 1.0
     possible = jnp.all(muscles.max_isometric_force > 0) & jnp.all(low <= high)
-    target = frame.generalized_force[:free] - jnp.sum(arms * passive, axis=1)
+    target = frame.generalized_force[:free] - contract("qm,m->q", arms, passive)
     problem = ActivationProblem(
         matrix=jnp.concatenate(
             [arms * active, jnp.asarray(directions, arms.dtype) * reserves.optimal_force], axis=1
@@ -212,20 +215,23 @@ def _solve(
         ),
     )
     state = solve_dual(problem, settings.exponent, settings.max_steps)
-    worth = accurate_costs(problem, state.multipliers, state.rest)
+    worth = state.worth(problem)
     controls = controls_from(problem, worth, settings.exponent)
     count = active.shape[0]
     activation, control = controls[:count], controls[count:]
     force = activation * active + passive
+    marginal = settings.exponent * problem.weight * jnp.abs(controls) ** (settings.exponent - 1)
+    price = jnp.where(controls >= problem.upper, worth - marginal, 0.0)
     certificate = certify(*jax.lax.stop_gradient((problem, controls, state)), settings.exponent)
     return StaticOptimizationSolution(
         activation=activation,
         muscle_force=force,
         reserve_control=control,
         reserve_force=control * reserves.optimal_force,
-        generalized_force=jnp.sum(arms * force, axis=1)
-        + jnp.sum(problem.matrix[:, count:] * control, axis=1),
+        generalized_force=contract("qm,m->q", arms, force)
+        + contract("qk,k->q", problem.matrix[:, count:], control),
         multipliers=state.multipliers,
+        upper_bound_price=jnp.maximum(price, 0.0)[:count],
         certificate=certificate,
     )
 

@@ -1,6 +1,5 @@
-"""From a model to a person: `Subject`, `Personalizer`, populations."""
+"""From a model to a person: `Subject`, `Personalizer`, sizes."""
 
-from .population import PopulationBox as PopulationBox
 from .scaling import InertiaRule as InertiaRule, Personalizer as Personalizer
 from .subject import (
     LIMITS as LIMITS,

@@ -65,7 +65,7 @@ class Personalizer(eqx.Module):
             raise ValueError(
                 f"{spec.name!r} has joints that translate; scaling of these is not supported"
             )
-        scaled = {*recipe.neck, *recipe.shoulders}
+        scaled = {*recipe.neck, *recipe.shoulders, *recipe.head}
         for k, parent in enumerate(model.topology.joint_parent):
             shifted = bool(jnp.any(model.joint_rest_translation[k] != 0))
             if shifted and model.topology.bodies[parent] in scaled:
@@ -140,7 +140,8 @@ class Personalizer(eqx.Module):
     def _body_scale(self, subject: Subject) -> Float[Array, "bodies 3"]:
         scale = jnp.ones_like(self.model.body_mass_center)
         scale = scale.at[self._bodies(self.recipe.neck), 1].set(subject.neck_length)
-        return scale.at[self._bodies(self.recipe.shoulders), 2].set(subject.shoulder_width)
+        scale = scale.at[self._bodies(self.recipe.shoulders), 2].set(subject.shoulder_width)
+        return scale.at[self._bodies(self.recipe.head)].set(subject.head_size)
 
     def _strength(self, subject: Subject) -> Float[Array, " muscles"]:
         strength = jnp.broadcast_to(subject.strength, self.path_length.shape)
@@ -163,9 +164,14 @@ def _affine_inertia(
     """
     eye = jnp.eye(3, dtype=model.dtype)
     inertia = model.body_inertia
-    half_trace = 0.5 * jnp.trace(inertia, axis1=-2, axis2=-1)[:, None, None]
+    half_trace = 0.5 * _trace(inertia)
     moments = (half_trace * eye - inertia) * scale[:, :, None] * scale[:, None, :]
-    return jnp.trace(moments, axis1=-2, axis2=-1)[:, None, None] * eye - moments
+    return _trace(moments) * eye - moments
+
+
+def _trace(matrix: Float[Array, "n 3 3"]) -> Float[Array, "n 1 1"]:
+    # Written out: XLA's CPU backend is slow along short axes.
+    return (matrix[:, 0, 0] + matrix[:, 1, 1] + matrix[:, 2, 2])[:, None, None]
 
 
 def _opensim_inertia(

@@ -17,6 +17,7 @@ LIMITS = {
     "neck_length": (0.5, 2.0),
     "shoulder_width": (0.5, 2.0),
     "head_mass": (0.3, 3.0),
+    "head_size": (0.5, 2.0),
     "strength": (0.05, 10.0),
     "flexor_strength": (0.05, 10.0),
     "extensor_strength": (0.05, 10.0),
@@ -33,6 +34,7 @@ class Subject(eqx.Module):
         neck_length: scales the cervical vertebrae along their y axis.
         shoulder_width: scales clavicles and scapulae along their z axis.
         head_mass: scales mass and inertia of the skull (and jaw).
+        head_size: scales the skull (and jaw) evenly, inertia with its square, mass not.
         strength: scales max isometric force of every muscle. Not derived from size: measured
             strength correlates with body size below 0.4.
         flexor_strength, extensor_strength: scale it further, for those muscles.
@@ -41,6 +43,7 @@ class Subject(eqx.Module):
     neck_length: Float[Array, "*n"]
     shoulder_width: Float[Array, "*n"]
     head_mass: Float[Array, "*n"]
+    head_size: Float[Array, "*n"]
     strength: Float[Array, "*n"]
     flexor_strength: Float[Array, "*n"]
     extensor_strength: Float[Array, "*n"]
@@ -67,12 +70,12 @@ class Subject(eqx.Module):
             values[name] = jnp.asarray(np.broadcast_to(value, shape), dtype)
         return cls(**values)
 
-    def as_vector(self) -> Float[Array, "*n 6"]:
+    def as_vector(self) -> Float[Array, "*n 7"]:
         """The ratios in the order of `LIMITS`."""
         return jnp.stack([getattr(self, name) for name in LIMITS], axis=-1)
 
     @classmethod
-    def from_vector(cls, vector: Float[Array, "*n 6"]) -> "Subject":
+    def from_vector(cls, vector: Float[Array, "*n 7"]) -> "Subject":
         """The inverse of `as_vector`."""
         return cls(*(vector[..., i] for i in range(len(LIMITS))))
 
@@ -84,7 +87,7 @@ class ScalingRecipe:
     Attributes:
         neck: bodies scaled along y by neck length.
         shoulders: bodies scaled along z by shoulder width.
-        head: bodies whose mass and inertia head mass scales.
+        head: bodies that head size scales, and whose mass and inertia head mass scales.
         flexor_groups, extensor_groups: names of muscle groups; a muscle listed for one side
             brings its counterpart of the other side, named with or without `_L`.
     """

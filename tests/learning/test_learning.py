@@ -6,28 +6,36 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax.labels import Labeler, sample_rows
+from cervjax.labels import DatasetPlan, build_factory
 from cervjax.learning import (
     TrainingConfig,
     evaluate,
     load_network,
     losses,
     network_inputs,
-    split_by_person,
     train,
     training_rows,
 )
-from cervjax.motion import MovementSampler
 from cervjax.optimization import SolverResult
-from cervjax.personalization import PopulationBox
+from cervjax.spec import shipped_neck
 
 SMALL = TrainingConfig(width=32, depth=2, steps=60, batch_size=64, checkpoint_every=20)
 
 
 @pytest.fixture(scope="module")
-def labels(personalizer, neck):
-    rows = sample_rows(MovementSampler.of(neck), PopulationBox(), persons=40, frames=8, seed=0)
-    return Labeler(personalizer, chunk=320)(*rows)
+def labels():
+    plan = DatasetPlan(
+        persons=40,
+        movements=1,
+        frames=8,
+        block=20,
+        reserve=1.0,
+        reserve_limit=10.0,
+        precision="float64",
+        joint_loads=False,
+    )
+    factory = build_factory(plan, shipped_neck())
+    return jax.jit(lambda index: factory.blocks(index)[1])(jnp.arange(2, dtype=jnp.uint32))
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +43,11 @@ def rows(personalizer, labels):
     return training_rows(personalizer, labels)
 
 
-def test_the_split_never_shares_a_person(labels):
-    known, unseen = split_by_person(labels, 0.25, 0)
-    assert not set(np.asarray(known.person)) & set(np.asarray(unseen.person))
-    assert len(np.unique(unseen.person)) == 10
-    with pytest.raises(ValueError, match="one side empty"):
-        split_by_person(labels, 0.001, 0)
-
-
 def test_rows_that_did_not_converge_are_not_trained_on(personalizer, labels):
     result = labels.certificate.result.at[3].set(int(SolverResult.MAX_STEPS_REACHED))
     certificate = dataclasses.replace(labels.certificate, result=result)
-    marked = dataclasses.replace(labels, certificate=certificate)
+    solution = dataclasses.replace(labels.solution, certificate=certificate)
+    marked = dataclasses.replace(labels, solution=solution)
     assert len(training_rows(personalizer, marked).inputs) == len(labels.q) - 1
 
 
@@ -132,4 +133,5 @@ def test_the_evaluation_against_plain_formulas(rows, labels, personalizer, tmp_p
 def test_inputs_are_kinematics_and_the_person(labels):
     inputs = network_inputs(labels)
     np.testing.assert_array_equal(inputs[:, :6], labels.q)
-    np.testing.assert_array_equal(inputs[:, 18:], labels.subject)
+    np.testing.assert_array_equal(inputs[:, 18:21], labels.gravity)
+    np.testing.assert_array_equal(inputs[:, 21:], labels.subject)

@@ -17,7 +17,7 @@ from cervjax.optimization import (
     controls_from,
     solve_dual,
 )
-from cervjax.personalization import PopulationBox
+from cervjax.population import PopulationBox
 from tests.helpers import random_motion, single
 
 CASES = 500
@@ -63,7 +63,7 @@ def _problems(frames, reserve, dtype):
 def _solve(problems, exponent=2.0, max_steps=60):
     def one(problem):
         state = solve_dual(problem, exponent, max_steps)
-        worth = accurate_costs(problem, state.multipliers, state.rest)
+        worth = state.worth(problem)
         controls = controls_from(problem, worth, exponent)
         return controls, certify(problem, controls, state, exponent)
 
@@ -170,7 +170,7 @@ def test_the_certificate_bounds_the_distance_to_the_optimum(frames):
     """A wrong answer cannot pass: gap and residuals grow with a perturbation of the optimum."""
     problem = single(_problems(frames, 1.0, jnp.float64), 0)
     state = solve_dual(problem, 2.0, 60)
-    controls = controls_from(problem, accurate_costs(problem, state.multipliers, state.rest), 2.0)
+    controls = controls_from(problem, state.worth(problem), 2.0)
     good = certify(problem, controls, state, 2.0)
     worse = certify(problem, controls.at[3].add(1e-3), state, 2.0)
     assert good.kkt_residual < 1e-12
@@ -185,9 +185,7 @@ def test_failures_have_names(frames):
 
     def outcome(problem, steps=60):
         state = solve_dual(problem, 2.0, steps)
-        controls = controls_from(
-            problem, accurate_costs(problem, state.multipliers, state.rest), 2.0
-        )
+        controls = controls_from(problem, state.worth(problem), 2.0)
         return SolverResult(int(certify(problem, controls, state, 2.0).result))
 
     assert outcome(problem) is SolverResult.CONVERGED

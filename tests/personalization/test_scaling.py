@@ -8,7 +8,8 @@ import opensim
 import pytest
 
 from cervjax.model import NeckModel
-from cervjax.personalization import Measures, Personalizer, PopulationBox, ScalingRecipe, Subject
+from cervjax.personalization import Measures, Personalizer, ScalingRecipe, Subject
+from cervjax.population import PopulationBox
 from conversion import read_osim, write_osim
 from conversion.opensim_support import quiet_opensim
 

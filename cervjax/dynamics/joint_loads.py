@@ -1,0 +1,88 @@
+"""Loads that the joints carry between neighbouring vertebrae: OpenSim's JointReaction."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cervjax.contraction import contract
+from cervjax.kinematics.paths import CrossingSegments, crossing_of
+from cervjax.kinematics.poses import anchor_poses
+from cervjax.kinematics.rotation import cross, multiply, rotate, transpose
+from cervjax.kinematics.tree import RestFrames, TreeState
+from cervjax.model import NeckModel, Topology
+
+
+class JointLoads(NamedTuple):
+    """What each moving joint does to its child body, at the joint, in the joint's parent frame.
+
+    OpenSim's `JointReaction` on the child, expressed in the parent frame. Bushings act beside the
+    joint and are not part of it; reserves and couplers act through it and are.
+
+    Attributes:
+        force: N. On a vertebra, whose axes point forwards, up and right: anterior shear,
+            compression, lateral shear.
+        moment: N m.
+    """
+
+    force: Float[Array, "moving 3"]
+    moment: Float[Array, "moving 3"]
+
+
+class JointStatics(NamedTuple):
+    """What `joint_loads` needs of a frame besides the muscles' forces.
+
+    Attributes:
+        wrench: what has to act on everything beyond a joint, about ground's origin; N, N m.
+        center: m, of the joint, in ground.
+        rotation: of the joint's parent frame in ground.
+        segments: lines along which muscles pull.
+    """
+
+    wrench: Float[Array, "moving 6"]
+    center: Float[Array, "moving 3"]
+    rotation: Float[Array, "moving 3 3"]
+    segments: CrossingSegments
+
+
+def joint_statics(
+    model: NeckModel,
+    rest: RestFrames,
+    state: TreeState,
+    wrench: Float[Array, "moving 6"],
+    segments: CrossingSegments,
+) -> JointStatics:
+    """`JointStatics` of a frame."""
+    rotation, _ = anchor_poses(state)
+    parent = np.array(model.topology.moving_parent) + 1
+    frames = multiply(rotation[parent], rest.joint_rotation)
+    return JointStatics(wrench, state.center, frames, segments)
+
+
+def joint_loads(
+    topology: Topology, statics: JointStatics, muscle_force: Float[Array, " muscles"]
+) -> JointLoads:
+    """Loads of every moving joint of `topology` under `muscle_force` (N, along the tendons)."""
+    crossing = crossing_of(topology)
+    beyond = _beyond(topology)
+    share = beyond[:, crossing.first_anchor] - beyond[:, crossing.last_anchor]
+    tension = muscle_force[crossing.muscle][:, None]
+    pulls = tension * jnp.concatenate(statics.segments, axis=1)
+    carried = statics.wrench - contract("ks,sc->kc", jnp.asarray(share, pulls.dtype), pulls)
+    force = carried[:, :3]
+    moment = carried[:, 3:] - cross(statics.center, force)
+    into = transpose(statics.rotation)
+    return JointLoads(rotate(into, force), rotate(into, moment))
+
+
+def _beyond(topology: Topology) -> np.ndarray:
+    """One where a moving body (column; ground last) hangs on a joint (row), zero elsewhere."""
+    count = len(topology.moving_joints)
+    beyond = np.zeros((count, count + 1))
+    for body in range(count):
+        joint = body
+        while joint >= 0:
+            beyond[joint, body] = 1.0
+            joint = topology.moving_parent[joint]
+    return beyond

@@ -1,0 +1,138 @@
+"""Names, dimensions, units and types of what a dataset stores; to arrays and back."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from cervjax.model import Topology
+from cervjax.motion import PLANES, MovementKind
+from cervjax.optimization import Certificate, SolverResult
+from cervjax.personalization import LIMITS
+from cervjax.population import MEASUREMENTS, Person, Sex
+
+from .row import LabelBatch, RowStatus, Solution, level_names
+
+
+class Field(NamedTuple):
+    """How an array is stored: dimensions after the first, unit, type (None: as computed)."""
+
+    dimensions: tuple[str, ...]
+    unit: str
+    dtype: str | None = None
+
+
+_SOLUTION: dict[str, Field] = {
+    "activation": Field(("muscle",), "1"),
+    "muscle_force": Field(("muscle",), "N"),
+    "reserve_force": Field(("reserve",), "N m"),
+    "joint_force": Field(("level", "force_component"), "N"),
+    "joint_moment": Field(("level", "axis"), "N m"),
+    "status": Field((), "1", "int8"),
+    "limiting_muscle": Field((), "1", "int16"),
+}
+_CERTIFICATE: dict[str, Field] = {
+    "primal_residual": Field((), "N m"),
+    "kkt_residual": Field((), "1"),
+    "duality_gap": Field((), "1"),
+    "iterations": Field((), "1", "int16"),
+    "result": Field((), "1", "int8"),
+}
+_ROW: dict[str, Field] = {
+    "kind": Field((), "1", "int8"),
+    "time": Field((), "s"),
+    "q": Field(("coordinate",), "rad"),
+    "qd": Field(("coordinate",), "rad/s"),
+    "qdd": Field(("coordinate",), "rad/s^2"),
+    "gravity": Field(("axis",), "m/s^2"),
+    "generalized_force": Field(("coordinate",), "N m"),
+    "muscle_length": Field(("muscle",), "m"),
+}
+PERSON_INDEX = "person_index"
+SPLIT = "split"
+
+ROW_FIELDS: dict[str, Field] = {PERSON_INDEX: Field((), "1", "int32"), **_ROW} | (
+    _SOLUTION | _CERTIFICATE
+)
+PERSON_FIELDS: dict[str, Field] = {
+    "sex": Field((), "1", "int8"),
+    **{name: Field((), unit) for name, unit in MEASUREMENTS.items()},
+    "subject": Field(("ratio",), "1"),
+    "range_of_motion": Field(("plane",), "1"),
+    SPLIT: Field((), "1", "int8"),
+}
+
+
+def field_of(name: str) -> Field:
+    """The field of a row's array; the other convention's carries a suffix."""
+    for suffix in ("_opensim", "_physical"):
+        name = name.removesuffix(suffix)
+    return ROW_FIELDS[name]
+
+
+def labels_of(topology: Topology) -> dict[str, list[str]]:
+    """Names along every dimension, and of every code."""
+    return {
+        "coordinate": list(topology.free_coordinates),
+        "muscle": list(topology.muscles),
+        "reserve": list(topology.reserves),
+        "level": level_names(topology),
+        "force_component": ["anterior_shear", "compression", "lateral_shear"],
+        "axis": ["x", "y", "z"],
+        "plane": list(PLANES),
+        "ratio": list(LIMITS),
+        "kind_codes": [k.name.lower() for k in MovementKind],
+        "status_codes": [s.name.lower() for s in RowStatus],
+        "result_codes": [r.name.lower() for r in SolverResult],
+        "sex_codes": [s.name.lower() for s in Sex],
+        "split_codes": ["train", "validation", "test"],
+    }
+
+
+def row_arrays(rows: LabelBatch, other_suffix: str) -> dict[str, Any]:
+    """The arrays of `rows` by name; those of the other convention end in `other_suffix`."""
+    arrays: dict[str, Any] = {PERSON_INDEX: rows.person}
+    arrays |= {name: getattr(rows, name) for name in _ROW}
+    arrays |= _solution_arrays(rows.solution)
+    if rows.other is not None:
+        arrays |= {f"{k}{other_suffix}": v for k, v in _solution_arrays(rows.other).items()}
+    return {name: values for name, values in arrays.items() if values is not None}
+
+
+def person_arrays(people: Person) -> dict[str, Any]:
+    """The arrays of `people` by name."""
+    measured = {name: people.measurement[..., k] for k, name in enumerate(MEASUREMENTS)}
+    return {
+        "sex": people.sex,
+        **measured,
+        "subject": people.subject.as_vector(),
+        "range_of_motion": people.range_of_motion,
+    }
+
+
+def rows_from(
+    arrays: Mapping[str, np.ndarray], subject: np.ndarray, other_suffix: str
+) -> LabelBatch:
+    """The inverse of `row_arrays`; `subject` is of each row's person."""
+    values = {name: jnp.asarray(x) for name, x in arrays.items()}
+    own = {name: values.get(name) for name in _ROW}
+    with_other = f"activation{other_suffix}" in values
+    return LabelBatch(
+        person=values[PERSON_INDEX],
+        subject=jnp.asarray(subject),
+        solution=_solution_from(values, ""),
+        other=_solution_from(values, other_suffix) if with_other else None,
+        **own,  # type: ignore[arg-type]
+    )
+
+
+def _solution_arrays(solution: Solution) -> dict[str, Any]:
+    own = {name: getattr(solution, name) for name in _SOLUTION}
+    return own | {name: getattr(solution.certificate, name) for name in _CERTIFICATE}
+
+
+def _solution_from(values: Mapping[str, Any], suffix: str) -> Solution:
+    certificate = Certificate(**{name: values[name + suffix] for name in _CERTIFICATE})
+    own = {name: values.get(name + suffix) for name in _SOLUTION}
+    return Solution(certificate=certificate, **own)  # type: ignore[arg-type]

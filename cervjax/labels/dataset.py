@@ -1,0 +1,142 @@
+"""`LabelDataset`: a stored dataset to read from."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from cervjax.motion import MovementKind
+
+from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, rows_from
+from .generate import other_suffix
+from .plan import DatasetPlan
+from .row import LabelBatch, RowStatus
+from .store import DatasetError, DatasetFolder
+
+SPLITS = ("train", "validation", "test")
+
+
+class LabelDataset:
+    """A finished dataset. Arrays are read when asked for, memory does not grow with its size."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open the dataset at `path`.
+
+        Raises:
+            FileNotFoundError: there is none.
+            DatasetError: it is unfinished, or of another schema.
+        """
+        self.folder = DatasetFolder(path)
+        self.manifest = self.folder.manifest()
+        if not self.manifest["finished"]:
+            raise DatasetError(
+                f"{self.folder.path} is unfinished; generate it to the end with its own plan"
+            )
+        self.plan = DatasetPlan.from_json(self.manifest["plan"])
+        self._group = self.folder.group()
+
+    def __len__(self) -> int:
+        """Rows."""
+        return int(self.manifest["rows"])
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Names along the dimensions (`muscle`, ...) and of the codes (`kind_codes`, ...)."""
+        return dict(self._group.attrs)
+
+    @property
+    def row_names(self) -> list[str]:
+        """Names of the arrays with one entry per row."""
+        return sorted(set(self._group.array_keys()) - set(PERSON_FIELDS))
+
+    def array(self, name: str, rows: slice | None = None) -> np.ndarray:
+        """The array `name` (its `rows`, or those persons).
+
+        Raises:
+            DatasetError: there is no such array, or a chunk's checksum is wrong.
+        """
+        if name not in self._group:
+            raise DatasetError(f"no array {name!r}; there are {sorted(self._group.array_keys())}")
+        array: Any = self._group[name]
+        try:
+            return np.asarray(array[rows if rows is not None else slice(None)])
+        except (ValueError, RuntimeError, OSError) as error:
+            raise DatasetError(f"array {name!r} of {self.folder.path}: {error}") from error
+
+    def rows(self, index: slice | Int[np.ndarray, " n"]) -> LabelBatch:
+        """Rows by number, as a `LabelBatch`."""
+        group: Any = self._group
+
+        def read(name: str) -> np.ndarray:
+            if isinstance(index, slice):
+                return self.array(name, index)
+            return np.asarray(group[name].oindex[index])
+
+        arrays = {name: read(name) for name in self.row_names}
+        person = arrays[PERSON_INDEX]
+        if len(person) == 0:
+            raise DatasetError(f"rows {index} of {len(self)} are none")
+        first, last = int(person.min()), int(person.max())
+        subject = self.array("subject", slice(first, last + 1))[person - first]
+        return rows_from(arrays, subject, other_suffix(self.plan))
+
+    def rows_in(self, split: str) -> LabelBatch:
+        """All certified rows of a split, in memory.
+
+        Raises:
+            DatasetError: there are none.
+        """
+        keep = np.flatnonzero(self.in_split(split, slice(0, len(self))))
+        if len(keep) == 0:
+            raise DatasetError(f"no certified row of {self.folder.path} is in {split!r}")
+        return self.rows(keep)
+
+    def batches(
+        self,
+        split: str,
+        rows: int,
+        *,
+        statuses: Sequence[RowStatus] = (RowStatus.CERTIFIED,),
+    ) -> Iterator[LabelBatch]:
+        """The rows of a split, about `rows` read at a time, in order.
+
+        `train` and `validation` leave out the kinds of movement that are held out; `test` has
+        everything of the people held out.
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        for start in range(0, len(self), rows):
+            part = slice(start, min(start + rows, len(self)))
+            keep = np.flatnonzero(self.in_split(split, part, statuses))
+            if len(keep):
+                yield self.rows(start + keep)
+
+    def in_split(
+        self,
+        split: str,
+        rows: slice,
+        statuses: Sequence[RowStatus] = (RowStatus.CERTIFIED,),
+    ) -> Bool[np.ndarray, " n"]:
+        """Which of `rows` belong to a split and have one of `statuses`.
+
+        Splits are `train`, `validation`, `test` (people held out, whatever they do) and
+        `held_out_movements` (kinds held out, whoever does them).
+
+        Raises:
+            ValueError: there is no such split.
+        """
+        held = [MovementKind[name.upper()] for name in self.plan.splits.held_out_movements]
+        unseen = np.isin(self.array("kind", rows), [int(k) for k in held])
+        good = np.isin(self.array("status", rows), [int(s) for s in statuses])
+        if split == "held_out_movements":
+            return good & unseen
+        if split not in SPLITS:
+            raise ValueError(f"no split {split!r}; there are {(*SPLITS, 'held_out_movements')}")
+        person = self.array(PERSON_INDEX, rows)
+        first, last = int(person.min()), int(person.max())
+        part = self.array(SPLIT, slice(first, last + 1))[person - first]
+        chosen = good & (part == SPLITS.index(split))
+        return chosen if split == "test" else chosen & ~unseen

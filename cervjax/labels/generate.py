@@ -1,0 +1,247 @@
+"""Generate a dataset: resumable, on all local devices, alone or with other processes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from cervjax.model import NeckModel, Topology
+from cervjax.motion import Motion, MovementKind
+from cervjax.spec import NeckSpec
+
+from .arrays import SPLIT, labels_of, person_arrays, row_arrays
+from .devices import BlockRunner
+from .hosts import Hosts
+from .plan import DatasetPlan, build_factory, motions_hash, neck_hash
+from .row import RowStatus
+from .store import DatasetError, DatasetFolder
+
+_PACKAGES = ("cervjax", "jax", "jaxlib", "numpy", "zarr")
+_FIXED = ("plan", "neck", "recorded", "versions", "platform")
+"""What must not differ when a run is taken up again."""
+
+Progress = Callable[[int], None]
+"""Told how many more rows are done."""
+
+
+def generate_dataset(
+    path: str | Path,
+    plan: DatasetPlan,
+    spec: NeckSpec,
+    *,
+    recorded: Sequence[Motion] = (),
+    hosts: Hosts = Hosts(),
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Generate the dataset of `plan` for the neck `spec` at `path`, or go on where a run stopped.
+
+    Stopped at any moment and called again, it leaves the same bytes as a run that was not.
+
+    Args:
+        recorded: motions for the plan's `recorded_share` of movements.
+        hosts: the processes that share the work over one file system; each writes its own shards.
+        progress: called after every shard of this process, and at once with the rows there are.
+
+    Returns:
+        The finished manifest; in processes other than the first, an unfinished one.
+
+    Raises:
+        DatasetError: the folder holds another dataset, or cannot be written; finished shards stay.
+        ValueError: the plan or the neck is not possible.
+    """
+    folder = DatasetFolder(path)
+    factory = build_factory(plan, spec, recorded)
+    facts = manifest_facts(plan, spec, recorded)
+    runner = BlockRunner(factory, plan.shard_blocks)
+    if hosts.is_first:
+        _open(folder, facts, plan, runner, factory.personalizer.model)
+    hosts.wait("dataset open")
+
+    todo = [s for s in range(plan.shards) if s % hosts.count == hosts.process]
+    finished = [s for s in todo if folder.is_finished(s)]
+    if progress is not None and finished:
+        progress(sum(_rows_of(plan, s) for s in finished))
+    _write_all(folder, plan, runner, [s for s in todo if s not in set(finished)], progress)
+    hosts.wait("dataset written")
+    return _finish(folder, plan, factory.personalizer.model.topology) if hosts.is_first else facts
+
+
+def manifest_facts(
+    plan: DatasetPlan, spec: NeckSpec, recorded: Sequence[Motion] = ()
+) -> dict[str, Any]:
+    """What a manifest says before the first shard is there."""
+    return {
+        "finished": False,
+        "plan": plan.to_json(),
+        "neck": {"name": spec.name, "sha256": neck_hash(spec)},
+        "recorded": motions_hash(recorded),
+        "versions": {name: version(name) for name in _PACKAGES},
+        "platform": jax.devices()[0].platform,
+        "rows": plan.rows,
+        "shards": plan.shards,
+        "splits": "person: array `split`; movements of kinds in plan.splits.held_out_movements "
+        "are for testing only",
+    }
+
+
+def _open(
+    folder: DatasetFolder,
+    facts: Mapping[str, Any],
+    plan: DatasetPlan,
+    runner: BlockRunner,
+    model: NeckModel,
+) -> None:
+    try:
+        found = folder.manifest()
+    except FileNotFoundError:
+        suffix = other_suffix(plan)
+        arrays = jax.eval_shape(
+            lambda people, rows: person_arrays(people) | row_arrays(rows, suffix), *runner.shapes()
+        )
+        arrays = {**arrays, SPLIT: arrays["sex"]}
+        folder.create(
+            facts,
+            arrays,
+            plan.rows,
+            plan.shard_persons * plan.rows_per_person,
+            plan.persons,
+            plan.shard_persons,
+            {"neck": model.topology.name, "convention": plan.convention}
+            | {"reserve_optimal_force": plan.reserve}
+            | labels_of(model.topology),
+        )
+        return
+    different = [name for name in _FIXED if found.get(name) != facts[name]]
+    if different:
+        changes = "; ".join(_difference(name, found.get(name), facts[name]) for name in different)
+        raise DatasetError(
+            f"{folder.path} holds another dataset ({changes}). Nothing was changed; choose "
+            "another folder, or go on with what it was begun with"
+        )
+    folder.remove_leftovers()
+
+
+def _difference(name: str, found: Any, wanted: Any) -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = [k for k in {**found, **wanted} if found.get(k) != wanted.get(k)]
+        return ", ".join(f"{name}.{k}: {found.get(k)!r} there, {wanted.get(k)!r} now" for k in keys)
+    return f"{name}: {found!r} there, {wanted!r} now"
+
+
+def other_suffix(plan: DatasetPlan) -> str:
+    """What the names of the other convention's arrays end in."""
+    return "_physical" if plan.convention == "opensim" else "_opensim"
+
+
+def _rows_of(plan: DatasetPlan, shard: int) -> int:
+    first, end = plan.persons_of(shard)
+    return (end - first) * plan.rows_per_person
+
+
+def _write_all(
+    folder: DatasetFolder,
+    plan: DatasetPlan,
+    runner: BlockRunner,
+    shards: Sequence[int],
+    progress: Progress | None,
+) -> None:
+    """Compute and write `shards`; the devices compute the next while one is written."""
+    with ThreadPoolExecutor(1) as writer:
+        pending: Future[None] | None = None
+        counted = 0
+        for shard in shards:
+            computed = runner(shard * plan.shard_blocks)
+            if pending is not None:
+                pending.result()
+                counted = _report(plan, shards, counted, progress)
+            pending = writer.submit(_write, folder, plan, shard, computed)
+        if pending is not None:
+            pending.result()
+            _report(plan, shards, counted, progress)
+
+
+def _report(
+    plan: DatasetPlan, shards: Sequence[int], counted: int, progress: Progress | None
+) -> int:
+    if progress is not None:
+        progress(_rows_of(plan, shards[counted]))
+    return counted + 1
+
+
+def _write(folder: DatasetFolder, plan: DatasetPlan, shard: int, computed: Any) -> None:
+    people, rows = computed
+    first, end = plan.persons_of(shard)
+    per_person = plan.rows_per_person
+    count = end - first
+
+    def host(arrays: Mapping[str, Any], length: int) -> dict[str, np.ndarray]:
+        return {name: np.asarray(x)[:length] for name, x in arrays.items()}
+
+    row = host(row_arrays(rows, other_suffix(plan)), count * per_person)
+    person = host(person_arrays(people), count)
+    person[SPLIT] = plan.split_of(np.arange(first, end))
+    folder.write_shard(shard, (first * per_person, row), (first, person), _facts_of(plan, row))
+
+
+def _facts_of(plan: DatasetPlan, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What the record of a shard counts."""
+    facts: dict[str, Any] = {"rows": len(rows["status"])}
+    suffixes = ("", other_suffix(plan)) if plan.compare else ("",)
+    for suffix in suffixes:
+        status, kind = rows[f"status{suffix}"], rows["kind"]
+        table = {
+            k.name.lower(): [int(np.sum((kind == k) & (status == s))) for s in RowStatus]
+            for k in MovementKind
+        }
+        muscle = rows[f"limiting_muscle{suffix}"][status != RowStatus.CERTIFIED]
+        names, counts = np.unique(muscle, return_counts=True)
+        converged = status != RowStatus.NOT_CONVERGED
+        largest = np.where(converged, rows[f"kkt_residual{suffix}"], 0.0)
+        facts[f"counts{suffix}"] = {
+            "status_by_kind": table,
+            "limiting_muscle": {str(n): int(c) for n, c in zip(names, counts, strict=True)},
+            "largest_kkt_residual": float(np.max(largest)),
+        }
+    return facts
+
+
+def _finish(folder: DatasetFolder, plan: DatasetPlan, topology: Topology) -> dict[str, Any]:
+    """Add up the records and close the manifest."""
+    manifest = folder.manifest()
+    missing = [s for s in range(plan.shards) if not folder.is_finished(s)]
+    if missing:
+        raise DatasetError(
+            f"{len(missing)} of {plan.shards} shards of {folder.path} are missing "
+            f"(first {missing[0]}); run again"
+        )
+    records = [folder.record(s) for s in range(plan.shards)]
+    counts = {}
+    for key in ("counts", f"counts{other_suffix(plan)}"):
+        if key in records[0]:
+            counts[key] = _added(topology, [r[key] for r in records])
+    manifest = {**manifest, "finished": True, **counts}
+    folder.write_manifest({k: v for k, v in manifest.items() if k not in ("format", "schema")})
+    return folder.manifest()
+
+
+def _added(topology: Topology, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    kinds = parts[0]["status_by_kind"]
+    table = {
+        kind: np.sum([p["status_by_kind"][kind] for p in parts], axis=0).tolist() for kind in kinds
+    }
+    total = np.sum(list(table.values()), axis=0)
+    limiting: dict[str, int] = {}
+    for part in parts:
+        for index, count in part["limiting_muscle"].items():
+            name = topology.muscles[int(index)] if int(index) >= 0 else "none"
+            limiting[name] = limiting.get(name, 0) + count
+    return {
+        "status": {s.name.lower(): int(total[s]) for s in RowStatus},
+        "status_by_kind": table,
+        "limiting_muscle": dict(sorted(limiting.items(), key=lambda x: (-x[1], x[0]))),
+        "largest_kkt_residual": max(p["largest_kkt_residual"] for p in parts),
+    }

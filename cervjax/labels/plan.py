@@ -1,0 +1,295 @@
+"""`DatasetPlan`: everything that decides what a dataset holds; and the factory it describes."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from cervjax.model import NeckModel
+from cervjax.motion import (
+    Motion,
+    MovementKind,
+    MovementSampler,
+    RecordedMovements,
+    TorsoInclination,
+)
+from cervjax.optimization import StaticOptimization
+from cervjax.optimization.static_optimization import Convention
+from cervjax.personalization import Personalizer
+from cervjax.population import (
+    OUT_OF_DISTRIBUTION,
+    AnsurPopulation,
+    BoxPopulation,
+    PopulationBox,
+)
+from cervjax.spec import NeckSpec
+
+from .factory import LabelFactory
+from .row import RowOptions
+
+POPULATIONS = ("ansur", "box", *OUT_OF_DISTRIBUTION)
+
+_CPU_ROWS = 128
+"""Rows computed at once: about a hundred stay in a CPU core's caches."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which people and which kinds of movement are kept from training.
+
+    Attributes:
+        validation, test: shares of people, drawn by each person's index.
+        held_out_movements: kinds whose rows are for testing only, whoever moves.
+    """
+
+    validation: float = 0.1
+    test: float = 0.1
+    held_out_movements: tuple[str, ...] = ("circumduction",)
+
+    def __post_init__(self) -> None:
+        if not (self.validation >= 0 and self.test >= 0 and self.validation + self.test < 1):
+            raise ValueError(
+                f"validation = {self.validation} and test = {self.test} leave nobody to train on"
+            )
+        known = [kind.name.lower() for kind in MovementKind]
+        unknown = set(self.held_out_movements) - set(known)
+        if unknown:
+            raise ValueError(f"unknown kinds of movement {sorted(unknown)}; there are {known}")
+
+
+@dataclass(frozen=True)
+class DatasetPlan:
+    """What a dataset holds. The same plan gives the same bytes on one platform.
+
+    Attributes:
+        persons: people drawn.
+        movements: of each person.
+        frames: of each movement.
+        rate: Hz of frames that follow one another; None for frames at random times.
+        population: `ansur`, `box` (the source paper's design), or a name of
+            `cervjax.population.OUT_OF_DISTRIBUTION`.
+        women: share of women of an ANSUR population.
+        ages: years, youngest and oldest of an ANSUR population.
+        mix: share of each kind of movement; the default's if empty.
+        slowest_deg, fastest_deg: deg/s, peak head speed.
+        extent: largest part of a person's range that movements use.
+        upright: share of upright torsos.
+        inclination_deg: largest inclination of the others.
+        recorded_share: of movements that are frames of recorded motions.
+        recorded_variation: of size and tempo of these.
+        convention: of static optimization.
+        compare: solve every row in the other convention too.
+        reserve: N m, optimal force of the reserves.
+        reserve_limit: N m; rows that need more are marked.
+        joint_loads, muscle_lengths: keep them.
+        precision: of all numbers.
+        block: people computed at once; chosen for a CPU's caches if None. A GPU wants thousands.
+        shard_rows: about how many rows a file holds.
+        splits: by person and by kind of movement.
+        seed: of all random numbers.
+    """
+
+    persons: int = 125_000
+    movements: int = 2
+    frames: int = 4
+    rate: float | None = None
+    population: str = "ansur"
+    women: float = 0.5
+    ages: tuple[float, float] = (18.0, 65.0)
+    mix: dict[str, float] = field(default_factory=dict)
+    slowest_deg: float = 10.0
+    fastest_deg: float = 360.0
+    extent: float = 0.9
+    upright: float = 0.3
+    inclination_deg: float = 45.0
+    recorded_share: float = 0.5
+    recorded_variation: float = 0.2
+    convention: Convention = "opensim"
+    compare: bool = False
+    reserve: float = 0.1
+    reserve_limit: float = 0.1
+    joint_loads: bool = True
+    muscle_lengths: bool = False
+    precision: Literal["float32", "float64"] = "float32"
+    block: int | None = None
+    shard_rows: int = 65_536
+    splits: Splits = Splits()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("persons", "movements", "frames", "shard_rows"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
+        if self.persons >= 2**31:
+            raise ValueError(f"persons = {self.persons} is beyond 2^31")
+        if self.population not in POPULATIONS:
+            raise ValueError(
+                f"no population {self.population!r}; there are {', '.join(POPULATIONS)}"
+            )
+        if not 0 <= self.recorded_share <= 1:
+            raise ValueError(f"recorded_share = {self.recorded_share} is not between 0 and 1")
+        if not self.reserve > 0:
+            raise ValueError(f"reserve = {self.reserve} N m is not positive")
+        if self.rate is not None and not self.rate > 0:
+            raise ValueError(f"rate = {self.rate} Hz is not positive")
+        if self.block is not None and self.block < 1:
+            raise ValueError(f"block = {self.block} must be at least 1")
+
+    @property
+    def rows_per_person(self) -> int:
+        """Frames of all movements of one person."""
+        return self.movements * self.frames
+
+    @property
+    def rows(self) -> int:
+        """Of the whole dataset."""
+        return self.persons * self.rows_per_person
+
+    @property
+    def block_persons(self) -> int:
+        """People computed at once."""
+        return self.block or max(1, _CPU_ROWS // self.rows_per_person)
+
+    @property
+    def shard_blocks(self) -> int:
+        """Blocks whose rows share a file."""
+        return max(1, round(self.shard_rows / (self.block_persons * self.rows_per_person)))
+
+    @property
+    def shard_persons(self) -> int:
+        """People whose rows share a file."""
+        return self.shard_blocks * self.block_persons
+
+    @property
+    def shards(self) -> int:
+        """Files of each array."""
+        return -(-self.persons // self.shard_persons)
+
+    def persons_of(self, shard: int) -> tuple[int, int]:
+        """First person of a shard, and the one after its last."""
+        first = shard * self.shard_persons
+        return first, min(first + self.shard_persons, self.persons)
+
+    def split_of(self, person: np.ndarray) -> np.ndarray:
+        """0 for people to train on, 1 for validation, 2 for test; from index and seed alone."""
+        draw = _hashed_uniform(person, self.seed)
+        splits = self.splits
+        return np.where(
+            draw < splits.test, 2, np.where(draw < splits.test + splits.validation, 1, 0)
+        ).astype(np.int8)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for a manifest."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "DatasetPlan":
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: a value is missing or unknown.
+        """
+        try:
+            splits = dict(values["splits"])
+            splits["held_out_movements"] = tuple(splits["held_out_movements"])
+            return cls(**{**values, "ages": tuple(values["ages"]), "splits": Splits(**splits)})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not the plan of a dataset: {error}") from error
+
+
+def build_factory(
+    plan: DatasetPlan, spec: NeckSpec, recorded: Sequence[Motion] = ()
+) -> LabelFactory:
+    """The factory that `plan` describes, for the neck `spec`.
+
+    Args:
+        spec: without reserves; the plan's are added.
+        recorded: motions for the plan's `recorded_share` of movements.
+
+    Raises:
+        ValueError: an option is out of range, or the neck lacks what the plan needs.
+    """
+    dtype = jnp.dtype(plan.precision)
+    spec = spec.with_reserves(plan.reserve)
+    model = NeckModel.from_spec(spec, dtype=dtype)
+    sampler = MovementSampler.of(
+        spec,
+        mix=plan.mix or None,
+        slowest_deg=plan.slowest_deg,
+        fastest_deg=plan.fastest_deg,
+        extent=plan.extent,
+        dtype=dtype,
+    )
+    if plan.population == "box":
+        population = BoxPopulation.of(PopulationBox(), dtype)
+    else:
+        population = AnsurPopulation.of(
+            model,
+            sampler.plane_range,
+            women=plan.women,
+            ages=plan.ages,
+            tail=plan.population if plan.population in OUT_OF_DISTRIBUTION else None,
+            dtype=dtype,
+        )
+    return LabelFactory(
+        personalizer=Personalizer(spec, model),
+        population=population,
+        sampler=sampler,
+        torso=TorsoInclination.of(
+            spec.gravity,
+            upright=plan.upright,
+            largest_deg=plan.inclination_deg,
+            dtype=dtype,
+        ),
+        recorded=(
+            RecordedMovements.of(recorded, sampler, variation=plan.recorded_variation, dtype=dtype)
+            if recorded
+            else None
+        ),
+        recorded_share=plan.recorded_share if recorded else 0.0,
+        options=RowOptions(
+            settings=StaticOptimization(convention=plan.convention),
+            compare=plan.compare,
+            reserve_limit=plan.reserve_limit,
+            joint_loads=plan.joint_loads,
+            muscle_lengths=plan.muscle_lengths,
+        ),
+        seed=plan.seed,
+        movements=plan.movements,
+        frames=plan.frames,
+        rate=plan.rate,
+        block=plan.block_persons,
+    )
+
+
+def neck_hash(spec: NeckSpec) -> str:
+    """SHA-256 of every name and number of `spec`."""
+    return hashlib.sha256(repr(spec).encode()).hexdigest()
+
+
+def motions_hash(motions: Sequence[Motion]) -> str | None:
+    """SHA-256 of recorded motions, None where there are none."""
+    if not motions:
+        return None
+    digest = hashlib.sha256()
+    for motion in motions:
+        digest.update(motion.name.encode())
+        digest.update(np.ascontiguousarray(motion.time).tobytes())
+        digest.update(np.ascontiguousarray(motion.q).tobytes())
+    return digest.hexdigest()
+
+
+def _hashed_uniform(index: np.ndarray, seed: int) -> np.ndarray:
+    """A number in [0, 1) per index: SplitMix64, which needs no state."""
+    with np.errstate(over="ignore"):
+        z = np.asarray(index, np.uint64) + np.uint64(1)
+        z = z * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = z ^ (z >> np.uint64(31))
+    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53

@@ -1,0 +1,201 @@
+"""One row: the frame of one person, solved, with its certificate and what to think of it."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from cervjax.dynamics import JointStatics, Mechanics, joint_loads, mechanics_and_joints
+from cervjax.model import NeckModel, Topology
+from cervjax.motion import MotionSample
+from cervjax.optimization import Certificate, StaticOptimization, solve_frame
+
+
+class RowStatus(IntEnum):
+    """What a row is good for.
+
+    CERTIFIED: the optimum, with proof. RESERVE_EXCEEDED: the optimum too, but the muscles cannot
+    supply the frame and reserves carry more than the stated limit; `limiting_muscle` says which
+    muscle's upper bound costs most. NOT_CONVERGED: no optimum; not a label.
+    """
+
+    CERTIFIED = 0
+    RESERVE_EXCEEDED = 1
+    NOT_CONVERGED = 2
+
+
+@dataclass(frozen=True)
+class RowOptions:
+    """What is solved and kept of every row.
+
+    Attributes:
+        settings: of static optimization; its convention is that of the row's main solution.
+        compare: solve in the other convention too.
+        reserve_limit: N m; a row whose reserves carry more is marked.
+        joint_loads: keep the loads of the intervertebral joints.
+        muscle_lengths: keep the lengths of the muscle paths.
+    """
+
+    settings: StaticOptimization = field(default_factory=StaticOptimization)
+    compare: bool = False
+    reserve_limit: float = 0.1
+    joint_loads: bool = True
+    muscle_lengths: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.reserve_limit > 0:
+            raise ValueError(f"reserve_limit = {self.reserve_limit} N m is not positive")
+
+
+class Solution(eqx.Module):
+    """What static optimization says of rows, in one convention.
+
+    Attributes:
+        activation: of each muscle.
+        muscle_force: N.
+        reserve_force: N m.
+        joint_force, joint_moment: N, N m; see `cervjax.dynamics.JointLoads`.
+        certificate: proof.
+        status: a `RowStatus`.
+        limiting_muscle: index of the muscle whose upper bound costs most, -1 where none is felt.
+    """
+
+    activation: Float[Array, "*rows muscles"]
+    muscle_force: Float[Array, "*rows muscles"]
+    reserve_force: Float[Array, "*rows reserves"]
+    joint_force: Float[Array, "*rows levels 3"] | None
+    joint_moment: Float[Array, "*rows levels 3"] | None
+    certificate: Certificate
+    status: Int[Array, "*rows"]
+    limiting_muscle: Int[Array, "*rows"]
+
+
+class LabelBatch(eqx.Module):
+    """Rows of labels.
+
+    Attributes:
+        person: index of the row's person.
+        kind: a `MovementKind`; -1 where the motion was given.
+        time: s, in the movement.
+        subject: ratios of the person, in the order of `cervjax.personalization.LIMITS`.
+        q, qd, qdd: motion; rad, s.
+        gravity: m/s^2, in the torso's frame.
+        generalized_force: N m, that muscles and reserves supply.
+        muscle_length: m, of the paths.
+        solution: in the convention asked for.
+        other: in the other one.
+    """
+
+    person: Int[Array, "*rows"]
+    kind: Int[Array, "*rows"]
+    time: Float[Array, "*rows"]
+    subject: Float[Array, "*rows ratios"]
+    q: Float[Array, "*rows free"]
+    qd: Float[Array, "*rows free"]
+    qdd: Float[Array, "*rows free"]
+    gravity: Float[Array, "*rows 3"]
+    generalized_force: Float[Array, "*rows free"]
+    muscle_length: Float[Array, "*rows muscles"] | None
+    solution: Solution
+    other: Solution | None
+
+    @property
+    def motion(self) -> MotionSample:
+        """`q, qd, qdd` together."""
+        return MotionSample(self.q, self.qd, self.qdd)
+
+    @property
+    def activation(self) -> Float[Array, "*rows muscles"]:
+        """Of the main solution."""
+        return self.solution.activation
+
+    @property
+    def muscle_force(self) -> Float[Array, "*rows muscles"]:
+        """N, of the main solution."""
+        return self.solution.muscle_force
+
+    @property
+    def reserve_force(self) -> Float[Array, "*rows reserves"]:
+        """N m, of the main solution."""
+        return self.solution.reserve_force
+
+    @property
+    def certificate(self) -> Certificate:
+        """Of the main solution."""
+        return self.solution.certificate
+
+
+def label_row(
+    model: NeckModel,
+    motion: MotionSample,
+    gravity: Float[Array, " 3"],
+    options: RowOptions,
+    *,
+    person: Int[Array, ""],
+    kind: Int[Array, ""],
+    time: Float[Array, ""],
+    subject: Float[Array, " ratios"],
+) -> LabelBatch:
+    """Solve one frame of the person `model` under `gravity` (m/s^2); vmap for many."""
+    model = eqx.tree_at(lambda m: m.gravity, model, gravity)
+    frame, statics = mechanics_and_joints(model, *motion)
+    other = None
+    if options.compare:
+        # Moment arms and inverse dynamics are shared.
+        other = _solved(model, frame, statics, options, _other(options.settings))
+    return LabelBatch(
+        person,
+        kind,
+        time,
+        subject,
+        *motion,
+        gravity,
+        frame.generalized_force[: model.topology.free],
+        frame.length if options.muscle_lengths else None,
+        _solved(model, frame, statics, options, options.settings),
+        other,
+    )
+
+
+def _other(settings: StaticOptimization) -> StaticOptimization:
+    convention = "physical" if settings.convention == "opensim" else "opensim"
+    return StaticOptimization(convention, settings.exponent, settings.weighting, settings.max_steps)
+
+
+def _solved(
+    model: NeckModel,
+    frame: Mechanics,
+    statics: JointStatics,
+    options: RowOptions,
+    settings: StaticOptimization,
+) -> Solution:
+    solution = solve_frame(model, frame, settings)
+    force = moment = None
+    if options.joint_loads:
+        force, moment = joint_loads(model.topology, statics, solution.muscle_force)
+    needed = jnp.max(jnp.abs(solution.reserve_force), initial=0.0)
+    status = jnp.where(needed > options.reserve_limit, int(RowStatus.RESERVE_EXCEEDED), 0)
+    converged = solution.certificate.converged
+    price = solution.upper_bound_price
+    return Solution(
+        activation=solution.activation,
+        muscle_force=solution.muscle_force,
+        reserve_force=solution.reserve_force,
+        joint_force=force,
+        joint_moment=moment,
+        certificate=solution.certificate,
+        status=jnp.where(converged, status, int(RowStatus.NOT_CONVERGED)),
+        limiting_muscle=jnp.where(jnp.max(price) > 0, jnp.argmax(price), -1),
+    )
+
+
+def level_names(topology: Topology) -> list[str]:
+    """Names of the moving joints, lowest first: `C7-T1`, `C6-C7`, ..., or those of the bodies."""
+    titles = {"skull": "C0", "spine": "T1", **{f"cerv{k}": f"C{k}" for k in range(1, 8)}}
+    names = [titles.get(body, body) for body in topology.bodies]
+    return [
+        f"{names[topology.joint_child[k]]}-{names[topology.joint_parent[k]]}"
+        for k in topology.moving_joints
+    ]

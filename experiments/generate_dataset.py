@@ -1,0 +1,167 @@
+"""Generate a dataset of labelled necks, on all cores or GPUs of one machine or of many.
+
+    python experiments/generate_dataset.py --out results/dataset --plan.persons 125000
+
+Stopped at any moment and started again with the same options, it goes on and ends with the same
+bytes. Several processes over one file system, each with its number (none of it under Slurm, where
+`srun` is enough with `--hosts.auto`):
+
+    python experiments/generate_dataset.py --hosts.coordinator host0:1234 --hosts.processes 2 \\
+        --hosts.process 0
+"""
+
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dataset_card
+import jax
+import tyro
+from provenance import write_provenance
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from cervjax.labels import DatasetPlan, Hosts, generate_dataset
+from cervjax.motion import read_motions
+from cervjax.spec import NeckSpec, shipped_neck
+
+
+@dataclass(frozen=True)
+class HostsConfig:
+    """Other processes that share the work.
+
+    Attributes:
+        auto: find them through Slurm, Open MPI or a TPU pod.
+        coordinator: `host:port` of process 0.
+        processes: how many there are.
+        process: number of this one.
+    """
+
+    auto: bool = False
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to generate, and where.
+
+    Attributes:
+        neck: a shipped neck, or an `.osim` file.
+        plan: what the dataset holds.
+        recorded: folder of `.mot` and `.sto` motions to mix in (see `plan.recorded_share`).
+        lowpass: cutoff (Hz) for these; 0 for none.
+        cores: JAX devices that a CPU counts as; all cores if None. No matter with a GPU.
+        hosts: other processes.
+        card: draw the dataset's card.
+        out: folder of the dataset.
+    """
+
+    neck: str = "hyoid-repaired"
+    plan: DatasetPlan = field(default_factory=DatasetPlan)
+    recorded: Path | None = None
+    lowpass: float = 6.0
+    cores: int | None = None
+    hosts: HostsConfig = field(default_factory=HostsConfig)
+    card: bool = True
+    out: Path = field(default=Path("results/dataset"))
+
+
+class _Rate(ProgressColumn):
+    """Rows per second."""
+
+    def render(self, task: Task) -> Text:
+        """The task's speed."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} rows/s")
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Generate the dataset, with a progress bar, and its card; returns the manifest."""
+    hosts = _connect(config.hosts)
+    spec = _neck(config.neck)
+    motions = read_motions(config.recorded, spec, config.lowpass) if config.recorded else []
+    console = Console(quiet=not hosts.is_first)
+    columns = (
+        TextColumn("label"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, speed_estimate_period=60) as progress:
+        mine = sum(
+            config.plan.persons_of(s)[1] - config.plan.persons_of(s)[0]
+            for s in range(hosts.process, config.plan.shards, hosts.count)
+        )
+        task = progress.add_task("label", total=mine * config.plan.rows_per_person)
+        manifest = generate_dataset(
+            config.out,
+            config.plan,
+            spec,
+            recorded=motions,
+            hosts=hosts,
+            progress=lambda rows: progress.advance(task, rows),
+        )
+    if hosts.is_first:
+        _report(console, config, manifest)
+    return manifest
+
+
+def _connect(config: HostsConfig) -> Hosts:
+    if config.auto:
+        return Hosts.connect()
+    if config.coordinator or config.processes is not None or config.process is not None:
+        return Hosts.connect(config.coordinator, config.processes, config.process)
+    return Hosts()
+
+
+def _neck(name: str) -> NeckSpec:
+    if not name.endswith(".osim"):
+        return shipped_neck(name)
+    from conversion import read_osim
+
+    return read_osim(name)
+
+
+def _report(console: Console, config: Config, manifest: dict[str, Any]) -> None:
+    write_provenance(config.out / "provenance", config)
+    counts = manifest["counts"]
+    total = manifest["rows"]
+    for name, count in counts["status"].items():
+        console.print(f"{name:20} {count:>12,}  {count / total:8.3%}")
+    if counts["limiting_muscle"]:
+        console.print("limited by", dict(list(counts["limiting_muscle"].items())[:5]))
+    if config.card:
+        console.print(f"card: {dataset_card.run(dataset_card.Config(config.out))}")
+
+
+def main() -> None:
+    """Command line."""
+    config = tyro.cli(Config, description=__doc__)
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
+    jax.config.update("jax_num_cpu_devices", config.cores or os.cpu_count() or 1)
+    try:
+        run(config)
+    except (ValueError, FileNotFoundError) as error:
+        raise SystemExit(f"generate_dataset: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit("stopped; the same command goes on from here") from None
+
+
+if __name__ == "__main__":
+    main()
