@@ -14,7 +14,14 @@ from .kinematics import (
     marker_positions as marker_positions,
     muscle_paths as muscle_paths,
 )
-from .labels import Labeler as Labeler
+from .labels import (
+    DatasetPlan as DatasetPlan,
+    LabelDataset as LabelDataset,
+    Labeler as Labeler,
+    generate_dataset as generate_dataset,
+    stream_labels as stream_labels,
+    verify_dataset as verify_dataset,
+)
 from .learning import ForceNetwork as ForceNetwork, TrainingConfig as TrainingConfig, train as train
 from .model import NeckModel as NeckModel
 from .motion import Motion as Motion, read_storage as read_storage, write_storage as write_storage

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import jax
 import tyro
 
+from .labels import LabelDataset, verify_dataset
 from .model import NeckModel
 from .motion import Motion, read_storage
 from .optimization import StaticOptimization
@@ -99,6 +100,7 @@ def personalize(
     neck_length: float = 1.0,
     shoulder_width: float = 1.0,
     head_mass: float = 1.0,
+    head_size: float = 1.0,
     strength: float = 1.0,
     flexor_strength: float = 1.0,
     extensor_strength: float = 1.0,
@@ -113,6 +115,7 @@ def personalize(
         neck_length: of the vertebrae along y.
         shoulder_width: of clavicles and scapulae along z.
         head_mass: mass and inertia of the skull (and jaw).
+        head_size: the skull (and jaw) evenly; inertia with its square.
         strength: max isometric force of every muscle.
         flexor_strength: further, of the flexors.
         extensor_strength: further, of the extensors.
@@ -127,6 +130,7 @@ def personalize(
         neck_length=neck_length,
         shoulder_width=shoulder_width,
         head_mass=head_mass,
+        head_size=head_size,
         strength=strength,
         flexor_strength=flexor_strength,
         extensor_strength=extensor_strength,
@@ -163,11 +167,44 @@ def convert(
     print(out)
 
 
+def verify(
+    dataset: Annotated[Path, tyro.conf.Positional],
+    model: str | None = None,
+    sample: int = 256,
+    seed: int = 0,
+) -> None:
+    """Check a label dataset: every file and checksum, and a random sample solved again in float64.
+
+    Args:
+        dataset: its folder.
+        model: the dataset's neck, an .osim file or a shipped neck; what the manifest names if
+            left out.
+        sample: rows to solve again.
+        seed: of the sample.
+    """
+    jax.config.update("jax_enable_x64", True)
+    name = model or LabelDataset(dataset).manifest["neck"]["name"]
+    report = verify_dataset(dataset, load_neck(name), sample=sample, seed=seed)
+    print(f"{report.rows} rows read, {report.sampled} solved again in {report.precision}")
+    if report.problems:
+        raise SystemExit("\n".join(report.problems[:20]))
+    print(
+        f"largest differences: activation {report.activation_difference:.1e}, muscle force "
+        f"{report.force_difference:.1e} N, generalized force "
+        f"{report.generalized_force_difference:.1e} N m"
+    )
+
+
 def main() -> None:
     """Run the command line; errors in the input end as one line and exit code 2."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"solve": solve, "personalize": personalize, "convert": convert},
+            {
+                "solve": solve,
+                "personalize": personalize,
+                "convert": convert,
+                "verify": verify,
+            },
             prog="cervjax",
             description="Muscle forces of the human neck, each with its certificate.",
         )

@@ -168,9 +168,7 @@ class OpensimNeck:
         reaction = joint.calcReactionOnChildExpressedInGround(self._state)
         matrix = joint.getParentFrame().getTransformInGround(self._state).R().asMat33()
         into = np.array([[matrix.get(j, i) for j in range(3)] for i in range(3)])
-        moment, force = (
-            np.array([reaction.get(part).get(i) for i in range(3)]) for part in (0, 1)
-        )
+        moment, force = (np.array([reaction.get(part).get(i) for i in range(3)]) for part in (0, 1))
         return into @ force, into @ moment
 
     def _set(self, q: np.ndarray, qd: np.ndarray) -> None:

@@ -31,7 +31,7 @@ class BlockRunner:
             devices: those of this process if None.
         """
         self.count = count
-        self._factory = factory
+        self.factory = factory
         mesh = Mesh(np.array(jax.local_devices() if devices is None else devices), ("device",))
         spec = PartitionSpec("device")
         self._sharding = NamedSharding(mesh, spec)
@@ -54,10 +54,10 @@ class BlockRunner:
         Returns at once, while the devices compute; the arrays stay on them.
         """
         people, rows = self._run(self._index(first))
-        persons = self.count * self._factory.block
+        persons = self.count * self.factory.block
         if self._padded == self.count:
             return people, rows
-        count = persons * self._factory.rows_per_person
+        count = persons * self.factory.rows_per_person
         return (
             jax.tree.map(lambda x: x[:persons], people),
             jax.tree.map(lambda x: x[:count], rows),

@@ -21,4 +21,5 @@ from .training import (
     TrainingConfig as TrainingConfig,
     load_network as load_network,
     train as train,
+    train_on_stream as train_on_stream,
 )

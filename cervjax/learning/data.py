@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float, Int
 
 from cervjax.labels import LabelBatch, moment_arms
 from cervjax.optimization import SolverResult
@@ -54,10 +54,9 @@ def converged_rows(labels: LabelBatch) -> LabelBatch:
     keep = np.asarray(labels.certificate.result) == SolverResult.CONVERGED
     if not keep.any():
         raise ValueError("no row of the labels converged; check the motions and the reserves")
-    return select_rows(labels, keep)
+    return select_rows(labels, np.flatnonzero(keep))
 
 
-def select_rows(labels: LabelBatch, keep: Bool[np.ndarray, " rows"]) -> LabelBatch:
-    """The rows where `keep`."""
-    index = np.flatnonzero(keep)
+def select_rows(labels: LabelBatch, index: Int[np.ndarray, " n"]) -> LabelBatch:
+    """The rows `index`."""
     return jax.tree.map(lambda x: x[index], labels)

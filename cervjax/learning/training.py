@@ -2,8 +2,9 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import optax
 import orbax.checkpoint as ocp
 from jaxtyping import Array
 
-from .data import TrainingRows
+from cervjax.labels import LabelBatch, LabelFactory, stream_labels
+
+from .data import TrainingRows, select_rows, training_rows
 from .losses import Losses, losses
 from .network import ForceNetwork
 
@@ -83,17 +86,78 @@ def train(
     Raises:
         ValueError: `folder` holds a run with another configuration or on other rows.
     """
-    folder = Path(folder).absolute()
+
+    def batches(first: int) -> Iterator[TrainingRows]:
+        for step in itertools.count(first):
+            draw = np.random.default_rng((config.seed, step))
+            index = jnp.asarray(draw.integers(0, len(rows.inputs), config.batch_size))
+            yield _chosen(rows, index)
+
+    return _fit(rows, batches, config, Path(folder), _fingerprint(rows), progress)
+
+
+def train_on_stream(
+    factory: LabelFactory,
+    config: TrainingConfig,
+    folder: str | Path,
+    *,
+    progress: Progress | None = None,
+) -> ForceNetwork:
+    """Train a network on labels made for each step and used once: no disk, nobody seen twice.
+
+    Step k takes the people of the stream's step k + 1 (step 0 sets the normalization), so a run
+    that was stopped and resumed takes the same steps as one that was not.
+
+    Args:
+        factory: makes the labels; its people per step follow from `config.batch_size`.
+        progress: called after each step with its number and losses.
+
+    Raises:
+        ValueError: `folder` holds a run with another configuration or of another factory.
+    """
+    persons = -(-config.batch_size // factory.rows_per_person)
+
+    def rows_of(labels: LabelBatch) -> TrainingRows:
+        # Rows without an optimum are replaced, so that every step has the same shape.
+        good = np.flatnonzero(np.asarray(labels.certificate.converged))
+        chosen = select_rows(labels, np.resize(good, config.batch_size))
+        return training_rows(factory.personalizer, chosen)
+
+    def batches(first: int) -> Iterator[TrainingRows]:
+        for step in stream_labels(factory, persons, first_step=first + 1):
+            yield rows_of(step.rows)
+
+    like = rows_of(next(stream_labels(factory, persons)).rows)
+    return _fit(like, batches, config, Path(folder), _fingerprint(like), progress)
+
+
+@jax.jit
+def _chosen(rows: TrainingRows, index: Array) -> TrainingRows:
+    return jax.tree.map(lambda x: x[index], rows)
+
+
+def _fit(
+    rows: TrainingRows,
+    batches: Callable[[int], Iterator[TrainingRows]],
+    config: TrainingConfig,
+    folder: Path,
+    fingerprint: str,
+    progress: Progress | None,
+) -> ForceNetwork:
+    """Take the steps that are left on `batches`, from that of the step taken next.
+
+    Args:
+        rows: what the network is normalized to.
+    """
+    folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    _check_config(folder / "config.json", config, _fingerprint(rows))
+    _check_config(folder / "config.json", config, fingerprint)
     optimizer = _optimizer(config)
     torque_spread = jnp.std(rows.muscle_torque, axis=0)
     state = _fresh(rows, config, optimizer)
 
     @eqx.filter_jit
-    def advance(state: _State, rows: TrainingRows, index: Array) -> tuple[_State, Losses]:
-        batch = jax.tree.map(lambda x: x[index], rows)
-
+    def advance(state: _State, batch: TrainingRows) -> tuple[_State, Losses]:
         def total(network: ForceNetwork) -> tuple[Array, Losses]:
             parts = losses(network, batch, torque_spread)
             return parts.data + config.physics_weight * parts.torque, parts
@@ -113,10 +177,10 @@ def train(
     with ocp.CheckpointManager(folder / "checkpoints", options=options) as checkpoints:
         state = _restored(checkpoints, state)
         metrics = _Metrics(folder / "metrics.jsonl", int(state.step))
-        for step in range(int(state.step), config.steps):
-            draw = np.random.default_rng((config.seed, step))
-            index = draw.integers(0, len(rows.inputs), config.batch_size)
-            state, parts = advance(state, rows, jnp.asarray(index))
+        first = int(state.step)
+        # The range comes first: a batch beyond the last step is not made.
+        for step, batch in zip(range(first, config.steps), batches(first), strict=False):
+            state, parts = advance(state, batch)
             if progress is not None:
                 progress(step + 1, parts)
             if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:

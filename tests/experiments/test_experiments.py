@@ -68,3 +68,66 @@ def test_an_experiment_runs_and_leaves_its_table(tmp_path, name, arguments, tabl
     assert code == 0, text
     assert (tmp_path / table).stat().st_size > 0
     assert (tmp_path / "environment.json").is_file()
+
+
+def test_a_dataset_its_card_its_verification_and_opensim(tmp_path):
+    """Two rows as `.osim`: activations within 0.01, joint loads 0.5 N and 0.02 N m of OpenSim's."""
+    out = tmp_path / "dataset"
+    small = ("--out", out, "--plan.persons", 24, "--plan.block", 8, "--cores", 2)
+    code, text = _run("generate_dataset", *small)
+    assert code == 0, text
+    card = (out / "card" / "README.md").read_text()
+    pictures = [word.split("]")[0] for word in card.split("![")[1:]]
+    assert len(pictures) == 5
+    assert all((out / "card" / f"{name}.png").stat().st_size > 0 for name in pictures)
+    assert "192 rows" in card
+
+    code, text = _run("generate_dataset", *small, "--plan.seed", 1)
+    assert code != 0
+    assert "plan.seed: 0 there, 1 now" in text
+
+    code, text = _run("crosscheck_dataset", out, "--rows", 2, "--out", tmp_path / "check")
+    assert code == 0, text
+    figures = json.loads((tmp_path / "check" / "summary.json").read_text())
+    assert figures["activation_difference"]["largest"] <= 0.01
+    assert figures["objective_ratio_balanced"]["largest"] <= 1 + 1e-6
+    assert figures["joint_force_difference"]["largest"] <= 0.5
+    assert figures["joint_moment_difference"]["largest"] <= 0.02
+
+    call = [sys.executable, "-m", "cervjax.cli", "verify", str(out), "--sample", "5"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "192 rows read, 5 solved again in float64" in done.stdout
+
+
+def test_neck_strength_against_the_reference(tmp_path):
+    """Within 20 % of HYOID with compliant tendons (rigid ones are stronger), and within 2 SD of the
+    strength measured in men; without hyoid muscles flexion and rotation collapse."""
+    code, text = _run("neck_strength", "--people", 2, "--directions", 4, "--out", tmp_path)
+    assert code == 0, text
+    found = json.loads((tmp_path / "summary.json").read_text())
+    compliant = {"flexion": 30.7, "extension": 48.4, "lateral": 40.4, "axial": 14.5}
+    measured = {
+        "flexion": (30, 5), "extension": (52, 11), "lateral": (36, 8), "axial": (15, 4),
+    }  # fmt: skip
+    for direction, moment in found["generic_Nm"].items():
+        assert moment == pytest.approx(compliant[direction], rel=0.21)
+        mean, sd = measured[direction]
+        assert abs(moment - mean) < 2 * sd
+    without = found["without_hyoid_muscles_Nm"]
+    assert len(found["hyoid_muscles"]) == 20
+    assert without["flexion"] < 0.3 * found["generic_Nm"]["flexion"]
+    assert without["axial"] < 0.4 * found["generic_Nm"]["axial"]
+    assert (tmp_path / "strength.png").stat().st_size > 0
+
+
+def test_the_benchmark_runs(tmp_path):
+    code, text = _run(
+        "benchmark_labels", "--rows", 256, "--repeats", 1, "--opensim-frames", 2, "--scaling",
+        "--largest", 1000, "--out", tmp_path,
+    )  # fmt: skip
+    assert code == 0, text
+    figures = json.loads((tmp_path / "benchmark.json").read_text())
+    assert figures["converged"] == 1.0
+    assert figures["ratio"] > 1
+    assert (tmp_path / "scaling.png").stat().st_size > 0

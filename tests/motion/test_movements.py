@@ -116,7 +116,7 @@ def test_the_share_of_upper_and_lower_neck_varies(sampler, drawn):
 def test_planes_by_name_or_given(neck):
     assert [PLANES[p] for p in plane_of_coordinates(neck)] == ["pitch", "roll", "yaw"] * 2
     given = {"pitch": ("pitch1", "pitch2"), "roll": ("roll1",), "yaw": ("yaw1", "yaw2")}
-    with pytest.raises(ValueError, match="'roll2' .* none of the planes"):
+    with pytest.raises(ValueError, match=r"'roll2' .* none of the planes"):
         plane_of_coordinates(neck, given)
     given["yaw"] = ("yaw1", "yaw2", "roll2")
     assert plane_of_coordinates(neck, given)[1] == PLANES.index("yaw")

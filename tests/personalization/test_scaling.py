@@ -27,11 +27,11 @@ def test_the_reference_subject_exactly(nominal, subject_a):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("ratios", [(1.3, 0.8), (0.75, 1.2)])
+@pytest.mark.parametrize("ratios", [(1.3, 0.8, 1.1), (0.75, 1.2, 0.9)])
 def test_model_scale_of_opensim(published, tmp_path, ratios):
     """OpenSim scales the shipped neck here and now: geometry and muscle lengths to 1e-12."""
     quiet_opensim()
-    neck_length, shoulder_width = ratios
+    neck_length, shoulder_width, head_size = ratios
     write_osim(published, tmp_path / "neck.osim")
     model = opensim.Model(str(tmp_path / "neck.osim"))
     state = model.initSystem()
@@ -40,6 +40,7 @@ def test_model_scale_of_opensim(published, tmp_path, ratios):
     for bodies, factors in (
         (recipe.neck, (1.0, neck_length, 1.0)),
         (recipe.shoulders, (1.0, 1.0, shoulder_width)),
+        (recipe.head, (head_size, head_size, head_size)),
     ):
         for body in bodies:
             scale = opensim.Scale()
@@ -51,7 +52,9 @@ def test_model_scale_of_opensim(published, tmp_path, ratios):
     model.printToXML(str(tmp_path / "scaled.osim"))
     theirs = read_osim(tmp_path / "scaled.osim")
 
-    subject = Subject.of(neck_length=neck_length, shoulder_width=shoulder_width)
+    subject = Subject.of(
+        neck_length=neck_length, shoulder_width=shoulder_width, head_size=head_size
+    )
     ours = Personalizer(published)(subject).to_spec(published)
     for a, b in zip(ours.muscles, theirs.muscles, strict=True):
         for name in ("optimal_fiber_length", "tendon_slack_length", "max_isometric_force"):
@@ -64,6 +67,8 @@ def test_model_scale_of_opensim(published, tmp_path, ratios):
     for a, b in zip(ours.bodies, theirs.bodies, strict=True):
         assert a.mass == b.mass
         np.testing.assert_allclose(a.mass_center, b.mass_center, atol=1e-14)
+        if a.name == "skull":
+            np.testing.assert_allclose(a.inertia, b.inertia, rtol=1e-12, atol=1e-15)
     for a, b in zip(ours.bushings, theirs.bushings, strict=True):
         assert a.rotational_stiffness == b.rotational_stiffness
 

@@ -12,8 +12,8 @@ from cervjax.personalization import LIMITS
 from cervjax.population import (
     MEASUREMENTS,
     OUT_OF_DISTRIBUTION,
-    Anthropometry,
     AnsurPopulation,
+    Anthropometry,
     BoxPopulation,
     PopulationBox,
     Sex,
@@ -115,7 +115,9 @@ def test_strength_follows_sex_and_hardly_size(people):
     subject = people.subject
     for group, ratio in (("flexor_strength", 0.68), ("extensor_strength", 0.80)):
         strength = np.asarray(subject.strength * getattr(subject, group))
-        assert np.median(strength[women]) / np.median(strength[men]) == pytest.approx(ratio, rel=0.02)
+        assert np.median(strength[women]) / np.median(strength[men]) == pytest.approx(
+            ratio, rel=0.02
+        )
         spread = np.std(np.log(strength[men]))
         assert 0.17 < spread < 0.27, "coefficient of variation of Vasavada 2001"
         for size in ("stature", "weight", "neck_circumference"):
