@@ -188,11 +188,9 @@ def verify(
     print(f"{report.rows} rows read, {report.sampled} solved again in {report.precision}")
     if report.problems:
         raise SystemExit("\n".join(report.problems[:20]))
-    print(
-        f"largest differences: activation {report.activation_difference:.1e}, muscle force "
-        f"{report.force_difference:.1e} N, generalized force "
-        f"{report.generalized_force_difference:.1e} N m"
-    )
+    print("largest differences (N, N m):")
+    for name, difference in report.difference.items():
+        print(f"  {name:24} {difference:.1e}")
 
 
 def main() -> None:

@@ -112,7 +112,7 @@ def _people(path: Path, sample: Sample) -> None:
         axis.set(xlabel=title, ylabel="people")
     for axis in axes.ravel()[len(panels) :]:
         axis.set_visible(False)
-    axes[0, 0].legend()
+    axes[1, 0].legend()
     figure.suptitle(f"{len(people['sex']):,} people of the dataset")
     figure.savefig(path, dpi=90)
     plt.close(figure)

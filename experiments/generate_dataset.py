@@ -62,7 +62,7 @@ class Config:
     Attributes:
         neck: a shipped neck, or an `.osim` file.
         plan: what the dataset holds.
-        recorded: folder of `.mot` and `.sto` motions to mix in (see `plan.recorded_share`).
+        recorded: folder of `.mot` and `.sto` motions, for `plan.recorded_share` of movements.
         lowpass: cutoff (Hz) for these; 0 for none.
         cores: JAX devices that a CPU counts as; all cores if None. No matter with a GPU.
         hosts: other processes.
@@ -155,6 +155,8 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     jax.config.update("jax_num_cpu_devices", config.cores or os.cpu_count() or 1)
+    if config.plan.precision == "float64":
+        jax.config.update("jax_enable_x64", True)
     try:
         run(config)
     except (ValueError, FileNotFoundError) as error:

@@ -365,7 +365,7 @@ def _readme(
 | `movement.png`, `movement.sto` | the head movement ({movement}) |
 | `movement_forces.png`, `movement_peak_forces.csv`, `movement/` | its muscle forces, as OpenSim's files, each frame with its certificate |
 | `opensim_activation.png` | activations of a few frames against OpenSim |
-| `labels/` | the labels: manifest, `labels.zarr` (zarr v3; xarray opens it) |
+| `labels/labels.zarr`, `labels/manifest.json` | the labels (zarr v3; xarray opens it), and what they are |
 | `training/` | checkpoints (Orbax), configuration, `metrics.jsonl` |
 | `config.json`, `environment.json`, `summary.json` | how, with what, and the figures below |
 

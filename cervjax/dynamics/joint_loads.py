@@ -21,8 +21,10 @@ class JointLoads(NamedTuple):
     joint and are not part of it; reserves and couplers act through it and are.
 
     Attributes:
-        force: N. On a vertebra, whose axes point forwards, up and right: anterior shear,
-            compression, lateral shear.
+        force: N, on the upper vertebra. Axes of HYOID's vertebrae point forwards, up and right, so
+            that the components are anteroposterior shear, compression (positive where the joint
+            presses), lateral shear. A head that hangs forwards is held back: what is called
+            anterior shear load elsewhere is negative here.
         moment: N m.
     """
 

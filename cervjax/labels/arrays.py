@@ -78,7 +78,7 @@ def labels_of(topology: Topology) -> dict[str, list[str]]:
         "muscle": list(topology.muscles),
         "reserve": list(topology.reserves),
         "level": level_names(topology),
-        "force_component": ["anterior_shear", "compression", "lateral_shear"],
+        "force_component": ["anteroposterior_shear", "compression", "lateral_shear"],
         "axis": ["x", "y", "z"],
         "plane": list(PLANES),
         "ratio": list(LIMITS),

@@ -19,14 +19,17 @@ SPLITS = ("train", "validation", "test")
 
 
 class LabelDataset:
-    """A finished dataset. Arrays are read when asked for, memory does not grow with its size."""
+    """A finished dataset. Arrays are read when asked for, memory does not grow with its size.
+
+    Labels to train on are rows of status CERTIFIED.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Open the dataset at `path`.
 
         Raises:
             FileNotFoundError: there is none.
-            DatasetError: it is unfinished, or of another schema.
+            DatasetError: it is unfinished, of another schema, or a file is missing or cut.
         """
         self.folder = DatasetFolder(path)
         self.manifest = self.folder.manifest()
@@ -35,6 +38,12 @@ class LabelDataset:
                 f"{self.folder.path} is unfinished; generate it to the end with its own plan"
             )
         self.plan = DatasetPlan.from_json(self.manifest["plan"])
+        damaged = self.folder.damaged_files(range(self.plan.shards))
+        if damaged:
+            raise DatasetError(
+                f"{len(damaged)} files of {self.folder.path} are missing or cut ({damaged[0]}, "
+                "...); generating it again with its plan makes them anew"
+            )
         self._group = self.folder.group()
 
     def __len__(self) -> int:

@@ -35,9 +35,9 @@ class BlockRunner:
         mesh = Mesh(np.array(jax.local_devices() if devices is None else devices), ("device",))
         spec = PartitionSpec("device")
         self._sharding = NamedSharding(mesh, spec)
-        # Blocks that only fill up a device are computed and dropped. Two at least: XLA dissolves a
-        # loop over a single one, fuses across it, and the last bits change.
-        self._padded = max(2, -(-count // mesh.size)) * mesh.size
+        # Two at least for a device: XLA dissolves a loop over a single one, fuses across it, and
+        # the last bits change.
+        self.computed = max(2, -(-count // mesh.size)) * mesh.size
         self._run = jax.jit(
             jax.shard_map(
                 lambda index: factory.blocks(index),
@@ -48,20 +48,20 @@ class BlockRunner:
             )
         )
 
+    @property
+    def wasted(self) -> float:
+        """Part of the blocks computed that nobody asked for."""
+        return 1 - self.count / self.computed
+
     def __call__(self, first: int) -> tuple[Person, LabelBatch]:
         """Blocks `first` to `first + count - 1`: people, and their rows person by person.
 
-        Returns at once, while the devices compute; the arrays stay on them.
+        Blocks after these that fill up the devices follow them in the arrays. They are not cut off
+        here: that would take a collective of all devices, and two of these at a time stop a CPU
+        with fewer cores than devices for good. Returns at once, while the devices compute; the
+        arrays stay on them.
         """
-        people, rows = self._run(self._index(first))
-        persons = self.count * self.factory.block
-        if self._padded == self.count:
-            return people, rows
-        count = persons * self.factory.rows_per_person
-        return (
-            jax.tree.map(lambda x: x[:persons], people),
-            jax.tree.map(lambda x: x[:count], rows),
-        )
+        return self._run(self._index(first))
 
     def shapes(self) -> tuple[Person, LabelBatch]:
         """What a call returns, as shapes and types."""
@@ -72,5 +72,5 @@ class BlockRunner:
         return self._run.lower(self._index(0)).compile()
 
     def _index(self, first: int) -> jax.Array:
-        index = np.arange(first, first + self._padded, dtype=np.uint32)
+        index = np.arange(first, first + self.computed, dtype=np.uint32)
         return jax.device_put(jnp.asarray(index), self._sharding)

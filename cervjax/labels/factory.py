@@ -110,7 +110,7 @@ class LabelFactory(eqx.Module):
                 motion,
                 gravity,
                 self.options,
-                person=index.astype(jnp.int32),
+                person=index,
                 kind=kind,
                 time=time,
                 subject=subject,

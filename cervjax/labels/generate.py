@@ -1,7 +1,11 @@
 """Generate a dataset: resumable, on all local devices, alone or with other processes."""
 
+import functools
+import hashlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,8 +24,8 @@ from .plan import DatasetPlan, build_factory, motions_hash, neck_hash
 from .row import RowStatus
 from .store import DatasetError, DatasetFolder
 
-_PACKAGES = ("cervjax", "jax", "jaxlib", "numpy", "zarr")
-_FIXED = ("plan", "neck", "recorded", "versions", "platform")
+_PACKAGES = ("cervjax", "jax", "jaxlib", "equinox", "numpy", "scipy", "zarr", "numcodecs")
+_FIXED = ("plan", "neck", "recorded", "versions", "code", "platform")
 """What must not differ when a run is taken up again."""
 
 Progress = Callable[[int], None]
@@ -57,17 +61,29 @@ def generate_dataset(
     factory = build_factory(plan, spec, recorded)
     facts = manifest_facts(plan, spec, recorded)
     runner = BlockRunner(factory, plan.shard_blocks)
+    if runner.wasted > 0.25 and plan.shards > 1:
+        warnings.warn(
+            f"{runner.wasted:.0%} of the work is thrown away: a shard of {plan.shard_blocks} "
+            "blocks does not fill the devices; raise shard_rows, or lower block",
+            stacklevel=2,
+        )
     if hosts.is_first:
-        _open(folder, facts, plan, runner, factory.personalizer.model)
-    hosts.wait("dataset open")
-
-    todo = [s for s in range(plan.shards) if s % hosts.count == hosts.process]
-    finished = [s for s in todo if folder.is_finished(s)]
-    if progress is not None and finished:
-        progress(sum(_rows_of(plan, s) for s in finished))
-    _write_all(folder, plan, runner, [s for s in todo if s not in set(finished)], progress)
-    hosts.wait("dataset written")
-    return _finish(folder, plan, factory.personalizer.model.topology) if hosts.is_first else facts
+        folder.check_free()
+    with folder.locked() if hosts.is_first else nullcontext():
+        if hosts.is_first:
+            _open(folder, facts, plan, runner, factory.personalizer.model)
+        hosts.wait("dataset open")
+        # Every process, because another one may have been started with other options.
+        _check_same(folder, facts)
+        todo = [s for s in range(plan.shards) if s % hosts.count == hosts.process]
+        finished = [s for s in todo if folder.is_finished(s)]
+        if progress is not None and finished:
+            progress(sum(_rows_of(plan, s) for s in finished))
+        _write_all(folder, plan, runner, [s for s in todo if s not in set(finished)], progress)
+        hosts.wait("dataset written")
+        if not hosts.is_first:
+            return facts
+        return _finish(folder, plan, factory.personalizer.model.topology)
 
 
 def manifest_facts(
@@ -80,6 +96,7 @@ def manifest_facts(
         "neck": {"name": spec.name, "sha256": neck_hash(spec)},
         "recorded": motions_hash(recorded),
         "versions": {name: version(name) for name in _PACKAGES},
+        "code": code_hash(),
         "platform": jax.devices()[0].platform,
         "rows": plan.rows,
         "shards": plan.shards,
@@ -95,9 +112,7 @@ def _open(
     runner: BlockRunner,
     model: NeckModel,
 ) -> None:
-    try:
-        found = folder.manifest()
-    except FileNotFoundError:
+    if not folder.exists:
         suffix = other_suffix(plan)
         arrays = jax.eval_shape(
             lambda people, rows: person_arrays(people) | row_arrays(rows, suffix), *runner.shapes()
@@ -115,6 +130,12 @@ def _open(
             | labels_of(model.topology),
         )
         return
+    _check_same(folder, facts)
+    folder.remove_leftovers()
+
+
+def _check_same(folder: DatasetFolder, facts: Mapping[str, Any]) -> None:
+    found = folder.manifest()
     different = [name for name in _FIXED if found.get(name) != facts[name]]
     if different:
         changes = "; ".join(_difference(name, found.get(name), facts[name]) for name in different)
@@ -122,7 +143,18 @@ def _open(
             f"{folder.path} holds another dataset ({changes}). Nothing was changed; choose "
             "another folder, or go on with what it was begun with"
         )
-    folder.remove_leftovers()
+
+
+@functools.cache
+def code_hash() -> str:
+    """SHA-256 of the sources of this package: another version may give other rows."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*")):
+        if file.suffix in (".py", ".csv", ".toml"):
+            digest.update(str(file.relative_to(root)).encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _difference(name: str, found: Any, wanted: Any) -> str:

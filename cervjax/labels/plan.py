@@ -80,6 +80,7 @@ class DatasetPlan:
         extent: largest part of a person's range that movements use.
         upright: share of upright torsos.
         inclination_deg: largest inclination of the others.
+        planes: free coordinates that turn the head in pitch, roll, yaw; by their names if empty.
         recorded_share: of movements that are frames of recorded motions.
         recorded_variation: of size and tempo of these.
         convention: of static optimization.
@@ -107,7 +108,8 @@ class DatasetPlan:
     extent: float = 0.9
     upright: float = 0.3
     inclination_deg: float = 45.0
-    recorded_share: float = 0.5
+    planes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    recorded_share: float = 0.0
     recorded_variation: float = 0.2
     convention: Convention = "opensim"
     compare: bool = False
@@ -135,6 +137,8 @@ class DatasetPlan:
             raise ValueError(f"recorded_share = {self.recorded_share} is not between 0 and 1")
         if not self.reserve > 0:
             raise ValueError(f"reserve = {self.reserve} N m is not positive")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed = {self.seed} is not between 0 and 2^32 - 1")
         if self.rate is not None and not self.rate > 0:
             raise ValueError(f"rate = {self.rate} Hz is not positive")
         if self.block is not None and self.block < 1:
@@ -158,7 +162,8 @@ class DatasetPlan:
     @property
     def shard_blocks(self) -> int:
         """Blocks whose rows share a file."""
-        return max(1, round(self.shard_rows / (self.block_persons * self.rows_per_person)))
+        wanted = round(self.shard_rows / (self.block_persons * self.rows_per_person))
+        return max(1, min(wanted, -(-self.persons // self.block_persons)))
 
     @property
     def shard_persons(self) -> int:
@@ -194,10 +199,20 @@ class DatasetPlan:
         Raises:
             ValueError: a value is missing or unknown.
         """
+        names = {f.name for f in dataclasses.fields(cls)}
+        if set(values) != names:
+            raise ValueError(f"not the plan of a dataset: {sorted(set(values) ^ names)} differ")
         try:
             splits = dict(values["splits"])
             splits["held_out_movements"] = tuple(splits["held_out_movements"])
-            return cls(**{**values, "ages": tuple(values["ages"]), "splits": Splits(**splits)})
+            return cls(
+                **{
+                    **values,
+                    "ages": tuple(values["ages"]),
+                    "planes": {k: tuple(v) for k, v in values["planes"].items()},
+                    "splits": Splits(**splits),
+                }
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the plan of a dataset: {error}") from error
 
@@ -214,11 +229,17 @@ def build_factory(
     Raises:
         ValueError: an option is out of range, or the neck lacks what the plan needs.
     """
+    if bool(recorded) != bool(plan.recorded_share):
+        raise ValueError(
+            f"recorded_share = {plan.recorded_share} with {len(recorded)} recorded motions: a "
+            "share needs motions, and motions a share"
+        )
     dtype = jnp.dtype(plan.precision)
     spec = spec.with_reserves(plan.reserve)
     model = NeckModel.from_spec(spec, dtype=dtype)
     sampler = MovementSampler.of(
         spec,
+        planes=plan.planes or None,
         mix=plan.mix or None,
         slowest_deg=plan.slowest_deg,
         fastest_deg=plan.fastest_deg,
@@ -251,7 +272,7 @@ def build_factory(
             if recorded
             else None
         ),
-        recorded_share=plan.recorded_share if recorded else 0.0,
+        recorded_share=plan.recorded_share,
         options=RowOptions(
             settings=StaticOptimization(convention=plan.convention),
             compare=plan.compare,

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Integer
 
 from cervjax.dynamics import JointStatics, Mechanics, joint_loads, mechanics_and_joints
 from cervjax.model import NeckModel, Topology
@@ -88,7 +88,7 @@ class LabelBatch(eqx.Module):
         other: in the other one.
     """
 
-    person: Int[Array, "*rows"]
+    person: Integer[Array, "*rows"]
     kind: Int[Array, "*rows"]
     time: Float[Array, "*rows"]
     subject: Float[Array, "*rows ratios"]
@@ -133,7 +133,7 @@ def label_row(
     gravity: Float[Array, " 3"],
     options: RowOptions,
     *,
-    person: Int[Array, ""],
+    person: Integer[Array, ""],
     kind: Int[Array, ""],
     time: Float[Array, ""],
     subject: Float[Array, " ratios"],

@@ -10,10 +10,12 @@ comes last and names the size of every file, so that a lost file is not taken fo
 """
 
 import errno
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,13 @@ import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from .arrays import PERSON_FIELDS, SPLIT, Field, field_of
+from .arrays import PERSON_FIELDS, Field, field_of
 
 SCHEMA = 2
 _FORMAT = "cervjax-labels"
 _CHUNK_ROWS = 4096
 _ZARR = "labels.zarr"
+_LOCK = ".lock"
 
 
 class DatasetError(ValueError):
@@ -65,6 +68,47 @@ class DatasetFolder:
             )
         return manifest
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a manifest."""
+        return (self.path / "manifest.json").is_file()
+
+    def check_free(self) -> None:
+        """See that nothing but a dataset, or what a run killed at its birth left, is here.
+
+        Raises:
+            DatasetError: there is something else.
+        """
+        if self.exists or not self.path.is_dir():
+            return
+        ours = {_ZARR, f".{_ZARR}.partial", "manifest.json.partial", _LOCK, "shards"}
+        foreign = {p.name for p in self.path.iterdir()} - ours
+        foreign |= {p.name for p in self._records.glob("*") if p.suffix != ".partial"}
+        if foreign:
+            raise DatasetError(
+                f"{self.path} is not empty and holds no dataset "
+                f"({', '.join(sorted(foreign)[:3])}, ...); choose another folder"
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other runs off the folder; the system lets go when this process ends, however.
+
+        Raises:
+            DatasetError: another run works on it, or the folder cannot be made.
+        """
+        with _explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / _LOCK).open("w")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise DatasetError(
+                    f"another run is working on {self.path}; wait for it, or stop it first"
+                ) from error
+            yield
+
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """Replace the manifest, whole or not at all."""
         self._replace(self.path / "manifest.json", {"format": _FORMAT, "schema": SCHEMA, **facts})
@@ -86,17 +130,10 @@ class DatasetFolder:
                 those of `PERSON_FIELDS` have one entry per person, the others per row.
 
         Raises:
-            DatasetError: the folder holds something else, or cannot be written.
+            DatasetError: the folder cannot be written.
         """
         with _explained(self.path):
-            if self.path.exists():
-                foreign = {p.name for p in self.path.iterdir()} - {_ZARR, f".{_ZARR}.partial"}
-                if foreign:
-                    raise DatasetError(
-                        f"{self.path} is not empty and holds no dataset "
-                        f"({', '.join(sorted(foreign)[:3])}, ...); choose another folder"
-                    )
-                shutil.rmtree(self._zarr, ignore_errors=True)
+            shutil.rmtree(self._zarr, ignore_errors=True)
             partial = self.path / f".{_ZARR}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             self.path.mkdir(parents=True, exist_ok=True)
@@ -156,13 +193,13 @@ class DatasetFolder:
                 for name, values in arrays.items():
                     array: Any = group[name]
                     array[first : first + len(values)] = values.astype(array.dtype, copy=False)
-                    sizes[name] = self._file(name, array, shard).stat().st_size
+                    sizes[name] = _synced(self._file_of(name, shard))
             self._records.mkdir(exist_ok=True)
             self._replace(self._record(shard), {"shard": shard, **facts, "bytes": sizes})
 
     def is_finished(self, shard: int) -> bool:
-        """Whether the shard's record is there."""
-        return self._record(shard).is_file()
+        """Whether the shard's record is there, and every file as long as it says."""
+        return self._record(shard).is_file() and not self.damaged_files([shard])
 
     def record(self, shard: int) -> dict[str, Any]:
         """The record of a finished shard.
@@ -177,10 +214,10 @@ class DatasetFolder:
 
     def damaged_files(self, shards: Iterable[int]) -> list[str]:
         """Files of finished shards that are missing or have another size than recorded."""
-        group, damaged = self.group(), []
+        damaged = []
         for shard in shards:
             for name, size in self.record(shard)["bytes"].items():
-                file = self._file(name, group[name], shard)
+                file = self._file_of(name, shard)
                 if not file.is_file() or file.stat().st_size != size:
                     damaged.append(str(file.relative_to(self.path)))
         return damaged
@@ -188,9 +225,12 @@ class DatasetFolder:
     def _record(self, shard: int) -> Path:
         return self._records / f"{shard:05d}.json"
 
-    def _file(self, name: str, array: Any, shard: int) -> Path:
-        rest = ["0"] * (array.ndim - 1)
-        return self._zarr.joinpath(name, "c", str(shard), *rest)
+    def _file_of(self, name: str, shard: int) -> Path:
+        """The file of an array whose dimensions are not known: `c/3`, `c/3/0`, `c/3/0/0`."""
+        file = self._zarr.joinpath(name, "c", str(shard))
+        while file.is_dir():
+            file = file / "0"
+        return file
 
     @staticmethod
     def _replace(file: Path, content: Mapping[str, Any]) -> None:
@@ -200,6 +240,13 @@ class DatasetFolder:
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(partial, file)
+
+
+def _synced(file: Path) -> int:
+    """Size of a file, once it is on the disk for good: its record must not be there before."""
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return os.fstat(stream.fileno()).st_size
 
 
 def _create_array(
@@ -251,6 +298,3 @@ class _explained:
         raise DatasetError(
             f"cannot write {self._path}: {reason}. Shards finished before are whole"
         ) from error
-
-
-__all__ = ["SCHEMA", "SPLIT", "DatasetError", "DatasetFolder"]

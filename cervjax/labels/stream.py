@@ -9,6 +9,9 @@ from .devices import BlockRunner
 from .factory import LabelFactory
 from .row import LabelBatch
 
+_FIRST = 2**31
+"""Index of the first person of a stream."""
+
 
 class StreamedLabels(NamedTuple):
     """One step's labels; rows person by person."""
@@ -20,7 +23,13 @@ class StreamedLabels(NamedTuple):
 def stream_labels(
     factory: LabelFactory, persons: int, *, first_step: int = 0
 ) -> Iterator[StreamedLabels]:
-    """Labels of ever new people, `persons` (rounded up to whole blocks) a step, without end.
+    """Labels of ever new people, at least `persons` a step, without end.
+
+    A step has whole blocks for every device, two at least (`BlockRunner.computed`).
+
+    Nobody of them is in a dataset of the same factory: the stream's people are those from 2^31 on,
+    a dataset's come before. Kinds of movement that a dataset holds out do occur, unless the
+    factory's sampler leaves them out.
 
     Step k is the same whenever it is drawn, so training goes on after a stop with
     `first_step=k`. The next step is computed while the caller works on the last one.
@@ -30,16 +39,17 @@ def stream_labels(
     """
     if persons < 1 or first_step < 0:
         raise ValueError(f"persons = {persons} must be positive and first_step = {first_step} >= 0")
-    blocks = -(-persons // factory.block)
-    runner = BlockRunner(factory, blocks)
+    runner = BlockRunner(factory, -(-persons // factory.block))
+    blocks = runner.computed
+    start = -(-_FIRST // factory.block)
 
     def steps() -> Iterator[StreamedLabels]:
         step = first_step
-        ahead = runner(step * blocks)
+        ahead = runner(start + step * blocks)
         while True:
             ready = ahead
             step += 1
-            ahead = runner(step * blocks)
+            ahead = runner(start + step * blocks)
             yield StreamedLabels(*ready)
 
     return steps()

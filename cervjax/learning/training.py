@@ -17,7 +17,7 @@ import optax
 import orbax.checkpoint as ocp
 from jaxtyping import Array
 
-from cervjax.labels import LabelBatch, LabelFactory, stream_labels
+from cervjax.labels import LabelBatch, LabelFactory, RowStatus, stream_labels
 
 from .data import TrainingRows, select_rows, training_rows
 from .losses import Losses, losses
@@ -105,6 +105,9 @@ def train_on_stream(
 ) -> ForceNetwork:
     """Train a network on labels made for each step and used once: no disk, nobody seen twice.
 
+    Nobody is in a dataset either (see `stream_labels`); kinds of movement to be held out must be
+    left out of the factory's mix.
+
     Step k takes the people of the stream's step k + 1 (step 0 sets the normalization), so a run
     that was stopped and resumed takes the same steps as one that was not.
 
@@ -118,8 +121,8 @@ def train_on_stream(
     persons = -(-config.batch_size // factory.rows_per_person)
 
     def rows_of(labels: LabelBatch) -> TrainingRows:
-        # Rows without an optimum are replaced, so that every step has the same shape.
-        good = np.flatnonzero(np.asarray(labels.certificate.converged))
+        # Rows that are not certified are replaced, so that every step has the same shape.
+        good = np.flatnonzero(np.asarray(labels.solution.status) == RowStatus.CERTIFIED)
         chosen = select_rows(labels, np.resize(good, config.batch_size))
         return training_rows(factory.personalizer, chosen)
 

@@ -82,15 +82,16 @@ class Movement(eqx.Module):
 class MovementSampler(eqx.Module):
     """Draws head movements.
 
-    Peak head speed is drawn between `slowest` and `fastest`, evenly on a logarithmic scale, and
-    never exceeded; small movements are slower than that where the band limit asks for it. Lower
-    and upper neck share each plane at random.
+    A limit of head speed is drawn between `slowest` and `fastest`, evenly on a logarithmic scale,
+    and never exceeded. Peaks are below it, by a third in the median: components do not peak at
+    once, and small movements are held back by the band limit. Lower and upper neck share each
+    plane at random.
 
     Attributes:
         low, high: rad, range of each coordinate.
         plane: index into `PLANES` of each coordinate.
         mix: share of each `MovementKind`, in their order, without RECORDED.
-        slowest, fastest: rad/s, peak speed of the head.
+        slowest, fastest: rad/s, of the limit of head speed.
         band_limit: Hz, no component is above.
         extent: largest part of the range that is used.
     """
@@ -170,7 +171,7 @@ class MovementSampler(eqx.Module):
         dtype = self.low.dtype
         chance = _named(chances, len(self.plane))
         reach = jnp.ones((3,), dtype) if range_of_motion is None else range_of_motion
-        kind = jnp.sum(chance["kind"] > jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
+        kind = jnp.sum(chance["kind"] >= jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
         is_kind = {k: kind == k for k in MovementKind}
 
         half, middle = self._interval(chance, is_kind)

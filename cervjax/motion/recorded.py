@@ -1,5 +1,6 @@
 """Frames of recorded motions, varied from person to person."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .storage import read_storage
 
 _MARGIN = 0.05
 """s, left out at both ends of a recording."""
+_SHORTEST = 0.5
+"""s, of a recording that is worth drawing from."""
 
 
 class RecordedMovements(eqx.Module):
@@ -24,7 +27,7 @@ class RecordedMovements(eqx.Module):
 
     A motion is shrunk towards the neutral pose where it leaves the person's range, made smaller or
     larger, and slower or faster, at random; a `variation` of zero leaves it as recorded, but for
-    the range.
+    the range and the fastest speed. Longer motions are drawn more often: every frame alike.
 
     Attributes:
         motion: q, qd, qdd of all motions, one after the other.
@@ -65,7 +68,7 @@ class RecordedMovements(eqx.Module):
             variation: largest relative change of size and of tempo, in [0, 1).
 
         Raises:
-            ValueError: there is no motion, or an option is out of range.
+            ValueError: there is no motion, one is too short, or an option is out of range.
         """
         if not motions:
             raise ValueError("no recorded motions were given")
@@ -77,9 +80,14 @@ class RecordedMovements(eqx.Module):
         plane = np.array(sampler.plane)
         tables, reach, speed = [], [], []
         for motion in motions:
+            if motion.time[-1] - motion.time[0] < _SHORTEST:
+                raise ValueError(
+                    f"{motion.name!r} lasts {motion.time[-1] - motion.time[0]:.3g} s; a recorded "
+                    f"motion needs at least {_SHORTEST} s"
+                )
             whole = motion.resample(rate).analyze_derivatives()
             # A spline's second derivative is poor at its ends.
-            margin = min(round(_MARGIN * rate), (len(whole.value) - 1) // 4)
+            margin = round(_MARGIN * rate)
             frames = [x[margin : len(x) - margin] for x in whole]
             tables.append(frames)
             away = frames[0] - neutral
@@ -117,7 +125,8 @@ class RecordedMovements(eqx.Module):
         Args:
             chance: uniform random numbers: which motion, from where, its size and tempo.
         """
-        which = jnp.minimum((chance[0] * len(self.count)).astype(int), len(self.count) - 1)
+        ends = self.first + self.count
+        which = jnp.sum(chance[0] * ends[-1] >= ends[:-1])
         count = self.count[which]
         start = jnp.floor(chance[1] * count).astype(int)
         size = 1 + self.variation * (2 * chance[2] - 1)
@@ -141,5 +150,13 @@ def read_motions(folder: Path, spec: NeckSpec, lowpass_hz: float = 6.0) -> list[
     paths = sorted(p for p in folder.glob("*") if p.suffix in (".mot", ".sto"))
     if not paths:
         raise FileNotFoundError(f"no .mot or .sto file in {folder}")
-    motions = [Motion.from_storage(read_storage(path), spec) for path in paths]
-    return [m.lowpass(lowpass_hz) for m in motions] if lowpass_hz else motions
+    return [_read(path, spec, lowpass_hz) for path in paths]
+
+
+def _read(path: Path, spec: NeckSpec, lowpass_hz: float) -> Motion:
+    try:
+        motion = Motion.from_storage(read_storage(path), spec)
+        motion = dataclasses.replace(motion, name=path.name)
+        return motion.lowpass(lowpass_hz) if lowpass_hz else motion
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from cervjax.contraction import contract
 
@@ -33,13 +33,11 @@ class DualState(NamedTuple):
         multipliers: per N m.
         correction: what float32 products lose of the controls' worth; zero in float64.
         iterations: Newton steps taken.
-        met: whether the balance was met to rounding.
     """
 
     multipliers: Float[Array, " equations"]
     correction: Float[Array, " actuators"]
     iterations: Int[Array, ""]
-    met: Bool[Array, ""]
 
     def worth(self, problem: ActivationProblem) -> Float[Array, " actuators"]:
         """What a unit of each control is worth; derivatives are those of the plain product."""
@@ -76,8 +74,8 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
     hessian = _regularized(problem, _curvature(problem, controls, exponent))
     step = contract("ij,j->i", _inverse(hessian), moved)
     zero = jax.custom_derivatives.zero_from_primal
-    values = (multipliers, correction, state.iterations, state.met)
-    return values, (step, jnp.zeros_like(correction), zero(state.iterations), zero(state.met))
+    values = (multipliers, correction, state.iterations)
+    return values, (step, jnp.zeros_like(correction), zero(state.iterations))
 
 
 class _Iterate(NamedTuple):
@@ -88,7 +86,6 @@ class _Iterate(NamedTuple):
     worth: Array
     step: Array
     iterations: Array
-    met: Array
     done: Array
 
 
@@ -96,19 +93,19 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
     """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
     finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
     start = _start(problem)
-    zero, no = jnp.array(0), jnp.array(False)
+    zero = jnp.array(0)
     worth = reduced_costs(problem, start)
-    iterate = _Iterate(start, jnp.zeros_like(start), worth, zero, zero, no, ~finite)
+    iterate = _Iterate(start, jnp.zeros_like(start), worth, zero, zero, ~finite)
     quick = min(_QUICK_STEPS, max_steps)
     iterate = _iterate(problem, iterate, exponent, quick, _QUICK_SEARCH)
     iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH)
     correction = jnp.zeros_like(worth)
     if problem.target.dtype != jnp.float64:
         worth = accurate_costs(problem, iterate.multipliers, iterate.rest)
-        iterate = iterate._replace(worth=worth, step=zero, met=no, done=~finite)
+        iterate = iterate._replace(worth=worth, done=~finite)
         iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH, compensated=True)
         correction = iterate.worth - reduced_costs(problem, iterate.multipliers)
-    return DualState(iterate.multipliers, correction, iterate.iterations, iterate.met)
+    return DualState(iterate.multipliers, correction, iterate.iterations)
 
 
 def _iterate(
@@ -158,14 +155,13 @@ def _iterate(
             worth,
             it.step + 1,
             jnp.where(it.done, it.iterations, it.iterations + 1),
-            it.met | met,
             it.done | met | (settled & (not compensated)),
         )
 
     if compensated:
         # Most rows are at rounding already and rest from the start.
         met = balance(start)[2]
-        start = start._replace(met=met, done=start.done | met)
+        start = start._replace(done=start.done | met)
     return jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
 
 

@@ -7,12 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from cervjax.contraction import contract
 from cervjax.model import NeckModel
-from cervjax.personalization import Measures, Subject
+from cervjax.personalization import ScalingRecipe, Subject
 
 from .anthropometry import VARIABLES, Anthropometry, ansur2
 from .person import MEASUREMENTS, Person, Sex
@@ -32,10 +33,11 @@ OUT_OF_DISTRIBUTION: dict[str, tuple[str, bool]] = {
 following by their correlations: the variable, and whether its upper end."""
 
 _LATENT = (*VARIABLES, "head_mass", "strength", "flexor", "extensor", "pitch", "roll", "yaw")
+_HEAD = ScalingRecipe().head
 _TAIL = 0.01
 _TAIL_SAMPLE = 50_000
 _CUT = 3.5
-"""Standard deviations beyond which nobody is drawn."""
+"""Standard deviations from the mean of one's sex and age that nobody is beyond."""
 
 
 class AnsurPopulation(eqx.Module):
@@ -44,6 +46,8 @@ class AnsurPopulation(eqx.Module):
     Age is uniform; the other variables follow given age (clipped to the 18 to 57 years of the
     survey), sizes normal or lognormal with the survey's means, covariances and correlations.
     Ratios are to the survey's mean man, whom HYOID stands for, but head mass is to the model's.
+    Nobody moves further than the model's range, which is less than that of a healthy adult: half
+    of the people have all of it in pitch and roll, five in six in yaw.
 
     Attributes:
         mean: of the latent normal variables, given sex.
@@ -129,7 +133,7 @@ class AnsurPopulation(eqx.Module):
             age_slope=array(age_slope),
             tail_slope=array(given[:, :, variable] / given[:, variable, variable][:, None]),
             tail_edge=array(np.zeros(2)),
-            head_mass=array(Measures.of(model).head_mass),
+            head_mass=array(sum(model.body_mass[model.body_index(b)] for b in _HEAD)),
             model_range=array(model_range),
             physiology=physiology,
             women=women,
@@ -175,16 +179,17 @@ class AnsurPopulation(eqx.Module):
         age = self.youngest + (self.oldest - self.youngest) * chances[1]
         surveyed = jnp.clip(age, *self.survey_ages)
         centered = jnp.clip(2 * chances[3:] - 1, -0.9999999, 0.9999999)
-        noise = jnp.clip(math.sqrt(2) * jax.lax.erf_inv(centered), -_CUT, _CUT)
+        noise = math.sqrt(2) * jax.lax.erf_inv(centered)
+        away = contract("ij,j->i", of_sex(self.factor), noise)
         latent = mean + of_sex(self.age_slope) * (surveyed - mean[0])
-        latent = latent + contract("ij,j->i", of_sex(self.factor), noise)
+        latent = latent + jnp.clip(away, -_CUT * sd, _CUT * sd)
         if self.tail is None:
             return self._person(sex, male, age, dict(zip(_LATENT, latent, strict=True)), {})
         name, upper = OUT_OF_DISTRIBUTION[self.tail]
         at = _LATENT.index(name)
         # As far beyond the percentile as a normal variable's tail reaches.
         depth = jax.scipy.special.ndtri(_TAIL * jnp.maximum(chances[2], 0.02))
-        beyond = sd[at] * (jax.scipy.special.ndtri(_TAIL) - depth)
+        beyond = sd[at] * (float(scipy.special.ndtri(_TAIL)) - depth)
         edge = of_sex(self.tail_edge)
         if name == "strength":
             wanted = edge * jnp.exp(jnp.where(upper, beyond, -beyond))

@@ -72,7 +72,8 @@ def test_rows_are_read_back_as_they_were_computed(dataset, bare):
     assert report.problems == ()
     assert report.precision == "float64"
     assert report.sampled == 100
-    assert report.generalized_force_difference < 1e-4
+    assert report.difference["generalized_force"] < 1e-4
+    assert set(report.difference) >= {"activation", "muscle_force", "joint_force", "joint_moment"}
 
 
 def test_chosen_rows_are_those_of_the_whole(dataset):
@@ -146,6 +147,8 @@ def test_a_finished_dataset_stays_as_it_is(dataset, bare):
 def test_a_dataset_killed_at_its_birth_is_begun_again(bare, dataset, tmp_path):
     folder = tmp_path / "dataset"
     shutil.copytree(dataset.folder.path / "labels.zarr", folder / ".labels.zarr.partial")
+    (folder / "shards").mkdir()
+    (folder / "manifest.json.partial").write_text("{")
     generate_dataset(folder, PLAN, bare)
     assert digest(folder) == digest(dataset.folder.path)
 
@@ -224,28 +227,48 @@ def test_verification_finds_lost_cut_and_changed_files(dataset, bare, tmp_path):
 
     def flip(file):
         content = bytearray(file.read_bytes())
-        content[200] ^= 1
+        content[5] ^= 1
         file.write_bytes(bytes(content))
 
+    split = damaged(lambda f: flip(f.parents[3] / "split" / "c" / "1"))
+    assert "'split'" in split[0]
     assert "missing or cut" in damaged(Path.unlink)[0]
     assert "missing or cut" in damaged(lambda f: f.write_bytes(f.read_bytes()[:-10]))[0]
     assert "checksum" in damaged(flip)[0]
 
 
-def test_verification_finds_wrong_numbers(dataset, bare, tmp_path):
+@pytest.mark.parametrize("name", ["activation", "muscle_force", "generalized_force", "joint_force"])
+def test_verification_finds_wrong_numbers(dataset, bare, tmp_path, name):
     folder = tmp_path / "wrong"
     shutil.copytree(dataset.folder.path, folder)
-    array = zarr.open_group(folder / "labels.zarr")["activation"]
-    array[:] = np.asarray(array[:]) + 0.05
-    sizes = {p.name: p.stat().st_size for p in (folder / "labels.zarr/activation/c").rglob("0")}
-    assert sizes
+    array = zarr.open_group(folder / "labels.zarr")[name]
+    array[:] = 1.2 * np.asarray(array[:]) + 20
     for shard in range(3):
         record = folder / "shards" / f"{shard:05d}.json"
         facts = json.loads(record.read_text())
-        file = folder / "labels.zarr" / "activation" / "c" / str(shard) / "0"
-        facts["bytes"]["activation"] = file.stat().st_size
+        files = (folder / "labels.zarr" / name / "c" / str(shard)).rglob("0")
+        facts["bytes"][name] = sum(f.stat().st_size for f in files if f.is_file())
         record.write_text(json.dumps(facts))
-    assert "differ by up to 5" in verify_dataset(folder, bare, sample=10).problems[0]
+    problems = verify_dataset(folder, bare, sample=10).problems
+    assert any(p.startswith(f"{name} differs") for p in problems)
+
+
+def test_a_lost_file_is_no_label_and_is_made_again(dataset, bare, tmp_path):
+    folder = tmp_path / "dataset"
+    shutil.copytree(dataset.folder.path, folder)
+    (folder / "labels.zarr" / "activation" / "c" / "1" / "0").unlink()
+    with pytest.raises(DatasetError, match=r"missing or cut .*activation"):
+        LabelDataset(folder)
+    generate_dataset(folder, PLAN, bare)
+    assert digest(folder) == digest(dataset.folder.path)
+
+
+def test_a_second_run_on_the_same_folder_is_refused(dataset, bare):
+    with (
+        store.DatasetFolder(dataset.folder.path).locked(),
+        pytest.raises(DatasetError, match="another run is working"),
+    ):
+        generate_dataset(dataset.folder.path, PLAN, bare)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from cervjax.labels import (
 )
 from cervjax.motion import MotionSample, sample_motion
 from cervjax.optimization import SolverResult, StaticOptimization, static_optimization
-from cervjax.personalization import Personalizer, Subject
+from cervjax.personalization import Subject
 
 
 def test_a_row_is_static_optimization_of_its_person_frame_and_gravity(drawn, factory):
@@ -104,12 +104,15 @@ def test_levels_have_their_anatomical_names(factory):
     ]  # fmt: skip
 
 
-def test_the_stream_is_the_factorys_rows_and_can_be_taken_up_again(factory, drawn):
+def test_the_stream_is_the_factorys_rows_and_can_be_taken_up_again(factory):
     stream = stream_labels(factory, 10)
     steps = [next(stream) for _ in range(2)]
-    for step, labels in enumerate(steps):
-        half = slice(64 * step, 64 * (step + 1))
-        np.testing.assert_array_equal(labels.rows.activation, drawn[1].activation[half])
+    people = np.concatenate([np.asarray(s.rows.person) for s in steps])
+    np.testing.assert_array_equal(people, 2**31 + np.repeat(np.arange(64), 4))
+    blocks = jnp.array([2**27 + 2, 2**27 + 3], jnp.uint32)
+    _, rows = jax.jit(lambda index: factory.blocks(index))(blocks)
+    np.testing.assert_array_equal(steps[1].rows.activation, rows.activation)
+    assert np.all(np.asarray(steps[0].rows.solution.status) <= RowStatus.RESERVE_EXCEEDED)
     later = next(stream_labels(factory, 10, first_step=1))
     np.testing.assert_array_equal(later.rows.q, steps[1].rows.q)
     with pytest.raises(ValueError, match="persons = 0"):
@@ -123,6 +126,7 @@ def test_the_stream_is_the_factorys_rows_and_can_be_taken_up_again(factory, draw
         ({"population": "giants"}, "no population 'giants'"),
         ({"reserve": 0.0}, "reserve = 0.0"),
         ({"recorded_share": 2.0}, "recorded_share"),
+        ({"seed": -1}, "seed = -1"),
         ({"rate": -1.0}, "rate"),
     ],
 )
@@ -137,4 +141,15 @@ def test_recorded_motions_take_their_share(bare, neck):
     _, rows = jax.jit(lambda index: factory.blocks(index))(jnp.zeros(1, jnp.uint32))
     recorded = np.mean(np.asarray(rows.kind) == 5)
     assert 0.3 < recorded < 0.7
-    assert isinstance(factory.personalizer, Personalizer)
+    with pytest.raises(ValueError, match="0 recorded motions: a share needs motions"):
+        build_factory(plan, bare)
+
+
+@pytest.mark.parametrize("population", ["box", "weak", "heavy-head"])
+def test_every_population_is_labelled_in_the_precision_asked_for(bare, population):
+    """float32 also where 64-bit numbers are on, as they are here."""
+    plan = DatasetPlan(persons=8, movements=1, frames=1, block=8, population=population)
+    factory = build_factory(plan, bare)
+    people, rows = jax.eval_shape(factory.blocks, jnp.zeros(2, jnp.uint32))
+    for leaf in jax.tree.leaves((people, rows)):
+        assert leaf.dtype != np.float64

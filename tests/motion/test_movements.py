@@ -165,6 +165,8 @@ def test_recorded_motions_are_fitted_to_the_person_and_slowed(neck):
         RecordedMovements.of([], sampler)
     with pytest.raises(ValueError, match="variation"):
         RecordedMovements.of(motions, sampler, variation=1.5)
+    with pytest.raises(ValueError, match=r"'movement 3' lasts 0\.2 s"):
+        RecordedMovements.of([sample_motion(neck, 3, duration=0.2)], sampler)
 
 
 def test_a_folder_without_motions_is_an_error(neck, tmp_path):
