@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,6 +108,12 @@ class DatasetFolder:
                 raise DatasetError(
                     f"another run is working on {self.path}; wait for it, or stop it first"
                 ) from error
+            except OSError as error:
+                # Some file systems of clusters know no locks.
+                warnings.warn(
+                    f"{self.path} cannot be locked ({error}); let no other run work on it",
+                    stacklevel=3,
+                )
             yield
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
