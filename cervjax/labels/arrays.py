@@ -51,6 +51,7 @@ _ROW: dict[str, Field] = {
 }
 PERSON_INDEX = "person_index"
 SPLIT = "split"
+SPLITS = ("train", "validation", "test")
 
 ROW_FIELDS: dict[str, Field] = {PERSON_INDEX: Field((), "1", "int32"), **_ROW} | (
     _SOLUTION | _CERTIFICATE
@@ -86,7 +87,7 @@ def labels_of(topology: Topology) -> dict[str, list[str]]:
         "status_codes": [s.name.lower() for s in RowStatus],
         "result_codes": [r.name.lower() for r in SolverResult],
         "sex_codes": [s.name.lower() for s in Sex],
-        "split_codes": ["train", "validation", "test"],
+        "split_codes": list(SPLITS),
     }
 
 

@@ -9,13 +9,10 @@ from jaxtyping import Bool, Int
 
 from cervjax.motion import MovementKind
 
-from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, rows_from
-from .generate import other_suffix
+from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, rows_from
 from .plan import DatasetPlan
 from .row import LabelBatch, RowStatus
-from .store import DatasetError, DatasetFolder
-
-SPLITS = ("train", "validation", "test")
+from .store import DamagedDatasetError, DatasetError, DatasetFolder
 
 
 class LabelDataset:
@@ -29,7 +26,8 @@ class LabelDataset:
 
         Raises:
             FileNotFoundError: there is none.
-            DatasetError: it is unfinished, of another schema, or a file is missing or cut.
+            DatasetError: it is unfinished, or of another schema.
+            DamagedDatasetError: a file is missing or cut.
         """
         self.folder = DatasetFolder(path)
         self.manifest = self.folder.manifest()
@@ -40,7 +38,7 @@ class LabelDataset:
         self.plan = DatasetPlan.from_json(self.manifest["plan"])
         damaged = self.folder.damaged_files(range(self.plan.shards))
         if damaged:
-            raise DatasetError(
+            raise DamagedDatasetError(
                 f"{len(damaged)} files of {self.folder.path} are missing or cut ({damaged[0]}, "
                 "...); generating it again with its plan makes them anew"
             )
@@ -60,7 +58,7 @@ class LabelDataset:
         """Names of the arrays with one entry per row."""
         return sorted(set(self._group.array_keys()) - set(PERSON_FIELDS))
 
-    def array(self, name: str, rows: slice | None = None) -> np.ndarray:
+    def array(self, name: str, rows: slice | Int[np.ndarray, " n"] = slice(None)) -> np.ndarray:
         """The array `name` (its `rows`, or those persons).
 
         Raises:
@@ -70,26 +68,23 @@ class LabelDataset:
             raise DatasetError(f"no array {name!r}; there are {sorted(self._group.array_keys())}")
         array: Any = self._group[name]
         try:
-            return np.asarray(array[rows if rows is not None else slice(None)])
+            return np.asarray(array.oindex[rows])
         except (ValueError, RuntimeError, OSError) as error:
             raise DatasetError(f"array {name!r} of {self.folder.path}: {error}") from error
 
     def rows(self, index: slice | Int[np.ndarray, " n"]) -> LabelBatch:
         """Rows by number, as a `LabelBatch`."""
-        group: Any = self._group
-
-        def read(name: str) -> np.ndarray:
-            if isinstance(index, slice):
-                return self.array(name, index)
-            return np.asarray(group[name].oindex[index])
-
-        arrays = {name: read(name) for name in self.row_names}
+        arrays = {name: self.array(name, index) for name in self.row_names}
         person = arrays[PERSON_INDEX]
         if len(person) == 0:
             raise DatasetError(f"rows {index} of {len(self)} are none")
+        subject = self._of_persons("subject", person)
+        return rows_from(arrays, subject, self.plan.other_suffix)
+
+    def _of_persons(self, name: str, person: Int[np.ndarray, " n"]) -> np.ndarray:
+        """The array `name` of these people, who are near one another; in one read."""
         first, last = int(person.min()), int(person.max())
-        subject = self.array("subject", slice(first, last + 1))[person - first]
-        return rows_from(arrays, subject, other_suffix(self.plan))
+        return self.array(name, slice(first, last + 1))[person - first]
 
     def rows_in(self, split: str) -> LabelBatch:
         """All certified rows of a split, in memory.
@@ -144,8 +139,6 @@ class LabelDataset:
             return good & unseen
         if split not in SPLITS:
             raise ValueError(f"no split {split!r}; there are {(*SPLITS, 'held_out_movements')}")
-        person = self.array(PERSON_INDEX, rows)
-        first, last = int(person.min()), int(person.max())
-        part = self.array(SPLIT, slice(first, last + 1))[person - first]
+        part = self._of_persons(SPLIT, self.array(PERSON_INDEX, rows))
         chosen = good & (part == SPLITS.index(split))
         return chosen if split == "test" else chosen & ~unseen

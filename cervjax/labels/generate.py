@@ -113,9 +113,9 @@ def _open(
     model: NeckModel,
 ) -> None:
     if not folder.exists:
-        suffix = other_suffix(plan)
         arrays = jax.eval_shape(
-            lambda people, rows: person_arrays(people) | row_arrays(rows, suffix), *runner.shapes()
+            lambda people, rows: person_arrays(people) | row_arrays(rows, plan.other_suffix),
+            *runner.shapes(),
         )
         arrays = {**arrays, SPLIT: arrays["sex"]}
         folder.create(
@@ -164,11 +164,6 @@ def _difference(name: str, found: Any, wanted: Any) -> str:
     return f"{name}: {found!r} there, {wanted!r} now"
 
 
-def other_suffix(plan: DatasetPlan) -> str:
-    """What the names of the other convention's arrays end in."""
-    return "_physical" if plan.convention == "opensim" else "_opensim"
-
-
 def _rows_of(plan: DatasetPlan, shard: int) -> int:
     first, end = plan.persons_of(shard)
     return (end - first) * plan.rows_per_person
@@ -182,26 +177,21 @@ def _write_all(
     progress: Progress | None,
 ) -> None:
     """Compute and write `shards`; the devices compute the next while one is written."""
+
+    def finish(shard: int, written: Future[None]) -> None:
+        written.result()
+        if progress is not None:
+            progress(_rows_of(plan, shard))
+
     with ThreadPoolExecutor(1) as writer:
-        pending: Future[None] | None = None
-        counted = 0
+        pending: tuple[int, Future[None]] | None = None
         for shard in shards:
             computed = runner(shard * plan.shard_blocks)
             if pending is not None:
-                pending.result()
-                counted = _report(plan, shards, counted, progress)
-            pending = writer.submit(_write, folder, plan, shard, computed)
+                finish(*pending)
+            pending = shard, writer.submit(_write, folder, plan, shard, computed)
         if pending is not None:
-            pending.result()
-            _report(plan, shards, counted, progress)
-
-
-def _report(
-    plan: DatasetPlan, shards: Sequence[int], counted: int, progress: Progress | None
-) -> int:
-    if progress is not None:
-        progress(_rows_of(plan, shards[counted]))
-    return counted + 1
+            finish(*pending)
 
 
 def _write(folder: DatasetFolder, plan: DatasetPlan, shard: int, computed: Any) -> None:
@@ -213,7 +203,7 @@ def _write(folder: DatasetFolder, plan: DatasetPlan, shard: int, computed: Any) 
     def host(arrays: Mapping[str, Any], length: int) -> dict[str, np.ndarray]:
         return {name: np.asarray(x)[:length] for name, x in arrays.items()}
 
-    row = host(row_arrays(rows, other_suffix(plan)), count * per_person)
+    row = host(row_arrays(rows, plan.other_suffix), count * per_person)
     person = host(person_arrays(people), count)
     person[SPLIT] = plan.split_of(np.arange(first, end))
     folder.write_shard(shard, (first * per_person, row), (first, person), _facts_of(plan, row))
@@ -222,8 +212,7 @@ def _write(folder: DatasetFolder, plan: DatasetPlan, shard: int, computed: Any) 
 def _facts_of(plan: DatasetPlan, rows: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """What the record of a shard counts."""
     facts: dict[str, Any] = {"rows": len(rows["status"])}
-    suffixes = ("", other_suffix(plan)) if plan.compare else ("",)
-    for suffix in suffixes:
+    for suffix in plan.suffixes:
         status, kind = rows[f"status{suffix}"], rows["kind"]
         table = {
             k.name.lower(): [int(np.sum((kind == k) & (status == s))) for s in RowStatus]
@@ -251,12 +240,9 @@ def _finish(folder: DatasetFolder, plan: DatasetPlan, topology: Topology) -> dic
             f"(first {missing[0]}); run again"
         )
     records = [folder.record(s) for s in range(plan.shards)]
-    counts = {}
-    for key in ("counts", f"counts{other_suffix(plan)}"):
-        if key in records[0]:
-            counts[key] = _added(topology, [r[key] for r in records])
-    manifest = {**manifest, "finished": True, **counts}
-    folder.write_manifest({k: v for k, v in manifest.items() if k not in ("format", "schema")})
+    keys = [f"counts{suffix}" for suffix in plan.suffixes]
+    counts = {key: _added(topology, [r[key] for r in records]) for key in keys}
+    folder.write_manifest({**manifest, "finished": True, **counts})
     return folder.manifest()
 
 

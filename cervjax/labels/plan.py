@@ -175,6 +175,27 @@ class DatasetPlan:
         """Files of each array."""
         return -(-self.persons // self.shard_persons)
 
+    @property
+    def options(self) -> RowOptions:
+        """What is solved and kept of a row."""
+        return RowOptions(
+            settings=StaticOptimization(convention=self.convention),
+            compare=self.compare,
+            reserve_limit=self.reserve_limit,
+            joint_loads=self.joint_loads,
+            muscle_lengths=self.muscle_lengths,
+        )
+
+    @property
+    def other_suffix(self) -> str:
+        """What the names of the other convention's arrays end in."""
+        return "_physical" if self.convention == "opensim" else "_opensim"
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the names of each solution's arrays end in."""
+        return ("", self.other_suffix) if self.compare else ("",)
+
     def persons_of(self, shard: int) -> tuple[int, int]:
         """First person of a shard, and the one after its last."""
         first = shard * self.shard_persons
@@ -273,13 +294,7 @@ def build_factory(
             else None
         ),
         recorded_share=plan.recorded_share,
-        options=RowOptions(
-            settings=StaticOptimization(convention=plan.convention),
-            compare=plan.compare,
-            reserve_limit=plan.reserve_limit,
-            joint_loads=plan.joint_loads,
-            muscle_lengths=plan.muscle_lengths,
-        ),
+        options=plan.options,
         seed=plan.seed,
         movements=plan.movements,
         frames=plan.frames,

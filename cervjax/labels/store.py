@@ -37,6 +37,10 @@ class DatasetError(ValueError):
     """A dataset is not what was expected, or cannot be written."""
 
 
+class DamagedDatasetError(DatasetError):
+    """Files of a dataset are missing or cut."""
+
+
 class DatasetFolder:
     """Reads and writes the files of one dataset."""
 
@@ -282,18 +286,12 @@ def _create_array(
     )
 
 
-class _explained:
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     """Turns errors of the file system into `DatasetError`s that say what to do."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if not isinstance(error, OSError):
-            return
+    try:
+        yield
+    except OSError as error:
         remedies = {
             errno.ENOSPC: "the disk is full; free space and run again",
             errno.EDQUOT: "the quota is used up; free space and run again",
@@ -303,5 +301,5 @@ class _explained:
         }
         reason = remedies.get(error.errno or 0, str(error))
         raise DatasetError(
-            f"cannot write {self._path}: {reason}. Shards finished before are whole"
+            f"cannot write {path}: {reason}. Shards finished before are whole"
         ) from error

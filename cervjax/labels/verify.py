@@ -11,17 +11,15 @@ import numpy as np
 
 from cervjax.model import NeckModel
 from cervjax.motion import MotionSample
-from cervjax.optimization import StaticOptimization
 from cervjax.personalization import Personalizer, Subject
 from cervjax.spec import NeckSpec
 
 from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, row_arrays
 from .dataset import LabelDataset
-from .generate import other_suffix
 from .labeling import Labeler
 from .plan import neck_hash
-from .row import LabelBatch, RowOptions, RowStatus
-from .store import DatasetError
+from .row import LabelBatch, RowStatus
+from .store import DamagedDatasetError, DatasetError
 
 TOLERANCES: dict[str, float] = {
     "activation": 1e-2,
@@ -72,9 +70,7 @@ def verify_dataset(
     """
     try:
         dataset = LabelDataset(path)
-    except DatasetError as error:
-        if "missing or cut" not in str(error):
-            raise
+    except DamagedDatasetError as error:
         return Verification(0, 0, "", {}, (str(error),))
     if neck_hash(spec) != dataset.manifest["neck"]["sha256"]:
         raise DatasetError(
@@ -89,10 +85,9 @@ def verify_dataset(
     index = np.sort(rng.choice(len(dataset), min(sample, len(dataset)), replace=False))
     stored = dataset.rows(index)
     again = solve_again(dataset, spec, stored)
-    suffix = other_suffix(dataset.plan)
-    ours, theirs = (row_arrays(rows, suffix) for rows in (stored, again))
+    ours, theirs = (row_arrays(rows, dataset.plan.other_suffix) for rows in (stored, again))
     difference = {}
-    for ending in ("", suffix) if dataset.plan.compare else ("",):
+    for ending in dataset.plan.suffixes:
         status = np.asarray(ours[f"status{ending}"])
         good = status != RowStatus.NOT_CONVERGED
         for name, tolerance in TOLERANCES.items():
@@ -133,14 +128,8 @@ def solve_again(dataset: LabelDataset, spec: NeckSpec, rows: LabelBatch) -> Labe
     plan = dataset.plan
     dtype = jnp.float64 if jax.config.read("jax_enable_x64") else jnp.float32
     spec = spec.with_reserves(plan.reserve)
-    options = RowOptions(
-        settings=StaticOptimization(convention=plan.convention),
-        compare=plan.compare,
-        reserve_limit=plan.reserve_limit,
-        joint_loads=plan.joint_loads,
-        muscle_lengths=plan.muscle_lengths,
-    )
-    labeler = Labeler(Personalizer(spec, NeckModel.from_spec(spec, dtype=dtype)), options)
+    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=dtype))
+    labeler = Labeler(personalizer, plan.options)
 
     def cast(x: Any) -> jax.Array:
         return jnp.asarray(np.asarray(x), dtype)

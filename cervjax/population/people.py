@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from cervjax.contraction import contract
 from cervjax.model import NeckModel
+from cervjax.motion import PLANES
 from cervjax.personalization import ScalingRecipe, Subject
 
 from .anthropometry import VARIABLES, Anthropometry, ansur2
@@ -32,7 +33,7 @@ OUT_OF_DISTRIBUTION: dict[str, tuple[str, bool]] = {
 """Populations beyond the 1st or the 99th percentile of their sex in one variable, the others
 following by their correlations: the variable, and whether its upper end."""
 
-_LATENT = (*VARIABLES, "head_mass", "strength", "flexor", "extensor", "pitch", "roll", "yaw")
+_LATENT = (*VARIABLES, "head_mass", "strength", "flexor", "extensor", *PLANES)
 _HEAD = ScalingRecipe().head
 _TAIL = 0.01
 _TAIL_SAMPLE = 50_000
@@ -209,9 +210,10 @@ class AnsurPopulation(eqx.Module):
     ) -> Person:
         known = self.physiology
         weight = jnp.exp(latent["weight"])
-        mean_weight = jnp.where(male, *_swap(jnp.exp(self.mean[:, _LATENT.index("weight")])))
-        shift = latent["weight"] - jnp.log(mean_weight)
-        linear = known.head_mass_per_weight * mean_weight * (1 + shift)
+        women, men = self.mean[:, _LATENT.index("weight")]
+        log_median = jnp.where(male, men, women)
+        shift = latent["weight"] - log_median
+        linear = known.head_mass_per_weight * jnp.exp(log_median) * (1 + shift)
         head_mass = latent["head_mass"] + known.head_mass_per_weight * weight - linear
         head_mass = given.get("head_mass", head_mass)
 
@@ -229,7 +231,7 @@ class AnsurPopulation(eqx.Module):
             extensor_strength=jnp.exp(latent["extensor"]),
         )
         loss = known.range_loss * jnp.maximum(age - 28.0, 0.0)
-        ranges = jnp.stack([latent[plane] for plane in ("pitch", "roll", "yaw")]) - loss
+        ranges = jnp.stack([latent[plane] for plane in PLANES]) - loss
         measurement = [
             age,
             latent["stature"],
@@ -246,10 +248,6 @@ class AnsurPopulation(eqx.Module):
             subject=ratios,
             range_of_motion=jnp.clip(ranges / self.model_range, 0.2, 1.0),
         )
-
-
-def _swap(pair: Array) -> tuple[Array, Array]:
-    return pair[1], pair[0]
 
 
 def _latent(survey: Anthropometry, known: Physiology) -> tuple[np.ndarray, np.ndarray]:
@@ -273,7 +271,7 @@ def _latent(survey: Anthropometry, known: Physiology) -> tuple[np.ndarray, np.nd
             "strength": known.strength_sd,
             "flexor": known.direction_sd,
             "extensor": known.direction_sd,
-            **dict(zip(("pitch", "roll", "yaw"), known.range_sd, strict=True)),
+            **dict(zip(PLANES, known.range_sd, strict=True)),
         }
         for name, deviation in deviations.items():
             parts[at[name], at[name]] = deviation**2
@@ -299,6 +297,6 @@ def _latent(survey: Anthropometry, known: Physiology) -> tuple[np.ndarray, np.nd
         mean[s, at["strength"]] = np.log(overall[s])
         mean[s, at["flexor"]] = np.log(known.flexor_strength[s] / overall[s])
         mean[s, at["extensor"]] = np.log(known.extensor_strength[s] / overall[s])
-        for plane, middle in zip(("pitch", "roll", "yaw"), known.range_mean, strict=True):
+        for plane, middle in zip(PLANES, known.range_mean, strict=True):
             mean[s, at[plane]] = middle
     return mean, covariance
