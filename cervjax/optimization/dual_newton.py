@@ -84,7 +84,6 @@ class _Iterate(NamedTuple):
     multipliers: Array
     rest: Array
     worth: Array
-    step: Array
     iterations: Array
     done: Array
 
@@ -93,9 +92,8 @@ def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> Dual
     """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
     finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
     start = _start(problem)
-    zero = jnp.array(0)
     worth = reduced_costs(problem, start)
-    iterate = _Iterate(start, jnp.zeros_like(start), worth, zero, zero, ~finite)
+    iterate = _Iterate(start, jnp.zeros_like(start), worth, jnp.array(0), ~finite)
     quick = min(_QUICK_STEPS, max_steps)
     iterate = _iterate(problem, iterate, exponent, quick, _QUICK_SEARCH)
     iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH)
@@ -142,7 +140,6 @@ def _iterate(
             problem, it.worth, change, direction, shortfall, exponent, search
         )
         # The step from a point that meets the tolerance polishes it; then the row rests.
-        length = jnp.where(it.done, 0.0, length)
         multipliers, dropped = two_sum(it.multipliers, length * direction)
         rest = it.rest + dropped
         if compensated:
@@ -153,16 +150,15 @@ def _iterate(
             multipliers,
             rest,
             worth,
-            it.step + 1,
-            jnp.where(it.done, it.iterations, it.iterations + 1),
-            it.done | met | (settled & (not compensated)),
+            it.iterations + 1,
+            met | (settled & (not compensated)),
         )
 
     if compensated:
         # Most rows are at rounding already and rest from the start.
         met = balance(start)[2]
         start = start._replace(done=start.done | met)
-    return jax.lax.while_loop(lambda it: (it.step < max_steps) & ~it.done, advance, start)
+    return jax.lax.while_loop(lambda it: (it.iterations < max_steps) & ~it.done, advance, start)
 
 
 def _start(problem: ActivationProblem) -> Array:
