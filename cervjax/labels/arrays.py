@@ -9,7 +9,7 @@ import numpy as np
 from cervjax.model import Topology
 from cervjax.motion import PLANES, MovementKind
 from cervjax.optimization import Certificate, SolverResult
-from cervjax.personalization import LIMITS
+from cervjax.personalization import LIMITS, Subject
 from cervjax.population import MEASUREMENTS, Person, Sex
 
 from .row import LabelBatch, RowStatus, Solution, level_names
@@ -110,6 +110,17 @@ def person_arrays(people: Person) -> dict[str, Any]:
         "subject": people.subject.as_vector(),
         "range_of_motion": people.range_of_motion,
     }
+
+
+def people_from(arrays: Mapping[str, np.ndarray]) -> Person:
+    """The inverse of `person_arrays`."""
+    measured = [jnp.asarray(arrays[name]) for name in MEASUREMENTS]
+    return Person(
+        jnp.asarray(arrays["sex"], jnp.int32),
+        jnp.stack(measured, axis=-1),
+        Subject.from_vector(jnp.asarray(arrays["subject"])),
+        jnp.asarray(arrays["range_of_motion"]),
+    )
 
 
 def rows_from(

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cervjax.motion import MovementKind
+from cervjax.population import Person
 
-from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, rows_from
+from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, people_from, rows_from
 from .plan import DatasetPlan
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError, DatasetFolder
@@ -80,6 +81,11 @@ class LabelDataset:
             raise DatasetError(f"rows {index} of {len(self)} are none")
         subject = self._of_persons("subject", person)
         return rows_from(arrays, subject, self.plan.other_suffix)
+
+    def people(self, persons: slice | Int[np.ndarray, " n"]) -> Person:
+        """People by number."""
+        names = set(PERSON_FIELDS) - {SPLIT}
+        return people_from({name: self.array(name, persons) for name in names})
 
     def _of_persons(self, name: str, person: Int[np.ndarray, " n"]) -> np.ndarray:
         """The array `name` of these people, who are near one another; in one read."""

@@ -78,6 +78,8 @@ class DatasetPlan:
         mix: share of each kind of movement; the default's if empty.
         slowest_deg, fastest_deg: deg/s, peak head speed.
         extent: largest part of a person's range that movements use.
+        least_share: of its range that a coordinate uses at least where another of its plane uses
+            all; 1 ties lower to upper neck.
         upright: share of upright torsos.
         inclination_deg: largest inclination of the others.
         planes: free coordinates that turn the head in pitch, roll, yaw; by their names if empty.
@@ -106,6 +108,7 @@ class DatasetPlan:
     slowest_deg: float = 10.0
     fastest_deg: float = 360.0
     extent: float = 0.9
+    least_share: float = 0.15
     upright: float = 0.3
     inclination_deg: float = 45.0
     planes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -221,6 +224,8 @@ class DatasetPlan:
             ValueError: a value is missing or unknown.
         """
         names = {f.name for f in dataclasses.fields(cls)}
+        # Datasets from before it could be chosen.
+        values = {"least_share": 0.15, **values}
         if set(values) != names:
             raise ValueError(f"not the plan of a dataset: {sorted(set(values) ^ names)} differ")
         try:
@@ -265,6 +270,7 @@ def build_factory(
         slowest_deg=plan.slowest_deg,
         fastest_deg=plan.fastest_deg,
         extent=plan.extent,
+        least_share=plan.least_share,
         dtype=dtype,
     )
     if plan.population == "box":

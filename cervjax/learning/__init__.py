@@ -1,25 +1,49 @@
-"""Force networks: data, losses, training, evaluation."""
+"""Force networks: inputs, rows, networks, losses, training."""
 
-from .data import (
-    TrainingRows as TrainingRows,
-    converged_rows as converged_rows,
-    select_rows as select_rows,
-    training_rows as training_rows,
+from .config import (
+    DEFAULT_WEIGHTS as DEFAULT_WEIGHTS,
+    LossWeights as LossWeights,
+    NetworkConfig as NetworkConfig,
+    TrainingConfig as TrainingConfig,
 )
-from .evaluation import (
-    LEAST_VARIATION as LEAST_VARIATION,
-    Evaluation as Evaluation,
-    evaluate as evaluate,
+from .inputs import (
+    INPUT_SETS as INPUT_SETS,
+    PERSON_INPUTS as PERSON_INPUTS,
+    NetworkInputs as NetworkInputs,
+    described_person as described_person,
+    known_of as known_of,
+    motion_inputs as motion_inputs,
+    motion_size as motion_size,
+    orientation_columns as orientation_columns,
+    person_inputs as person_inputs,
 )
-from .losses import Losses as Losses, losses as losses
-from .network import (
+from .losses import Losses as Losses, Scales as Scales, losses as losses
+from .networks import (
+    Actuation as Actuation,
+    DualNetwork as DualNetwork,
+    FeedForwardNetwork as FeedForwardNetwork,
     ForceNetwork as ForceNetwork,
     Normalization as Normalization,
-    network_inputs as network_inputs,
+    Prediction as Prediction,
+    make_network as make_network,
+)
+from .noise import SensorNoise as SensorNoise
+from .residuals import Residuals as Residuals, residuals as residuals
+from .rows import (
+    Balance as Balance,
+    RowBuilder as RowBuilder,
+    TrainingRows as TrainingRows,
+    frame_balance as frame_balance,
+    select_rows as select_rows,
+)
+from .run_folder import RunFolder as RunFolder
+from .sources import (
+    DatasetSource as DatasetSource,
+    RowSource as RowSource,
+    StreamSource as StreamSource,
 )
 from .training import (
-    TrainingConfig as TrainingConfig,
+    TrainingProgress as TrainingProgress,
     load_network as load_network,
     train as train,
-    train_on_stream as train_on_stream,
 )

@@ -1,292 +1,318 @@
-"""Training of a force network: Optax steps, Orbax checkpoints, exact resumption."""
+"""Training of a force network: Optax steps over all local devices, exact resumption."""
 
 import dataclasses
-import hashlib
-import itertools
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import orbax.checkpoint as ocp
-from jaxtyping import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, PRNGKeyArray
 
-from cervjax.labels import LabelBatch, LabelFactory, RowStatus, stream_labels
+from cervjax.model import NeckModel
+from cervjax.spec import NeckSpec
 
-from .data import TrainingRows, select_rows, training_rows
-from .losses import Losses, losses
-from .network import ForceNetwork
+from .config import TrainingConfig
+from .inputs import NetworkInputs
+from .losses import Losses, Scales, losses
+from .networks import (
+    DualNetwork,
+    FeedForwardNetwork,
+    ForceNetwork,
+    Normalization,
+    make_network,
+    multipliers_of,
+)
+from .rows import TrainingRows, as_device_rows
+from .run_folder import RunFolder, restored_state, save_state
+from .sources import RowSource
+from .trunks import Trunk
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How to train.
+class TrainingProgress(NamedTuple):
+    """Told after every step.
 
     Attributes:
-        width, depth: of the hidden layers.
-        steps, batch_size: gradient steps, and rows in each.
-        learning_rate: peak of a cosine schedule with a short warm-up.
-        weight_decay: of AdamW.
-        physics_weight: of the torque-balance loss beside the data loss.
-        checkpoint_every: steps between checkpoints (and lines of metrics).
-        seed: of the network and of the order of rows.
+        step, steps: taken, and to take.
+        losses: of the step, on the device: reading them waits for it.
+        validation: weighted loss of the last validation; infinite before the first.
     """
 
-    width: int = 256
-    depth: int = 3
-    steps: int = 10_000
-    batch_size: int = 1024
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    physics_weight: float = 0.1
-    checkpoint_every: int = 1000
-    seed: int = 0
+    step: int
+    steps: int
+    losses: Losses
+    validation: float
 
-    def __post_init__(self) -> None:
-        for name in ("width", "depth", "steps", "batch_size", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)} is not at least 1")
-        if not self.learning_rate > 0 or self.physics_weight < 0 or self.weight_decay < 0:
-            raise ValueError(
-                "learning_rate must be positive, physics_weight and weight_decay not negative"
-            )
+
+Progress = Callable[[TrainingProgress], None]
 
 
 class _State(eqx.Module):
-    network: ForceNetwork
+    """All that a run goes on from."""
+
+    trunk: Trunk
     optimizer: optax.OptState
     step: Array
-
-
-Progress = Callable[[int, Losses], None]
+    best: Trunk
+    best_loss: Array
+    stale: Array
+    total: Losses
 
 
 def train(
-    rows: TrainingRows,
+    source: RowSource,
+    spec: NeckSpec,
     config: TrainingConfig,
     folder: str | Path,
     *,
     progress: Progress | None = None,
 ) -> ForceNetwork:
-    """Train a network on `rows`, or go on with what `folder` holds.
+    """Train a network on the rows of `source`, or go on with what `folder` holds.
 
-    Writes checkpoints and `metrics.jsonl` (one line each `checkpoint_every` steps) into `folder`.
-    Rows of step k are drawn from (seed, k), so a run that was stopped and resumed takes the same
-    steps as one that was not.
+    The batch is shared out over all local devices. At every validation a line of metrics and a
+    checkpoint are written; a run that was stopped, however rudely, and called again ends with the
+    same metrics and the same network as one that was not.
 
     Args:
-        progress: called after each step with its number and losses.
+        spec: the neck of the rows, with their reserves.
+        folder: of the run; see `cervjax.learning.run_folder`.
+        progress: called after each step.
+
+    Returns:
+        The network of the best validation.
 
     Raises:
         ValueError: `folder` holds a run with another configuration or on other rows.
+        FloatingPointError: the loss is no longer finite; checkpoints stay.
     """
-
-    def batches(first: int) -> Iterator[TrainingRows]:
-        for step in itertools.count(first):
-            draw = np.random.default_rng((config.seed, step))
-            index = jnp.asarray(draw.integers(0, len(rows.inputs), config.batch_size))
-            yield _chosen(rows, index)
-
-    return _fit(rows, batches, config, Path(folder), _fingerprint(rows), progress)
-
-
-def train_on_stream(
-    factory: LabelFactory,
-    config: TrainingConfig,
-    folder: str | Path,
-    *,
-    progress: Progress | None = None,
-) -> ForceNetwork:
-    """Train a network on labels made for each step and used once: no disk, nobody seen twice.
-
-    Nobody is in a dataset either (see `stream_labels`); kinds of movement to be held out must be
-    left out of the factory's mix.
-
-    Step k takes the people of the stream's step k + 1 (step 0 sets the normalization), so a run
-    that was stopped and resumed takes the same steps as one that was not.
-
-    Args:
-        factory: makes the labels; its people per step follow from `config.batch_size`.
-        progress: called after each step with its number and losses.
-
-    Raises:
-        ValueError: `folder` holds a run with another configuration or of another factory.
-    """
-    persons = -(-config.batch_size // factory.rows_per_person)
-
-    def rows_of(labels: LabelBatch) -> TrainingRows:
-        # Rows that are not certified are replaced, so that every step has the same shape.
-        good = np.flatnonzero(np.asarray(labels.solution.status) == RowStatus.CERTIFIED)
-        chosen = select_rows(labels, np.resize(good, config.batch_size))
-        return training_rows(factory.personalizer, chosen)
-
-    def batches(first: int) -> Iterator[TrainingRows]:
-        for step in stream_labels(factory, persons, first_step=first + 1):
-            yield rows_of(step.rows)
-
-    like = rows_of(next(stream_labels(factory, persons)).rows)
-    return _fit(like, batches, config, Path(folder), _fingerprint(like), progress)
-
-
-@jax.jit
-def _chosen(rows: TrainingRows, index: Array) -> TrainingRows:
-    return jax.tree.map(lambda x: x[index], rows)
-
-
-def _fit(
-    rows: TrainingRows,
-    batches: Callable[[int], Iterator[TrainingRows]],
-    config: TrainingConfig,
-    folder: Path,
-    fingerprint: str,
-    progress: Progress | None,
-) -> ForceNetwork:
-    """Take the steps that are left on `batches`, from that of the step taken next.
-
-    Args:
-        rows: what the network is normalized to.
-    """
-    folder = folder.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    _check_config(folder / "config.json", config, fingerprint)
+    run = RunFolder(folder)
+    run.begin(config, spec, source.fingerprint)
+    model = NeckModel.from_spec(spec, dtype=jnp.float32)
+    network, scales = _prepared(config, model, source.normalizing())
+    devices = jax.local_devices()
+    mesh = Mesh(np.array(devices), ("device",))
+    batched, whole = (NamedSharding(mesh, PartitionSpec(*x)) for x in (("device",), ()))
+    size = -(-config.batch_size // len(devices)) * len(devices)
     optimizer = _optimizer(config)
-    torque_spread = jnp.std(rows.muscle_torque, axis=0)
-    state = _fresh(rows, config, optimizer)
+    network, scales = (jax.tree.map(_placed(whole), x) for x in (network, scales))
+    step_key = jax.random.key(config.seed + 1)
+
+    def objective(trunk: Trunk, rows: TrainingRows, step: Array) -> tuple[Array, Losses]:
+        parts = losses(_with_trunk(network, trunk), rows, scales)
+        return parts.total(config.weights, *_schedule(config, step)), parts
 
     @eqx.filter_jit
-    def advance(state: _State, batch: TrainingRows) -> tuple[_State, Losses]:
-        def total(network: ForceNetwork) -> tuple[Array, Losses]:
-            parts = losses(network, batch, torque_spread)
-            return parts.data + config.physics_weight * parts.torque, parts
-
-        gradient, parts = eqx.filter_grad(total, has_aux=True)(state.network)
-        trained = eqx.filter(state.network, eqx.is_inexact_array)
+    def advance(rows: TrainingRows, state: _State) -> _State:
+        key = jax.random.fold_in(step_key, state.step)
+        seen = dataclasses.replace(rows, inputs=disturbed(rows.inputs, config, key))
+        gradient, parts = eqx.filter_grad(objective, has_aux=True)(state.trunk, seen, state.step)
+        trained = eqx.filter(state.trunk, eqx.is_inexact_array)
         updates, moments = optimizer.update(gradient, state.optimizer, trained)
-        # The normalizations have no gradient, but weight decay would still shrink them.
-        updates = eqx.tree_at(
-            lambda n: (n.inputs, n.outputs),
-            updates,
-            replace_fn=lambda part: jax.tree.map(jnp.zeros_like, part),
+        return _State(
+            eqx.apply_updates(state.trunk, updates),
+            moments,
+            state.step + 1,
+            state.best,
+            state.best_loss,
+            state.stale,
+            jax.tree.map(jnp.add, state.total, parts),
         )
-        return _State(eqx.apply_updates(state.network, updates), moments, state.step + 1), parts
 
-    options = ocp.CheckpointManagerOptions(max_to_keep=2)
-    with ocp.CheckpointManager(folder / "checkpoints", options=options) as checkpoints:
-        state = _restored(checkpoints, state)
-        metrics = _Metrics(folder / "metrics.jsonl", int(state.step))
+    @eqx.filter_jit
+    def validate(state: _State, rows: TrainingRows) -> tuple[Array, Losses]:
+        # With the same errors and gaps every time, and the weights of the end.
+        seen = dataclasses.replace(rows, inputs=disturbed(rows.inputs, config, jax.random.key(config.seed)))
+        return objective(state.trunk, seen, jnp.array(config.steps))
+
+    state = jax.tree.map(_placed(whole), _fresh(network, optimizer))
+    held_out = _placed_rows(_whole_rows(source.validation(), len(devices)), batched)
+    with run.checkpoints() as checkpoints:
+        _, state = restored_state(checkpoints, (network, state))
+        state = jax.tree.map(_placed(whole), state)
         first = int(state.step)
+        run.cut_metrics(first)
+        latest = float(state.best_loss)
+        if _stopped(state, config):
+            return _with_trunk(network, state.best)
         # The range comes first: a batch beyond the last step is not made.
-        for step, batch in zip(range(first, config.steps), batches(first), strict=False):
-            state, parts = advance(state, batch)
+        batches = source.batches(first, size, config.seed)
+        for step, rows in zip(range(first + 1, config.steps + 1), batches, strict=False):
+            state = advance(_placed_rows(rows, batched), state)
             if progress is not None:
-                progress(step + 1, parts)
-            if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-                metrics.write(step + 1, parts)
-                arrays = eqx.filter(state, eqx.is_array)
-                checkpoints.save(step + 1, args=ocp.args.StandardSave(_leaves(arrays)))
-                checkpoints.wait_until_finished()
-    return state.network
+                done = step - (step - 1) // config.validate_every * config.validate_every
+                mean = jax.tree.map(lambda x, n=done: x / n, state.total)
+                progress(TrainingProgress(step, config.steps, mean, latest))
+            if step % config.validate_every == 0 or step == config.steps:
+                state, latest = _judged(run, config, state, validate(state, held_out))
+                state = jax.tree.map(_placed(whole), state)
+                save_state(checkpoints, step, (network, state))
+                if _stopped(state, config):
+                    break
+    return _with_trunk(network, state.best)
 
 
-def load_network(folder: str | Path, rows: TrainingRows) -> ForceNetwork:
-    """The network of the last checkpoint in `folder`.
-
-    Args:
-        rows: rows of the same shapes as it was trained on (one is enough).
+def load_network(folder: str | Path) -> ForceNetwork:
+    """The best network of the run in `folder` so far.
 
     Raises:
-        FileNotFoundError: there is no checkpoint.
+        FileNotFoundError: there is no run, or no checkpoint yet.
     """
-    folder = Path(folder).absolute()
-    if not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"no training run in {folder}")
-    described = json.loads((folder / "config.json").read_text())
-    described.pop("rows")
-    config = TrainingConfig(**described)
-    state = _fresh(rows, config, _optimizer(config))
-    with ocp.CheckpointManager(folder / "checkpoints") as checkpoints:
+    run = RunFolder(folder)
+    config = run.config()
+    network = make_network(config.network, run.model(), key=jax.random.key(config.seed))
+    with run.checkpoints() as checkpoints:
         if checkpoints.latest_step() is None:
-            raise FileNotFoundError(f"no checkpoint in {folder}")
-        return _restored(checkpoints, state).network
+            raise FileNotFoundError(f"no checkpoint in {run.path}")
+        fresh = _fresh(network, _optimizer(config))
+        network, state = restored_state(checkpoints, (network, fresh))
+    return _with_trunk(network, state.best)
+
+
+def disturbed(inputs: NetworkInputs, config: TrainingConfig, key: PRNGKeyArray) -> NetworkInputs:
+    """`inputs` of rows with the errors of sensors and the gaps in what is known of people.
+
+    Of `unknown_person` of the rows something is hidden: each input with a chance of one half, the
+    three strengths together.
+    """
+    motion, person = inputs.motion, inputs.person
+    noise, some, each, strengths = jax.random.split(key, 4)
+    rows, known = person.shape
+    if config.noise.any:
+        keys = jax.random.split(noise, rows)
+        frames = motion if motion.ndim == 3 else motion[:, None]
+        motion = jax.vmap(config.noise)(frames, keys).reshape(motion.shape)
+    if config.unknown_person:
+        hidden = jax.random.bernoulli(each, 0.5, (rows, known))
+        together = jax.random.bernoulli(strengths, 0.5, (rows, 1))
+        hidden = hidden.at[:, -3:].set(jnp.broadcast_to(together, (rows, 3)))
+        hidden &= jax.random.bernoulli(some, config.unknown_person, (rows, 1))
+        person = jnp.where(hidden, jnp.nan, person)
+    return NetworkInputs(motion, person)
+
+
+def _prepared(
+    config: TrainingConfig, model: NeckModel, rows: TrainingRows
+) -> tuple[ForceNetwork, Scales]:
+    """A fresh network, normalized to `rows`, and the scales of the losses."""
+    network = make_network(config.network, model, key=jax.random.key(config.seed))
+    rows = as_device_rows(rows)
+    labels = config.weights.needs_labels
+    scales = Scales.of(rows, network.actuation, labels=labels)
+    last = rows.inputs.motion
+    last = last if last.ndim == 2 else last[:, -1]
+    motion, person = Normalization.of(last), Normalization.of(rows.inputs.person)
+    network = eqx.tree_at(lambda n: (n.motion, n.person), network, (motion, person))
+    if isinstance(network, DualNetwork):
+        found = multipliers_of(network.actuation, rows.reserve_force)
+        return eqx.tree_at(lambda n: n.multipliers, network, Normalization.of(found)), scales
+    assert isinstance(network, FeedForwardNetwork)
+    lower = network.actuation.lower
+    activation = jnp.mean(rows.activation, axis=0) if labels else lower + scales.activation
+    strength = rows.balance.capacity if config.network.head == "bounded" else rows.force
+    return eqx.tree_at(
+        lambda n: (n.activation, n.strength),
+        network,
+        (Normalization(activation, scales.activation), Normalization.of(strength)),
+    ), scales
+
+
+def _schedule(config: TrainingConfig, step: Array) -> tuple[Array, Array]:
+    """Parts of their weights that labels and physics have at `step`."""
+    ramp = max(1, round(config.physics_ramp * config.steps))
+    labels = optax.linear_schedule(1.0, config.labels_end, config.steps)
+    physics = optax.linear_schedule(config.physics_start, 1.0, ramp)
+    return jnp.asarray(labels(step)), jnp.asarray(physics(step))
 
 
 def _optimizer(config: TrainingConfig) -> optax.GradientTransformation:
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, config.learning_rate, min(200, config.steps // 10 + 1), config.steps
-    )
-    return optax.adamw(schedule, weight_decay=config.weight_decay)
+    warm = min(200, config.steps // 10 + 1)
 
+    def rate(peak: float) -> optax.Schedule:
+        return optax.warmup_cosine_decay_schedule(0.0, peak, warm, config.steps)
 
-def _fresh(
-    rows: TrainingRows, config: TrainingConfig, optimizer: optax.GradientTransformation
-) -> _State:
-    network = ForceNetwork.of(
-        rows.inputs,
-        rows.force,
-        width=config.width,
-        depth=config.depth,
-        key=jax.random.key(config.seed),
-    )
-    moments = optimizer.init(eqx.filter(network, eqx.is_inexact_array))
-    return _State(network, moments, jnp.array(0))
-
-
-def _leaves(tree: Any) -> dict[str, Array]:
-    """Arrays by their path: what a checkpoint holds does not depend on Python classes."""
-    found = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in found}
-
-
-def _restored(checkpoints: ocp.CheckpointManager, state: _State) -> _State:
-    latest = checkpoints.latest_step()
-    if latest is None:
-        return state
-    arrays, rest = eqx.partition(state, eqx.is_array)
-    stored = checkpoints.restore(latest, args=ocp.args.StandardRestore(_leaves(arrays)))
-    filled = jax.tree_util.tree_map_with_path(
-        lambda path, _: stored[jax.tree_util.keystr(path)], arrays
-    )
-    return eqx.combine(filled, rest)
-
-
-def _fingerprint(rows: TrainingRows) -> str:
-    """A hash of the rows: another training set is another run."""
-    digest = hashlib.sha256()
-    for array in (rows.inputs, rows.force, rows.muscle_torque):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _check_config(path: Path, config: TrainingConfig, rows: str) -> None:
-    described = {**dataclasses.asdict(config), "rows": rows}
-    if not path.exists():
-        path.write_text(json.dumps(described, indent=1) + "\n")
-        return
-    stored = json.loads(path.read_text())
-    if stored != described:
-        differing = sorted(k for k in described if stored.get(k) != described[k])
-        raise ValueError(
-            f"{path.parent} holds a run with other {', '.join(differing)}; "
-            "choose another folder, or remove it"
+    if config.optimizer == "adam":
+        step = optax.adamw(rate(config.learning_rate), weight_decay=config.weight_decay)
+    else:
+        step = optax.contrib.muon(
+            rate(config.learning_rate),
+            weight_decay=config.weight_decay,
+            # What is no matrix wants smaller steps.
+            adam_learning_rate=rate(0.2 * config.learning_rate),
         )
+    return optax.chain(optax.clip_by_global_norm(1.0), step)
 
 
-class _Metrics:
-    """Appends lines to a file, after cutting off those past the step a run resumes from."""
+def _fresh(network: ForceNetwork, optimizer: optax.GradientTransformation) -> _State:
+    trained = eqx.filter(network.trunk, eqx.is_inexact_array)
+    zero = jnp.zeros(())
+    return _State(
+        network.trunk,
+        optimizer.init(trained),
+        jnp.array(0),
+        network.trunk,
+        jnp.array(jnp.inf),
+        jnp.array(0),
+        Losses(*[zero] * len(Losses._fields)),
+    )
 
-    def __init__(self, path: Path, step: int) -> None:
-        lines = path.read_text().splitlines() if path.exists() else []
-        kept = [line for line in lines if json.loads(line)["step"] <= step]
-        path.write_text("".join(f"{line}\n" for line in kept))
-        self._path = path
 
-    def write(self, step: int, parts: Losses) -> None:
-        entry = {"step": step, **{k: float(v) for k, v in parts._asdict().items()}}
-        with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+def _judged(
+    run: RunFolder, config: TrainingConfig, state: _State, validation: tuple[Array, Losses]
+) -> tuple[_State, float]:
+    """Note the validation, and whether the network is the best so far."""
+    loss, parts = float(validation[0]), validation[1]
+    step = int(state.step)
+    since = (step - 1) % config.validate_every + 1
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"the loss is {loss} at step {step}; lower learning_rate, or resume from the last "
+            "checkpoint with another configuration in another folder"
+        )
+    run.add_metrics(
+        {
+            "step": step,
+            **{f"train_{k}": float(v) / since for k, v in state.total._asdict().items()},
+            **{f"validation_{k}": float(v) for k, v in parts._asdict().items()},
+            "validation": loss,
+        }
+    )
+    better = loss < float(state.best_loss)
+    return _State(
+        state.trunk,
+        state.optimizer,
+        state.step,
+        state.trunk if better else state.best,
+        jnp.array(loss if better else float(state.best_loss), state.best_loss.dtype),
+        jnp.array(0 if better else int(state.stale) + 1),
+        jax.tree.map(jnp.zeros_like, state.total),
+    ), loss
+
+
+def _stopped(state: _State, config: TrainingConfig) -> bool:
+    return bool(config.patience) and int(state.stale) >= config.patience
+
+
+def _with_trunk(network: ForceNetwork, trunk: Trunk) -> ForceNetwork:
+    return eqx.tree_at(lambda n: n.trunk, network, trunk)
+
+
+def _placed(sharding: NamedSharding) -> Callable:
+    return lambda x: jax.device_put(x, sharding) if eqx.is_array(x) else x
+
+
+def _placed_rows(rows: TrainingRows, sharding: NamedSharding) -> TrainingRows:
+    return jax.tree.map(lambda x: jax.device_put(x, sharding), rows)
+
+
+def _whole_rows(rows: TrainingRows, devices: int) -> TrainingRows:
+    """As many of `rows` as can be shared out evenly."""
+    count = len(rows) // devices * devices
+    if count == 0:
+        raise ValueError(f"{len(rows)} rows to validate on are fewer than {devices} devices")
+    return jax.tree.map(lambda x: x[:count], rows)
+

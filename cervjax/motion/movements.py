@@ -23,8 +23,6 @@ from .motion import Motion
 PLANES = ("pitch", "roll", "yaw")
 _COMPONENTS = 4
 """Sinusoids of a movement, the highest at most four times the base frequency."""
-_LEAST_SHARE = 0.15
-"""Of a plane's range that a coordinate uses, where another uses all it may."""
 _SWAY = 0.02
 """Part of the range that a posture sways over."""
 
@@ -94,6 +92,9 @@ class MovementSampler(eqx.Module):
         slowest, fastest: rad/s, of the limit of head speed.
         band_limit: Hz, no component is above.
         extent: largest part of the range that is used.
+        least_share: of its range that a coordinate uses at least, where another of its plane uses
+            all it may. At 1 lower and upper neck always turn in proportion to their ranges, and
+            the head's orientation tells the posture.
     """
 
     low: Float[Array, " q"]
@@ -104,6 +105,7 @@ class MovementSampler(eqx.Module):
     fastest: float = eqx.field(static=True, default=math.radians(360))
     band_limit: float = eqx.field(static=True, default=6.0)
     extent: float = eqx.field(static=True, default=0.9)
+    least_share: float = eqx.field(static=True, default=0.15)
 
     @classmethod
     def of(
@@ -116,6 +118,7 @@ class MovementSampler(eqx.Module):
         fastest_deg: float = 360.0,
         band_limit: float = 6.0,
         extent: float = 0.9,
+        least_share: float = 0.15,
         dtype: DTypeLike | None = None,
     ) -> "MovementSampler":
         """A sampler over the ranges of the free coordinates of `spec`.
@@ -133,6 +136,8 @@ class MovementSampler(eqx.Module):
             raise ValueError(f"speeds {slowest_deg}, {fastest_deg} deg/s do not increase from 0")
         if not 0 < extent <= 1:
             raise ValueError(f"extent = {extent} is a part of the range, in (0, 1]")
+        if not 0 <= least_share <= 1:
+            raise ValueError(f"least_share = {least_share} is a part of the range, in [0, 1]")
         if not band_limit > 0:
             raise ValueError(f"band_limit = {band_limit} Hz is not positive")
         ranges = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
@@ -145,6 +150,7 @@ class MovementSampler(eqx.Module):
             fastest=math.radians(fastest_deg),
             band_limit=band_limit,
             extent=extent,
+            least_share=least_share,
             **options,
         )
 
@@ -237,7 +243,7 @@ class MovementSampler(eqx.Module):
         largest = jnp.stack(
             [jnp.max(jnp.where(plane == p, share, 0.0)) for p in range(len(PLANES))]
         )
-        share = _LEAST_SHARE + (1 - _LEAST_SHARE) * share / largest[plane]
+        share = self.least_share + (1 - self.least_share) * share / largest[plane]
         neutral = self.neutral
 
         def angle(fraction: Array) -> Array:

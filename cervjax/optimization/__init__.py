@@ -2,11 +2,17 @@
 
 from .certificate import Certificate as Certificate, certify as certify
 from .compensated import accurate_costs as accurate_costs
-from .dual_newton import DualState as DualState, solve_dual as solve_dual
+from .dual_newton import (
+    DualState as DualState,
+    least_squares_multipliers as least_squares_multipliers,
+    solve_dual as solve_dual,
+)
+from .elimination import inverse_spd as inverse_spd, solve_spd as solve_spd
 from .problem import (
     ActivationProblem as ActivationProblem,
     controls_from as controls_from,
     objective as objective,
+    reduced_costs as reduced_costs,
     supplied as supplied,
 )
 from .result import SolverResult as SolverResult

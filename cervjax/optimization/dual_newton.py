@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 from cervjax.contraction import contract
 
 from .compensated import accurate_costs, two_sum
+from .elimination import inverse_spd, solve_spd
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied
 
 _QUICK_STEPS, _QUICK_SEARCH = 10, 4
@@ -44,25 +45,34 @@ class DualState(NamedTuple):
         return reduced_costs(problem, self.multipliers) + jax.lax.stop_gradient(self.correction)
 
 
-def solve_dual(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
+def solve_dual(
+    problem: ActivationProblem,
+    exponent: float,
+    max_steps: int,
+    start: Float[Array, " equations"] | None = None,
+) -> DualState:
     """The multipliers of one problem; vmap for many.
 
     Args:
         exponent: p >= 2 of the objective.
-        max_steps: limit of Newton steps.
+        max_steps: limit of Newton steps; 0 leaves `start` as it is.
+        start: multipliers to begin with, such as a network's; those of least squares if None. The
+            optimum does not depend on them, and derivatives are taken as if it had been reached.
     """
-    return DualState(*_solve(exponent, max_steps, problem))
+    if start is None:
+        start = least_squares_multipliers(problem)
+    return DualState(*_solve(exponent, max_steps, problem, start))
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _solve(exponent: float, max_steps: int, problem: ActivationProblem) -> tuple:
-    return tuple(_newton(problem, exponent, max_steps))
+def _solve(exponent: float, max_steps: int, problem: ActivationProblem, start: Array) -> tuple:
+    return tuple(_newton(problem, start, exponent, max_steps))
 
 
 @_solve.defjvp
 def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple) -> tuple:
-    (problem,), (change,) = primals, tangents
-    state = DualState(*_solve(exponent, max_steps, problem))
+    (problem, start), (change, _) = primals, tangents
+    state = DualState(*_solve(exponent, max_steps, problem, start))
     multipliers, correction = state.multipliers, state.correction
 
     def shortfall(p: ActivationProblem) -> Array:
@@ -72,7 +82,7 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
     _, moved = jax.jvp(shortfall, (problem,), (change,))
     controls = controls_from(problem, state.worth(problem), exponent)
     hessian = _regularized(problem, _curvature(problem, controls, exponent))
-    step = contract("ij,j->i", _inverse(hessian), moved)
+    step = contract("ij,j->i", inverse_spd(hessian), moved)
     zero = jax.custom_derivatives.zero_from_primal
     values = (multipliers, correction, state.iterations)
     return values, (step, jnp.zeros_like(correction), zero(state.iterations))
@@ -88,10 +98,11 @@ class _Iterate(NamedTuple):
     done: Array
 
 
-def _newton(problem: ActivationProblem, exponent: float, max_steps: int) -> DualState:
+def _newton(
+    problem: ActivationProblem, start: Array, exponent: float, max_steps: int
+) -> DualState:
     """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
     finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
-    start = _start(problem)
     worth = reduced_costs(problem, start)
     iterate = _Iterate(start, jnp.zeros_like(start), worth, jnp.array(0), ~finite)
     quick = min(_QUICK_STEPS, max_steps)
@@ -134,7 +145,7 @@ def _iterate(
 
     def advance(it: _Iterate) -> _Iterate:
         curvature, shortfall, met = balance(it)
-        direction = _solve_spd(_regularized(problem, curvature), shortfall)
+        direction = solve_spd(_regularized(problem, curvature), shortfall)
         change = reduced_costs(problem, direction)
         length, settled = _line_search(
             problem, it.worth, change, direction, shortfall, exponent, search
@@ -161,11 +172,11 @@ def _iterate(
     return jax.lax.while_loop(lambda it: (it.iterations < max_steps) & ~it.done, advance, start)
 
 
-def _start(problem: ActivationProblem) -> Array:
-    """Multipliers of the problem without bounds and with p = 2: not zero, where every muscle
-    sits on its bound and the dual has no curvature to go by."""
+def least_squares_multipliers(problem: ActivationProblem) -> Float[Array, " equations"]:
+    """Multipliers of the problem without bounds and with p = 2: a start that is not zero, where
+    every muscle sits on its bound and the dual has no curvature to go by."""
     curvature = 0.5 / problem.weight
-    return _solve_spd(_regularized(problem, curvature), problem.target)
+    return solve_spd(_regularized(problem, curvature), problem.target)
 
 
 def _curvature(problem: ActivationProblem, controls: Array, exponent: float) -> Array:
@@ -186,28 +197,6 @@ def _regularized(problem: ActivationProblem, curvature: Array) -> Array:
     return hessian + (floor + jnp.finfo(matrix.dtype).tiny) * jnp.eye(
         len(matrix), dtype=matrix.dtype
     )
-
-
-def _solve_spd(matrix: Array, right: Array) -> Array:
-    return _eliminate(matrix, right[:, None])[:, 0]
-
-
-def _inverse(matrix: Array) -> Array:
-    return _eliminate(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
-
-
-def _eliminate(matrix: Array, right: Array) -> Array:
-    """Gauss-Jordan elimination of a positive definite system.
-
-    As array operations over the whole table, because under vmap LAPACK would be called once per
-    row of the batch.
-    """
-    count = len(matrix)
-    table = jnp.concatenate([matrix, right], axis=1)
-    for k in range(count):
-        row = table[k] / table[k, k]
-        table = (table - table[:, k, None] * row).at[k].set(row)
-    return table[:, count:]
 
 
 def _line_search(

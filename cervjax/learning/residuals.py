@@ -1,0 +1,86 @@
+"""How far a prediction is from what mechanics and optimality ask for; no label is looked at."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cervjax.contraction import contract
+from cervjax.optimization import (
+    controls_from,
+    inverse_spd,
+    least_squares_multipliers,
+    reduced_costs,
+    solve_spd,
+    supplied,
+)
+
+from .networks import Actuation, Prediction
+from .rows import Balance
+
+_RIDGE = 0.02
+"""Of the mean curvature, added where muscles at their bounds leave the dual little of it."""
+
+
+class Residuals(NamedTuple):
+    """Residuals of one row.
+
+    Attributes:
+        balance: N m, what muscles and the reserves that go with them supply less what is needed.
+        bounds: activation beyond its bounds, or below zero force (as activation).
+        optimality: activation less the one that a Newton step towards the optimum ends at.
+    """
+
+    balance: Float[Array, " free"]
+    bounds: Float[Array, " muscles"]
+    optimality: Float[Array, " muscles"]
+
+
+def residuals(prediction: Prediction, balance: Balance, actuation: Actuation) -> Residuals:
+    """Residuals of one row; vmap for many. All are zero at the optimum and only there.
+
+    At the optimum activations are `clip(A^T lambda / 2)`. Multipliers are fitted to the predicted
+    activations that are inside their bounds, by least squares; the Newton step that repairs the
+    torque balance then says where the activations should have been. Its length is the distance to
+    the optimum as long as no muscle reaches or leaves a bound, in activations, where the torque
+    residual alone is dominated by the muscles with the longest arms and says nothing of how the
+    load is shared.
+    """
+    problem = actuation.problem(balance)
+    fixed = jax.lax.stop_gradient(prediction.activation)
+    count = len(fixed)
+    lower, upper = actuation.lower, actuation.upper
+    edge = 1e-4 * (upper - lower)
+    inside = (fixed > lower + edge) & (fixed < upper - edge)
+    free = jnp.where(inside, balance.matrix, 0.0)
+    curvature = contract("im,jm->ij", free, balance.matrix)
+    eye = jnp.eye(len(curvature), dtype=curvature.dtype)
+    weak = jnp.diag(0.1 * actuation.reserve**2)
+    multipliers = solve_spd(curvature + weak, 2 * contract("fm,m->f", free, fixed))
+
+    def controls(multipliers: Array) -> Array:
+        return controls_from(problem, reduced_costs(problem, multipliers), 2.0)
+
+    shortfall = problem.target - supplied(problem, controls(multipliers))
+    hessian = 0.5 * (curvature + jnp.diag(actuation.reserve**2))
+    hessian = hessian + _RIDGE * jnp.trace(hessian) / len(hessian) * eye
+    better = controls(multipliers + contract("ij,j->i", inverse_spd(hessian), shortfall))[:count]
+
+    carried = 0.5 * actuation.reserve**2 * multipliers
+    torque = contract("fm,m->f", balance.moment_arm, prediction.force) + carried
+    # A muscle that pushes is as far beyond its bound as its force is below zero.
+    pushing = jnp.minimum(prediction.force, 0.0) / jnp.maximum(balance.capacity, 1.0)
+    activation = prediction.activation
+    beyond = jnp.maximum(activation - upper, 0.0) - jnp.maximum(lower - activation, 0.0)
+    return Residuals(
+        torque - balance.target, beyond + pushing, activation - jax.lax.stop_gradient(better)
+    )
+
+
+def least_squares_activation(balance: Balance, actuation: Actuation) -> Float[Array, " muscles"]:
+    """Activations of least squares cut off at their bounds: their size without any label."""
+    problem = actuation.problem(balance)
+    multipliers = least_squares_multipliers(problem)
+    worth = reduced_costs(problem, multipliers)
+    return controls_from(problem, worth, 2.0)[: len(actuation.lower)]
