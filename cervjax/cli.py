@@ -5,13 +5,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import tyro
 
 from .labels import LabelDataset, verify_dataset
+from .learning import RunFolder, described_person
 from .model import NeckModel
-from .motion import Motion, read_storage
+from .motion import Motion, inclined_gravity, read_storage
 from .optimization import StaticOptimization
 from .personalization import Personalizer, Subject
+from .portable import write_onnx, write_portable
+from .predict import Predictor, predict_motion, predict_recording, write_prediction
 from .solve import solve_motion, write_solution
 from .spec import SHIPPED, NeckSpec, shipped_neck, write_tables
 
@@ -193,6 +198,98 @@ def verify(
         print(f"  {name:24} {difference:.1e}")
 
 
+def predict(
+    motion: Annotated[Path, tyro.conf.Positional],
+    network: Path,
+    out: Path,
+    person: tuple[str, ...] = (),
+    lowpass: float | None = None,
+    inclination_deg: float = 0.0,
+    torso: str = "torso",
+    head: str = "skull",
+    sensor_to_opensim_deg: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> None:
+    """Muscle forces behind a head movement, by a trained network.
+
+    Args:
+        motion: a .mot or .sto file with the model's free coordinates, or an OpenSense .sto with the
+            orientations of torso and head, for a network of the sensor input sets.
+        network: folder of a training run, or of an ensemble.
+        out: folder for StaticOptimization_activation.sto, StaticOptimization_force.sto and more.
+        person: what is known, as name=value: sex=female age=34 stature=1.66 weight=61, or ratios
+            to the model: neck_length, shoulder_width, head_mass, head_size, strength,
+            flexor_strength, extensor_strength. What is left out counts as not known.
+        lowpass: cutoff (Hz) for recorded coordinates.
+        inclination_deg: how far the torso leans forwards; orientations tell it themselves.
+        torso, head: columns of an orientation file.
+        sensor_to_opensim_deg: rotation of an orientation file's ground into OpenSim's;
+            -90 0 0 for one whose z axis points up.
+    """
+    predictor = Predictor.load(network)
+    known = described_person(dict(_assignment(text) for text in person))
+    if _holds_orientations(motion):
+        from conversion.opensense import read_orientations
+
+        recording = read_orientations(
+            motion, torso=torso, head=head, sensor_to_opensim_deg=sensor_to_opensim_deg
+        )
+        predicted = predict_recording(predictor, recording, known)
+    else:
+        spec = RunFolder(predictor.members[0]).spec()
+        moved = Motion.from_storage(read_storage(motion), spec)
+        moved = moved.lowpass(lowpass) if lowpass else moved
+        lean = np.radians(inclination_deg)
+        down = inclined_gravity(predictor.model.gravity, jnp.asarray(lean), jnp.zeros(()))
+        predicted = predict_motion(predictor, moved, known, gravity=np.asarray(down))
+    for path in write_prediction(predicted, out):
+        print(path)
+    if predicted.novel is not None and predicted.novel.any():
+        count, frames = int(predicted.novel.sum()), len(predicted.time)
+        print(
+            f"cervjax: {count} of {frames} frames are unlike anything the network was trained on; "
+            "do not trust them",
+            file=sys.stderr,
+        )
+
+
+def export(
+    network: Annotated[Path, tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.Positional],
+) -> None:
+    """Write a trained network as one file that runs without this package.
+
+    Args:
+        network: folder of a training run, or of an ensemble.
+        out: a .zip (any network; needs JAX to run), or an .onnx (a single feed-forward network).
+    """
+    predictor = Predictor.load(network)
+    if out.suffix == ".onnx":
+        print(write_onnx(predictor, out))
+    else:
+        print(write_portable(predictor, out))
+
+
+def _assignment(text: str) -> tuple[str, float | str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ValueError(f"{text!r} is not name=value, as in age=34")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
+
+
+def _holds_orientations(path: Path) -> bool:
+    """Whether the header of a `.sto` says so."""
+    with path.open(errors="replace") as file:
+        for line in file:
+            if line.strip().lower() == "datatype=quaternion":
+                return True
+            if line.strip().lower() == "endheader":
+                break
+    return False
+
+
 def main() -> None:
     """Run the command line; errors in the input end as one line and exit code 2."""
     try:
@@ -202,11 +299,13 @@ def main() -> None:
                 "personalize": personalize,
                 "convert": convert,
                 "verify": verify,
+                "predict": predict,
+                "export": export,
             },
             prog="cervjax",
             description="Muscle forces of the human neck, each with its certificate.",
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"cervjax: {error}", file=sys.stderr)
         raise SystemExit(2) from error
 

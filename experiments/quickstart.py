@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import figures
-import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
@@ -25,21 +24,19 @@ from provenance import write_provenance
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cervjax.labels import (
-    DatasetPlan,
-    LabelBatch,
-    LabelDataset,
-    Splits,
-    generate_dataset,
-)
+from cervjax.labels import DatasetPlan, LabelDataset, Splits, generate_dataset
 from cervjax.learning import (
+    BalanceBuilder,
+    DatasetSource,
     Evaluation,
     ForceNetwork,
+    NetworkInputs,
     TrainingConfig,
-    converged_rows,
+    TrainingProgress,
+    described_person,
     evaluate,
+    predict_rows,
     train,
-    training_rows,
 )
 from cervjax.model import NeckModel
 from cervjax.motion import Motion, read_storage, sample_motion, write_storage
@@ -50,6 +47,9 @@ from cervjax.spec import NeckSpec, shipped_neck
 
 MAIN_MUSCLES = 6
 """How many muscles the figure of the movement shows: those with the largest peak force."""
+
+JUDGED_ROWS = 50_000
+"""Rows of people held out that the network is judged on, at most."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class Config:
     persons: int = 8192
     frames: int = 16
     held_out: float = 0.1
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(steps=4000, unknown_person=0.25)
+    )
     motion: Path | None = None
     lowpass: float = 6.0
     opensim_frames: int = 5
@@ -91,7 +93,7 @@ class Config:
             extent=0.7,
             upright=1.0,
             joint_loads=False,
-            splits=Splits(validation=0.0, test=self.held_out, held_out_movements=()),
+            splits=Splits(validation=0.02, test=self.held_out, held_out_movements=()),
             seed=self.seed,
         )
 
@@ -116,10 +118,9 @@ def run(config: Config) -> Evaluation:
     with Progress(*columns, console=console) as progress:
         personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
         dataset = _label(bare, config, progress)
-        unseen = dataset.rows_in("test")
-        rows = training_rows(personalizer, dataset.rows_in("train"))
-        network = _train(rows, config, progress)
-        evaluation = _evaluate(network, personalizer, unseen)
+        source = DatasetSource(dataset, personalizer, config.training.network)
+        network = _train(source, spec, config, progress)
+        evaluation = _evaluate(network, personalizer, source)
         solved = _solve(spec, motion, progress)
         check = _cross_check(spec, motion, solved, config, progress)
     _write(config.out, evaluation, solved, network, motion, check)
@@ -157,22 +158,28 @@ def _label(spec: NeckSpec, config: Config, progress: Progress) -> LabelDataset:
     return LabelDataset(folder)
 
 
-def _train(rows, config: Config, progress: Progress) -> ForceNetwork:
+def _train(
+    source: DatasetSource, spec: NeckSpec, config: Config, progress: Progress
+) -> ForceNetwork:
     task = progress.add_task("train a force network", total=config.training.steps, note="steps")
 
-    def advance(step: int, losses) -> None:
-        if step % 50 == 0 or step == config.training.steps:
-            progress.update(task, completed=step, note=f"steps, data loss {losses.data:.3f}")
+    def advance(now: TrainingProgress) -> None:
+        if now.step % 50 == 0 or now.step == now.steps:
+            note = f"steps, force loss {now.losses.force:.3f}"
+            progress.update(task, completed=now.step, note=note)
 
-    return train(rows, config.training, config.out / "training", progress=advance)
+    return train(source, spec, config.training, config.out / "training", progress=advance)
 
 
-def _evaluate(network: ForceNetwork, personalizer: Personalizer, unseen: LabelBatch) -> Evaluation:
-    model = personalizer.model
+def _evaluate(
+    network: ForceNetwork, personalizer: Personalizer, source: DatasetSource
+) -> Evaluation:
+    model, unseen = personalizer.model, source.rows("test", JUDGED_ROWS)
+    balance = BalanceBuilder(personalizer)(unseen)
     return evaluate(
-        network,
-        training_rows(personalizer, unseen),
-        np.asarray(converged_rows(unseen).generalized_force),
+        predict_rows(network, unseen.inputs, balance),
+        unseen,
+        balance,
         model.topology.muscles,
         np.asarray(model.muscles.max_isometric_force),
     )
@@ -290,8 +297,11 @@ def _write_movement(out: Path, solved: SolvedMotion, network: ForceNetwork, moti
     frames = motion.analyze_derivatives()
     count = len(motion.time)
     gravity = np.tile(np.asarray(solved.model.gravity), (count, 1))
-    inputs = np.concatenate([*frames, gravity, np.ones((count, len(LIMITS)))], axis=1)
-    predicted = np.asarray(jax.vmap(network)(jnp.asarray(inputs, jnp.float32)))
+    seen = np.concatenate([*frames, gravity], axis=1).astype(np.float32)
+    # The model's own body; age and the like are not known.
+    person = np.tile(described_person(dict.fromkeys(LIMITS, 1.0)), (count, 1))
+    said = predict_rows(network, NetworkInputs(seen, person.astype(np.float32)))
+    predicted = np.asarray(said.force)
     force = np.asarray(solved.solution.muscle_force)
     names = solved.model.topology.muscles
     main = np.argsort(-force.max(axis=0))[:MAIN_MUSCLES]

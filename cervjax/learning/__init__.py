@@ -6,6 +6,12 @@ from .config import (
     NetworkConfig as NetworkConfig,
     TrainingConfig as TrainingConfig,
 )
+from .evaluation import (
+    LEAST_VARIATION as LEAST_VARIATION,
+    Evaluation as Evaluation,
+    evaluate as evaluate,
+    predict_rows as predict_rows,
+)
 from .inputs import (
     INPUT_SETS as INPUT_SETS,
     PERSON_INPUTS as PERSON_INPUTS,
@@ -17,7 +23,17 @@ from .inputs import (
     orientation_columns as orientation_columns,
     person_inputs as person_inputs,
 )
-from .losses import Losses as Losses, Scales as Scales, losses as losses
+from .intervals import (
+    ForceEnsemble as ForceEnsemble,
+    IntervalPrediction as IntervalPrediction,
+    Novelty as Novelty,
+)
+from .losses import (
+    Losses as Losses,
+    Scales as Scales,
+    label_losses as label_losses,
+    physics_losses as physics_losses,
+)
 from .networks import (
     Actuation as Actuation,
     DualNetwork as DualNetwork,
@@ -31,9 +47,12 @@ from .noise import SensorNoise as SensorNoise
 from .residuals import Residuals as Residuals, residuals as residuals
 from .rows import (
     Balance as Balance,
+    BalanceBuilder as BalanceBuilder,
+    Frame as Frame,
     RowBuilder as RowBuilder,
     TrainingRows as TrainingRows,
     frame_balance as frame_balance,
+    row_balance as row_balance,
     select_rows as select_rows,
 )
 from .run_folder import RunFolder as RunFolder

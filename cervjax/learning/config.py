@@ -35,10 +35,15 @@ class NetworkConfig:
     width: int = 256
     depth: int = 3
     head: Head = "bounded"
-    newton_steps: int = 2
+    newton_steps: int = 3
 
     def __post_init__(self) -> None:
-        for name, least in (("window", 1), ("width", 1), ("depth", 1), ("newton_steps", 0)):
+        for name, least in (
+            ("window", 1),
+            ("width", 1),
+            ("depth", 1),
+            ("newton_steps", 0),
+        ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} is not at least {least}")
         if self.kind not in ("direct", "physics", "label-free", "dual"):
@@ -86,6 +91,11 @@ class LossWeights:
         """Whether forces of the optimizer are looked at."""
         return bool(self.force or self.activation)
 
+    @property
+    def needs_physics(self) -> bool:
+        """Whether mechanics and optimality are looked at."""
+        return bool(self.balance or self.bounds or self.optimality)
+
 
 DEFAULT_WEIGHTS: dict[str, LossWeights] = {
     "direct": LossWeights(force=1.0, activation=0.5, capacity=0.5),
@@ -107,6 +117,8 @@ class TrainingConfig:
         losses: weights of the loss; those of the kind in `DEFAULT_WEIGHTS` if None.
         physics_start: part of their weight that balance, bounds and optimality begin with ...
         physics_ramp: ... and part of the steps after which they have all of it.
+        physics_share: part of the rows of a batch that the terms without labels look at: they cost
+            most of a step.
         labels_end: part of their weight that force and activation end with.
         steps, batch_size: gradient steps, and rows in each.
         optimizer: `muon` (orthogonalized momentum for matrices, Adam for the rest) or `adam`.
@@ -123,6 +135,7 @@ class TrainingConfig:
     losses: LossWeights | None = None
     physics_start: float = 0.1
     physics_ramp: float = 0.3
+    physics_share: float = 0.25
     labels_end: float = 1.0
     steps: int = 10_000
     batch_size: int = 2048
@@ -139,7 +152,8 @@ class TrainingConfig:
         for name in ("steps", "batch_size", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is not at least 1")
-        for name in ("physics_start", "physics_ramp", "labels_end", "unknown_person"):
+        parts = ("physics_start", "physics_ramp", "physics_share", "labels_end", "unknown_person")
+        for name in parts:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is not between 0 and 1")
         if not self.learning_rate > 0 or self.weight_decay < 0 or self.patience < 0:

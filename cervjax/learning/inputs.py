@@ -35,8 +35,9 @@ INPUT_SETS: dict[str, tuple[str, ...]] = {
 `full` is all six free coordinates. `sensor` is what two inertial sensors give: orientation of the
 head in the torso's frame (the first two columns of its matrix), angular velocity and acceleration
 (rad/s, rad/s^2), and gravity in the torso's frame (m/s^2), which is the torso's inclination.
-`sensor-rates` does without the acceleration, which nobody measures: for temporal networks. `markers`
-adds the position of the head's origin (m) and its derivatives, which marker clusters give besides.
+`sensor-rates` does without the acceleration, which nobody measures: for temporal networks.
+`markers` adds the position of the head's origin (m) and its derivatives, which marker clusters give
+besides.
 """
 
 PERSON_INPUTS: dict[str, str] = {
@@ -47,6 +48,9 @@ PERSON_INPUTS: dict[str, str] = {
     **{name: "ratio to the model" for name in LIMITS},
 }
 """What may be known of a person, and its unit."""
+
+AnyArray = Array | np.ndarray
+"""In the device's memory or in the host's."""
 
 _VECTORS = {"orientation": 6, "gravity": 3}
 _HEAD = "skull"
@@ -61,8 +65,8 @@ class NetworkInputs(eqx.Module):
         person: in the order of `PERSON_INPUTS`; NaN where it is not known.
     """
 
-    motion: Float[Array, "*rows motion"]
-    person: Float[Array, "*rows person"]
+    motion: Float[AnyArray, "*rows motion"]
+    person: Float[AnyArray, "*rows person"]
 
 
 def motion_size(input_set: str, free: int) -> int:
@@ -140,10 +144,14 @@ def described_person(values: Mapping[str, float | str]) -> Float[np.ndarray, " p
         try:
             row[k] = Sex[value.upper()] if name == "sex" and isinstance(value, str) else value
         except (KeyError, ValueError, TypeError) as error:
-            raise ValueError(f"{name} = {value!r} is not a number ({PERSON_INPUTS[name]})") from error
+            raise ValueError(
+                f"{name} = {value!r} is not a number ({PERSON_INPUTS[name]})"
+            ) from error
         low, high = ranges[name]
         if not low <= row[k] <= high:
-            raise ValueError(f"{name} = {value!r} is not in [{low}, {high}] ({PERSON_INPUTS[name]})")
+            raise ValueError(
+                f"{name} = {value!r} is not in [{low}, {high}] ({PERSON_INPUTS[name]})"
+            )
     return row
 
 

@@ -8,9 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .config import LossWeights
+from .inputs import AnyArray
 from .networks import Actuation, FeedForwardNetwork, ForceNetwork, Prediction
 from .residuals import least_squares_activation, residuals
-from .rows import TrainingRows
+from .rows import Balance, TrainingRows
+
+_LEAST_FORCE, _LEAST_ACTIVATION = 0.25, 0.005
+"""N, 1. Least spreads: muscles that rest but in a row of a thousand do not rule the loss."""
 
 
 class Losses(NamedTuple):
@@ -58,53 +62,87 @@ class Scales(eqx.Module):
     torque: Float[Array, " free"]
 
     @classmethod
-    def of(cls, rows: TrainingRows, actuation: Actuation, *, labels: bool) -> "Scales":
+    def of(
+        cls, rows: TrainingRows, balance: Balance, actuation: Actuation, *, labels: bool
+    ) -> "Scales":
         """Standard deviations over `rows`.
 
         Args:
+            balance: mechanics of some of the rows.
             labels: whether labels may be looked at; otherwise activations are those of least
-                squares.
+                squares, and of one spread.
         """
-        activation, force = jnp.asarray(rows.activation), jnp.asarray(rows.force)
+        activation = jnp.maximum(_spread(rows.activation), _LEAST_ACTIVATION)
+        force = jnp.maximum(_spread(rows.force), _LEAST_FORCE)
         if not labels:
-            activation = jax.vmap(lambda b: least_squares_activation(b, actuation))(rows.balance)
-            force = activation * rows.balance.capacity
+            guess = jax.vmap(lambda b: least_squares_activation(b, actuation))(balance)
+            # One size for all: muscles that least squares leaves at rest may well work.
+            activation = jnp.full_like(activation, jnp.sqrt(jnp.mean(_spread(guess) ** 2)))
+            force = activation * jnp.mean(jnp.asarray(balance.capacity), axis=0)
         return cls(
-            _spread(force),
-            _spread(activation),
-            _spread(rows.balance.capacity),
-            _spread(rows.balance.target),
+            force,
+            activation,
+            _spread(balance.capacity),
+            _spread(balance.target),
         )
 
 
-def losses(network: ForceNetwork, rows: TrainingRows, scales: Scales) -> Losses:
-    """The terms of the loss of `network` on `rows`.
+def label_losses(
+    network: ForceNetwork, rows: TrainingRows, balance: Balance | None, scales: Scales
+) -> Losses:
+    """The terms that compare with labels and force curves; the others are zero.
 
     A dual network is judged before its Newton steps, which have no gradient.
+
+    Args:
+        balance: of the rows; a dual network alone looks at it.
     """
-    capacity = jnp.zeros(())
-    if isinstance(network, FeedForwardNetwork):
-        activation, force, strength = jax.vmap(network.heads)(rows.inputs)
-        predicted = Prediction(activation, force, jnp.zeros_like(rows.reserve_force))
-        if strength is not None:
-            capacity = _mean_square((strength - rows.balance.capacity) / scales.capacity)
-    else:
-        predicted = jax.vmap(lambda i, b: network.polished(i, b, 0))(rows.inputs, rows.balance)
-    left = jax.vmap(residuals, in_axes=(0, 0, None))(predicted, rows.balance, network.actuation)
+    predicted, strength = _predicted(network, rows, balance)
+    zero = jnp.zeros(())
     return Losses(
         force=_mean_square((predicted.force - rows.force) / scales.force),
         activation=_mean_square((predicted.activation - rows.activation) / scales.activation),
-        capacity=capacity,
+        capacity=zero
+        if strength is None
+        else _mean_square((strength - rows.capacity) / scales.capacity),
+        balance=zero,
+        bounds=zero,
+        optimality=zero,
+    )
+
+
+def physics_losses(
+    network: ForceNetwork, rows: TrainingRows, balance: Balance, scales: Scales
+) -> Losses:
+    """The terms that need no label; the others are zero."""
+    predicted, _ = _predicted(network, rows, balance)
+    left = jax.vmap(residuals, in_axes=(0, 0, None))(predicted, balance, network.actuation)
+    zero = jnp.zeros(())
+    return Losses(
+        force=zero,
+        activation=zero,
+        capacity=zero,
         balance=_mean_square(left.balance / scales.torque),
         bounds=_mean_square(left.bounds / scales.activation),
         optimality=_mean_square(left.optimality / scales.activation),
     )
 
 
-def _spread(values: Float[Array, "rows n"]) -> Float[Array, " n"]:
+def _predicted(
+    network: ForceNetwork, rows: TrainingRows, balance: Balance | None
+) -> tuple[Prediction, Array | None]:
+    """What the network says before anything without gradient, and capacity if it says that."""
+    if not isinstance(network, FeedForwardNetwork):
+        return jax.vmap(lambda i, b: network.polished(i, b, 0))(rows.inputs, balance), None
+    activation, force, strength = jax.vmap(network.heads)(rows.inputs)
+    reserves = jnp.zeros((len(rows), len(network.actuation.reserve)), force.dtype)
+    return Prediction(activation, force, reserves), strength
+
+
+def _spread(values: Float[AnyArray, "rows n"]) -> Float[Array, " n"]:
     spread = jnp.std(jnp.asarray(values), axis=0)
     return jnp.where(spread > 1e-8, spread, 1.0)
 
 
-def _mean_square(values: Array) -> Float[Array, ""]:
-    return jnp.mean(values**2)
+def _mean_square(values: AnyArray) -> Float[Array, ""]:
+    return jnp.mean(jnp.asarray(values) ** 2)

@@ -12,12 +12,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cervjax.contraction import contract
 from cervjax.model import NeckModel
 from cervjax.optimization import ActivationProblem, controls_from, reduced_costs, solve_dual
 
 from .config import NetworkConfig
-from .inputs import PERSON_INPUTS, NetworkInputs, motion_size
+from .inputs import PERSON_INPUTS, AnyArray, NetworkInputs, motion_size
 from .rows import Balance
 from .trunks import Trunk, make_trunk
 
@@ -34,9 +33,9 @@ class Prediction(NamedTuple):
         reserve_force: N m in each free coordinate; zero where a network has no reserves.
     """
 
-    activation: Float[Array, "*rows muscles"]
-    force: Float[Array, "*rows muscles"]
-    reserve_force: Float[Array, "*rows free"]
+    activation: Float[AnyArray, "*rows muscles"]
+    force: Float[AnyArray, "*rows muscles"]
+    reserve_force: Float[AnyArray, "*rows free"]
 
 
 class Normalization(eqx.Module):
@@ -51,13 +50,12 @@ class Normalization(eqx.Module):
         return cls(jnp.zeros(count, jnp.float32), jnp.ones(count, jnp.float32))
 
     @classmethod
-    def of(cls, values: Float[Array, "rows n"]) -> "Normalization":
+    def of(cls, values: Float[AnyArray, "rows n"]) -> "Normalization":
         """Mean and standard deviation of the columns, NaN apart; a constant has spread one."""
+        values = jnp.asarray(values, jnp.float32)
         spread, mean = jnp.nanstd(values, axis=0), jnp.nanmean(values, axis=0)
         known = jnp.isfinite(mean)
-        return cls(
-            jnp.where(known, mean, 0.0), jnp.where(known & (spread > 1e-8), spread, 1.0)
-        )
+        return cls(jnp.where(known, mean, 0.0), jnp.where(known & (spread > 1e-8), spread, 1.0))
 
     def apply(self, values: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
         """`values` with mean zero and spread one."""
@@ -95,8 +93,10 @@ class Actuation(eqx.Module):
                 "a network needs a neck with one reserve in each free coordinate; "
                 "see `NeckSpec.with_reserves`"
             )
-        reserve = jnp.zeros(topology.free).at[jnp.array(topology.reserve_coordinates)].set(
-            model.reserves.optimal_force
+        reserve = (
+            jnp.zeros(topology.free)
+            .at[jnp.array(topology.reserve_coordinates)]
+            .set(model.reserves.optimal_force)
         )
         return cls(model.muscles.min_control, model.muscles.max_control, reserve)
 
@@ -147,10 +147,11 @@ class ForceNetwork(eqx.Module):
     def features(self, inputs: NetworkInputs) -> Float[Array, "*frames features"]:
         """What the trunk sees: normalized, with a mask of what is known of the person."""
         known = jnp.isfinite(inputs.person)
+        motion, given = jnp.asarray(inputs.motion), jnp.asarray(inputs.person)
         # Where after, not before: NaN must not reach a gradient.
-        value = jnp.where(known, inputs.person, self.person.mean)
+        value = jnp.where(known, given, self.person.mean)
         person = jnp.concatenate([self.person.apply(value), known.astype(value.dtype)])
-        motion = self.motion.apply(inputs.motion)
+        motion = self.motion.apply(motion)
         person = jnp.broadcast_to(person, (*motion.shape[:-1], *person.shape))
         return jnp.concatenate([motion, person], axis=-1)
 
@@ -233,9 +234,9 @@ class DualNetwork(ForceNetwork):
         return Prediction(activation, activation * balance.capacity, carried)
 
 
-def multipliers_of(actuation: Actuation, reserve_force: Float[Array, "*rows free"]) -> Array:
+def multipliers_of(actuation: Actuation, reserve_force: Float[AnyArray, "*rows free"]) -> Array:
     """The multipliers (per N m) behind the reserves of an optimum: they are never at a bound."""
-    return 2 * reserve_force / actuation.reserve**2
+    return 2 * jnp.asarray(reserve_force) / actuation.reserve**2
 
 
 def make_network(
@@ -256,8 +257,3 @@ def make_network(
     if config.kind == "dual":
         return DualNetwork(*common, Normalization.unit(topology.free))
     return FeedForwardNetwork(*common, Normalization.unit(muscles), Normalization.unit(muscles))
-
-
-def multiplier_torque(balance: Balance, multipliers: Float[Array, " free"]) -> Array:
-    """`A^T lambda`: what a unit of each activation is worth."""
-    return contract("fm,f->m", balance.matrix, multipliers)

@@ -61,9 +61,7 @@ class SensorNoise:
         parts.append(rate + error(keys[3], 1, math.radians(self.rate_offset_deg)))
         if size > 12:
             parts.append(motion[:, 9:12] + error(keys[4], frames, self.acceleration))
-        parts.append(
-            _turned(motion[:, -3:], error(keys[5], 1, math.radians(self.inclination_deg)))
-        )
+        parts.append(_turned(motion[:, -3:], error(keys[5], 1, math.radians(self.inclination_deg))))
         noisy = jnp.concatenate(parts, axis=1)
         if not self.dropout:
             return noisy

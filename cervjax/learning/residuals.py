@@ -48,7 +48,8 @@ def residuals(prediction: Prediction, balance: Balance, actuation: Actuation) ->
     load is shared.
     """
     problem = actuation.problem(balance)
-    fixed = jax.lax.stop_gradient(prediction.activation)
+    activation, force = jnp.asarray(prediction.activation), jnp.asarray(prediction.force)
+    fixed = jax.lax.stop_gradient(activation)
     count = len(fixed)
     lower, upper = actuation.lower, actuation.upper
     edge = 1e-4 * (upper - lower)
@@ -68,10 +69,9 @@ def residuals(prediction: Prediction, balance: Balance, actuation: Actuation) ->
     better = controls(multipliers + contract("ij,j->i", inverse_spd(hessian), shortfall))[:count]
 
     carried = 0.5 * actuation.reserve**2 * multipliers
-    torque = contract("fm,m->f", balance.moment_arm, prediction.force) + carried
+    torque = contract("fm,m->f", balance.moment_arm, force) + carried
     # A muscle that pushes is as far beyond its bound as its force is below zero.
-    pushing = jnp.minimum(prediction.force, 0.0) / jnp.maximum(balance.capacity, 1.0)
-    activation = prediction.activation
+    pushing = jnp.minimum(force, 0.0) / jnp.maximum(balance.capacity, 1.0)
     beyond = jnp.maximum(activation - upper, 0.0) - jnp.maximum(lower - activation, 0.0)
     return Residuals(
         torque - balance.target, beyond + pushing, activation - jax.lax.stop_gradient(better)

@@ -1,4 +1,4 @@
-"""Rows to learn from: what a network is told, what mechanics asks for, what the optimizer answered."""
+"""Rows to learn from: what a network is told, what mechanics asks, what the optimizer answered."""
 
 from typing import NamedTuple
 
@@ -16,12 +16,26 @@ from cervjax.motion import MotionSample
 from cervjax.muscle import rigid_tendon_state
 from cervjax.personalization import Personalizer, Subject
 
-from .inputs import NetworkInputs, motion_inputs
+from .inputs import AnyArray, NetworkInputs, motion_inputs
 
 _CHUNK = 128
 """Rows computed at once on a device: about a hundred stay in a CPU core's caches."""
 _CALL = 64 * _CHUNK
 """Rows per device and call."""
+
+
+class Frame(NamedTuple):
+    """All that mechanics needs to know of a row.
+
+    Attributes:
+        subject: ratios, in the order of `cervjax.personalization.LIMITS`.
+        gravity: m/s^2, in the torso's frame.
+        motion: of the free coordinates.
+    """
+
+    subject: Float[AnyArray, "*rows ratios"]
+    gravity: Float[AnyArray, "*rows 3"]
+    motion: MotionSample
 
 
 class Balance(NamedTuple):
@@ -48,43 +62,49 @@ class TrainingRows(eqx.Module):
 
     Attributes:
         inputs: of the network.
-        balance: of the row's person and frame.
+        frame: of the row's person; its mechanics are computed where they are needed, since moment
+            arms would be ten times the bytes of all the rest.
         activation, force: the labels; 1, N.
+        target: N m, generalized forces that were to be supplied.
         reserve_force: N m, what reserves carry in each free coordinate of the label.
     """
 
     inputs: NetworkInputs
-    balance: Balance
-    activation: Float[Array, "*rows muscles"]
-    force: Float[Array, "*rows muscles"]
-    reserve_force: Float[Array, "*rows free"]
+    frame: Frame
+    activation: Float[AnyArray, "*rows muscles"]
+    force: Float[AnyArray, "*rows muscles"]
+    target: Float[AnyArray, "*rows free"]
+    reserve_force: Float[AnyArray, "*rows free"]
 
     def __len__(self) -> int:
         """Rows; a batch has one leading axis."""
         return len(self.force)
 
     @property
-    def muscle_torque(self) -> Float[Array, "*rows free"]:
-        """N m that the muscles of the label supply."""
-        return self.balance.target - self.reserve_force
+    def capacity(self) -> Float[AnyArray, "*rows muscles"]:
+        """N, force of each muscle at full activation: activations are never zero."""
+        return self.force / self.activation
 
 
-def frame_balance(
-    model: NeckModel, motion: MotionSample, gravity: Float[Array, " 3"] | None = None
-) -> Balance:
-    """The mechanics of one frame; vmap for many.
-
-    Args:
-        gravity: m/s^2, in the torso's frame; the model's own if None.
-    """
-    if gravity is not None:
-        model = eqx.tree_at(lambda m: m.gravity, model, gravity)
+def frame_balance(model: NeckModel, motion: MotionSample) -> Balance:
+    """The mechanics of one frame of the person `model`; vmap for many."""
     frame = mechanics(model, *motion)
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
     free = model.topology.free
     return Balance(
         frame.moment_arm[:free], state.opensim_active_force, frame.generalized_force[:free]
     )
+
+
+def frame_model(personalizer: Personalizer, frame: Frame) -> NeckModel:
+    """The neck of the person of one row, under the row's gravity."""
+    model = personalizer(Subject.from_vector(jnp.asarray(frame.subject)))
+    return eqx.tree_at(lambda m: m.gravity, model, jnp.asarray(frame.gravity))
+
+
+def row_balance(personalizer: Personalizer, frame: Frame) -> Balance:
+    """The mechanics of one row; vmap for many."""
+    return frame_balance(frame_model(personalizer, frame), frame.motion)
 
 
 class RowBuilder:
@@ -94,23 +114,14 @@ class RowBuilder:
         """Prepare; compilation happens at the first call."""
         self.personalizer = personalizer
         self.input_set = input_set
-        devices = np.array(jax.local_devices())
-        self._rows = _CALL * devices.size
-        mesh, spec = Mesh(devices, ("device",)), PartitionSpec("device")
+        self._sensed = None
+        if input_set != "full":
 
-        def row(values: tuple[Array, ...]) -> tuple[Array, Balance]:
-            ratios, gravity, *frame = values
-            model = personalizer(Subject.from_vector(ratios))
-            motion = MotionSample(*frame)
-            inputs = motion_inputs(model, input_set, motion, gravity)
-            return inputs, frame_balance(model, motion, gravity)
+            def sensed(frame: Frame) -> Array:
+                model = frame_model(personalizer, frame)
+                return motion_inputs(model, input_set, frame.motion, model.gravity)
 
-        def rows(*values: Array) -> tuple[Array, Balance]:
-            return jax.lax.map(row, values, batch_size=_CHUNK)
-
-        self._compiled = jax.jit(
-            jax.shard_map(rows, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-        )
+            self._sensed = _over_devices(sensed)
 
     def __call__(
         self, labels: LabelBatch, person: Float[np.ndarray, "rows person"]
@@ -120,36 +131,65 @@ class RowBuilder:
         Args:
             person: inputs of each row's person.
         """
-        given = [
-            np.asarray(x)
-            for x in (labels.subject, labels.gravity, labels.q, labels.qd, labels.qdd)
-        ]
-        count = len(given[0])
-        parts = []
-        for start in range(0, count, self._rows):
-            block = [x[start : start + self._rows] for x in given]
-            # The last call is filled up with its last row, so that all have one shape.
-            filled = [
-                np.pad(x, ((0, self._rows - len(x)), (0, 0)), mode="edge") for x in block
-            ]
-            done = self._compiled(*filled)
-            parts.append(jax.tree.map(lambda x, n=len(block[0]): np.asarray(x)[:n], done))
-        motion, balance = jax.tree.map(lambda *x: np.concatenate(x), *parts)
-        topology = self.personalizer.model.topology
-        reserves = np.zeros_like(balance.target)
+        motion = jax.tree.map(np.asarray, labels.motion)
+        frame = Frame(np.asarray(labels.subject), np.asarray(labels.gravity), motion)
+        if self._sensed is None:
+            seen = np.concatenate([*motion, frame.gravity], axis=1)
+        else:
+            seen = self._sensed(frame)
+        reserves = np.zeros((len(seen), motion.q.shape[1]), seen.dtype)
         carried = np.asarray(labels.reserve_force)
+        topology = self.personalizer.model.topology
         for k, coordinate in enumerate(topology.reserve_coordinates):
             reserves[:, coordinate] += carried[:, k]
-        # The label's own target: that of a stored row is what was solved.
-        balance = balance._replace(target=np.asarray(labels.generalized_force))
-        person = np.asarray(person, motion.dtype)
         return TrainingRows(
-            NetworkInputs(motion, person),
-            balance,
+            NetworkInputs(seen, np.asarray(person, seen.dtype)),
+            frame,
             np.asarray(labels.activation),
             np.asarray(labels.muscle_force),
+            np.asarray(labels.generalized_force),
             reserves,
         )
+
+
+class BalanceBuilder:
+    """Computes the mechanics of many rows, on all local devices, with one compiled function."""
+
+    def __init__(self, personalizer: Personalizer) -> None:
+        """Prepare; compilation happens at the first call."""
+        self._balance = _over_devices(lambda frame: row_balance(personalizer, frame))
+
+    def __call__(self, rows: TrainingRows) -> Balance:
+        """The mechanics of `rows`, in memory of the host."""
+        return self._balance(rows.frame)
+
+
+def _over_devices(function):
+    """`function` of one row's `Frame`, for any number of rows; to and from the host's memory."""
+    devices = np.array(jax.local_devices())
+    mesh, spec = Mesh(devices, ("device",)), PartitionSpec("device")
+    size = _CALL * devices.size
+
+    def rows(frame: Frame):
+        return jax.lax.map(function, frame, batch_size=_CHUNK)
+
+    compiled = jax.jit(
+        jax.shard_map(rows, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    )
+
+    def call(frame: Frame):
+        count, parts = len(frame.subject), []
+        for start in range(0, count, size):
+            block = jax.tree.map(lambda x, s=start: np.asarray(x)[s : s + size], frame)
+            have = len(block.subject)
+            # The last call is filled up with its last row, so that all have one shape.
+            filled = jax.tree.map(
+                lambda x, n=size - have: np.pad(x, ((0, n), (0, 0)), mode="edge"), block
+            )
+            parts.append(jax.tree.map(lambda x, n=have: np.asarray(x)[:n], compiled(filled)))
+        return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+    return call
 
 
 def select_rows(rows: TrainingRows, index: Int[np.ndarray, " n"]) -> TrainingRows:

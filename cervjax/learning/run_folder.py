@@ -1,10 +1,10 @@
 """The folder of a training run: what was asked, with what, how it went, and the networks.
 
-    run.json            resolved configuration, fingerprint of the rows, names
-    environment.json    versions and platform, of the process that began the run
-    neck/               the neck, as tables
-    metrics.jsonl       one line per validation
-    checkpoints/        Orbax; the last two
+run.json            resolved configuration, fingerprint of the rows, names
+environment.json    versions and platform, of the process that began the run
+neck/               the neck, as tables
+metrics.jsonl       one line per validation
+checkpoints/        Orbax; the last two
 """
 
 import hashlib
@@ -40,13 +40,19 @@ class RunFolder:
         """The folder `path`; it need not be there yet."""
         self.path = Path(path).absolute()
 
-    def begin(self, config: TrainingConfig, spec: NeckSpec, fingerprint: str) -> None:
+    def begin(
+        self, config: TrainingConfig, spec: NeckSpec, fingerprint: str, rate: float | None
+    ) -> None:
         """Write down a new run, or check that it is the one that is here.
+
+        Args:
+            rate: Hz of the frames of a window.
 
         Raises:
             ValueError: the folder holds another run.
         """
-        described = {**config.to_json(), "rows": fingerprint, "neck": neck_hash(spec)}
+        about = {"rows": fingerprint, "rate": rate, "neck": neck_hash(spec)}
+        described = {**config.to_json(), **about}
         described = json.loads(json.dumps(described))
         file = self.path / "run.json"
         if file.exists():
@@ -73,7 +79,7 @@ class RunFolder:
             FileNotFoundError: there is no run.
         """
         return TrainingConfig.from_json(
-            {k: v for k, v in self._described().items() if k not in ("rows", "neck")}
+            {k: v for k, v in self._described().items() if k not in ("rows", "rate", "neck")}
         )
 
     def spec(self) -> NeckSpec:
@@ -84,6 +90,10 @@ class RunFolder:
         """
         self._described()
         return read_tables(self.path / "neck")
+
+    def rate(self) -> float | None:
+        """Hz of the frames of a window, None for a network that sees one frame."""
+        return self._described()["rate"]
 
     def model(self) -> NeckModel:
         """The neck of the run as float32 arrays."""

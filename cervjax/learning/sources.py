@@ -59,6 +59,11 @@ class RowSource(abc.ABC):
     def fingerprint(self) -> str:
         """Of the rows: another one is another run."""
 
+    @property
+    @abc.abstractmethod
+    def rate(self) -> float | None:
+        """Hz of the frames of a window; None where there are no windows."""
+
     @abc.abstractmethod
     def normalizing(self) -> TrainingRows:
         """Rows that normalizations are computed from."""
@@ -81,14 +86,14 @@ class DatasetSource(RowSource):
         personalizer: Personalizer,
         network: NetworkConfig,
         *,
-        memory_rows: int = 1_000_000,
+        memory_rows: int = 4_000_000,
         validation_rows: int = 16_384,
     ) -> None:
         """Prepare; rows are read when asked for.
 
         Args:
             personalizer: of the neck with the plan's reserves.
-            memory_rows: about how many rows are in memory at once, 2.5 kB each.
+            memory_rows: about how many rows are in memory at once, 1 kB each.
             validation_rows: judged at every validation.
 
         Raises:
@@ -111,6 +116,11 @@ class DatasetSource(RowSource):
         """Of the dataset's manifest."""
         text = json.dumps(self._dataset.manifest, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def rate(self) -> float | None:
+        """The plan's."""
+        return self._dataset.plan.rate if self._window > 1 else None
 
     def normalizing(self) -> TrainingRows:
         """The first rows of the first group of shards."""
@@ -216,9 +226,14 @@ class StreamSource(RowSource):
         """Of the stream's first rows."""
         rows = self.normalizing()
         digest = hashlib.sha256()
-        for array in (rows.inputs.motion, rows.force, rows.balance.target):
+        for array in (rows.inputs.motion, rows.force, rows.target):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+    @property
+    def rate(self) -> float | None:
+        """The factory's."""
+        return self._factory.rate if self._window > 1 else None
 
     def normalizing(self) -> TrainingRows:
         """The rows of the stream's first step."""

@@ -15,11 +15,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 
 from cervjax.model import NeckModel
+from cervjax.personalization import Personalizer
 from cervjax.spec import NeckSpec
 
 from .config import TrainingConfig
 from .inputs import NetworkInputs
-from .losses import Losses, Scales, losses
+from .losses import Losses, Scales, label_losses, physics_losses
 from .networks import (
     DualNetwork,
     FeedForwardNetwork,
@@ -28,10 +29,13 @@ from .networks import (
     make_network,
     multipliers_of,
 )
-from .rows import TrainingRows, as_device_rows
+from .rows import Balance, BalanceBuilder, TrainingRows, as_device_rows, row_balance
 from .run_folder import RunFolder, restored_state, save_state
 from .sources import RowSource
 from .trunks import Trunk
+
+_MECHANICS_ROWS = 16_384
+"""Rows whose mechanics normalizations are computed from."""
 
 
 class TrainingProgress(NamedTuple):
@@ -91,9 +95,9 @@ def train(
         FloatingPointError: the loss is no longer finite; checkpoints stay.
     """
     run = RunFolder(folder)
-    run.begin(config, spec, source.fingerprint)
-    model = NeckModel.from_spec(spec, dtype=jnp.float32)
-    network, scales = _prepared(config, model, source.normalizing())
+    run.begin(config, spec, source.fingerprint, source.rate)
+    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+    network, scales = _prepared(config, personalizer, source.normalizing())
     devices = jax.local_devices()
     mesh = Mesh(np.array(devices), ("device",))
     batched, whole = (NamedSharding(mesh, PartitionSpec(*x)) for x in (("device",), ()))
@@ -102,15 +106,30 @@ def train(
     network, scales = (jax.tree.map(_placed(whole), x) for x in (network, scales))
     step_key = jax.random.key(config.seed + 1)
 
-    def objective(trunk: Trunk, rows: TrainingRows, step: Array) -> tuple[Array, Losses]:
-        parts = losses(_with_trunk(network, trunk), rows, scales)
-        return parts.total(config.weights, *_schedule(config, step)), parts
+    weights, needs_balance = config.weights, network.needs_balance
+
+    def mechanics(rows: TrainingRows) -> Balance:
+        return jax.vmap(lambda frame: row_balance(personalizer, frame))(rows.frame)
+
+    def objective(
+        trunk: Trunk, rows: TrainingRows, some: TrainingRows, step: Array
+    ) -> tuple[Array, Losses]:
+        trained = _with_trunk(network, trunk)
+        parts = label_losses(trained, rows, mechanics(rows) if needs_balance else None, scales)
+        if weights.needs_physics:
+            asked = physics_losses(trained, some, mechanics(some), scales)
+            parts = jax.tree.map(jnp.add, parts, asked)
+        return parts.total(weights, *_schedule(config, step)), parts
 
     @eqx.filter_jit
-    def advance(rows: TrainingRows, state: _State) -> _State:
-        key = jax.random.fold_in(step_key, state.step)
-        seen = dataclasses.replace(rows, inputs=disturbed(rows.inputs, config, key))
-        gradient, parts = eqx.filter_grad(objective, has_aux=True)(state.trunk, seen, state.step)
+    def advance(rows: TrainingRows, some: TrainingRows, state: _State) -> _State:
+        keys = jax.random.split(jax.random.fold_in(step_key, state.step))
+        rows, some = (
+            dataclasses.replace(part, inputs=disturbed(part.inputs, config, key))
+            for part, key in zip((rows, some), keys, strict=True)
+        )
+        slope = eqx.filter_grad(objective, has_aux=True)
+        gradient, parts = slope(state.trunk, rows, some, state.step)
         trained = eqx.filter(state.trunk, eqx.is_inexact_array)
         updates, moments = optimizer.update(gradient, state.optimizer, trained)
         return _State(
@@ -126,8 +145,14 @@ def train(
     @eqx.filter_jit
     def validate(state: _State, rows: TrainingRows) -> tuple[Array, Losses]:
         # With the same errors and gaps every time, and the weights of the end.
-        seen = dataclasses.replace(rows, inputs=disturbed(rows.inputs, config, jax.random.key(config.seed)))
-        return objective(state.trunk, seen, jnp.array(config.steps))
+        seen = dataclasses.replace(
+            rows, inputs=disturbed(rows.inputs, config, jax.random.key(config.seed))
+        )
+        trained, balance = _with_trunk(network, state.trunk), mechanics(seen)
+        known = label_losses(trained, seen, balance, scales)
+        asked = physics_losses(trained, seen, balance, scales)
+        parts = jax.tree.map(jnp.add, known, asked)
+        return parts.total(weights, *_schedule(config, jnp.array(config.steps))), parts
 
     state = jax.tree.map(_placed(whole), _fresh(network, optimizer))
     held_out = _placed_rows(_whole_rows(source.validation(), len(devices)), batched)
@@ -142,7 +167,8 @@ def train(
         # The range comes first: a batch beyond the last step is not made.
         batches = source.batches(first, size, config.seed)
         for step, rows in zip(range(first + 1, config.steps + 1), batches, strict=False):
-            state = advance(_placed_rows(rows, batched), state)
+            some = _some(rows, config, len(devices))
+            state = advance(_placed_rows(rows, batched), _placed_rows(some, batched), state)
             if progress is not None:
                 done = step - (step - 1) // config.validate_every * config.validate_every
                 mean = jax.tree.map(lambda x, n=done: x / n, state.total)
@@ -179,7 +205,7 @@ def disturbed(inputs: NetworkInputs, config: TrainingConfig, key: PRNGKeyArray) 
     Of `unknown_person` of the rows something is hidden: each input with a chance of one half, the
     three strengths together.
     """
-    motion, person = inputs.motion, inputs.person
+    motion, person = jnp.asarray(inputs.motion), jnp.asarray(inputs.person)
     noise, some, each, strengths = jax.random.split(key, 4)
     rows, known = person.shape
     if config.noise.any:
@@ -196,13 +222,14 @@ def disturbed(inputs: NetworkInputs, config: TrainingConfig, key: PRNGKeyArray) 
 
 
 def _prepared(
-    config: TrainingConfig, model: NeckModel, rows: TrainingRows
+    config: TrainingConfig, personalizer: Personalizer, rows: TrainingRows
 ) -> tuple[ForceNetwork, Scales]:
     """A fresh network, normalized to `rows`, and the scales of the losses."""
-    network = make_network(config.network, model, key=jax.random.key(config.seed))
+    network = make_network(config.network, personalizer.model, key=jax.random.key(config.seed))
+    balance = BalanceBuilder(personalizer)(jax.tree.map(lambda x: x[:_MECHANICS_ROWS], rows))
     rows = as_device_rows(rows)
     labels = config.weights.needs_labels
-    scales = Scales.of(rows, network.actuation, labels=labels)
+    scales = Scales.of(rows, balance, network.actuation, labels=labels)
     last = rows.inputs.motion
     last = last if last.ndim == 2 else last[:, -1]
     motion, person = Normalization.of(last), Normalization.of(rows.inputs.person)
@@ -213,7 +240,7 @@ def _prepared(
     assert isinstance(network, FeedForwardNetwork)
     lower = network.actuation.lower
     activation = jnp.mean(rows.activation, axis=0) if labels else lower + scales.activation
-    strength = rows.balance.capacity if config.network.head == "bounded" else rows.force
+    strength = jnp.asarray(balance.capacity) if config.network.head == "bounded" else rows.force
     return eqx.tree_at(
         lambda n: (n.activation, n.strength),
         network,
@@ -309,10 +336,17 @@ def _placed_rows(rows: TrainingRows, sharding: NamedSharding) -> TrainingRows:
     return jax.tree.map(lambda x: jax.device_put(x, sharding), rows)
 
 
+def _some(rows: TrainingRows, config: TrainingConfig, devices: int) -> TrainingRows:
+    """The rows that the terms without labels look at."""
+    wanted = round(config.physics_share * len(rows)) if config.weights.needs_physics else 0
+    # One row per device at least: an empty mean is no number.
+    count = max(1, wanted // devices) * devices
+    return jax.tree.map(lambda x: x[:count], rows)
+
+
 def _whole_rows(rows: TrainingRows, devices: int) -> TrainingRows:
     """As many of `rows` as can be shared out evenly."""
     count = len(rows) // devices * devices
     if count == 0:
         raise ValueError(f"{len(rows)} rows to validate on are fewer than {devices} devices")
     return jax.tree.map(lambda x: x[:count], rows)
-

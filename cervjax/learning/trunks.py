@@ -63,7 +63,8 @@ def make_trunk(config: NetworkConfig, inputs: int, outputs: int, key: PRNGKeyArr
     first, second = jax.random.split(key)
 
     def perceptron(inputs: int, key: PRNGKeyArray) -> eqx.nn.MLP:
-        return eqx.nn.MLP(inputs, outputs, config.width, config.depth, jax.nn.gelu, dtype=jnp.float32, key=key)
+        width, depth = config.width, config.depth
+        return eqx.nn.MLP(inputs, outputs, width, depth, jax.nn.gelu, dtype=jnp.float32, key=key)
 
     if config.memory == "none":
         return FrameTrunk(perceptron(inputs, second))
@@ -74,6 +75,8 @@ def make_trunk(config: NetworkConfig, inputs: int, outputs: int, key: PRNGKeyArr
     while reach < config.window:
         first, own = jax.random.split(first)
         gap = (reach + 1) // 2
-        layers.append(eqx.nn.Conv1d(size, config.width, 3, dilation=gap, dtype=jnp.float32, key=own))
+        layers.append(
+            eqx.nn.Conv1d(size, config.width, 3, dilation=gap, dtype=jnp.float32, key=own)
+        )
         reach, size = reach + 2 * gap, config.width
     return ConvolutionTrunk(layers, perceptron(size + inputs, second))

@@ -98,9 +98,7 @@ class _Iterate(NamedTuple):
     done: Array
 
 
-def _newton(
-    problem: ActivationProblem, start: Array, exponent: float, max_steps: int
-) -> DualState:
+def _newton(problem: ActivationProblem, start: Array, exponent: float, max_steps: int) -> DualState:
     """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
     finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
     worth = reduced_costs(problem, start)

@@ -1,0 +1,356 @@
+"""Force networks judged on people and movements never seen: labels, training, judgement, one page.
+
+    python experiments/evaluate_force_network.py                   # about an hour on two CPU cores
+    python experiments/evaluate_force_network.py --persons 4000 --steps 300 --ablation-steps 100
+    python experiments/evaluate_force_network.py --recorded FOLDER # .mot files, OpenSim's truth
+
+Labels and trained networks that are there already are used again; stopped at any moment, the same
+command goes on. Needs `pip install -e ".[study]"`. The results folder gets a README with every table,
+`page.png`, and the tables as CSV.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from force_baselines import baselines
+from force_judgement import (
+    Judge,
+    JudgedRows,
+    NoisyScores,
+    coverage,
+    groups,
+    information_bound,
+    newton_steps,
+    noise_robustness,
+    opensim_rows,
+    recorded_motions,
+    tails,
+    unknown_people,
+)
+from force_networks import folder_name, make_dataset, networks, plans, train_network
+from force_report import write_report
+from provenance import write_provenance
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cervjax.labels import DatasetPlan, LabelDataset
+from cervjax.learning import (
+    DualNetwork,
+    Evaluation,
+    ForceEnsemble,
+    ForceNetwork,
+    person_inputs,
+)
+from cervjax.motion import Motion, sample_motion
+from cervjax.personalization import Subject
+from cervjax.predict import save_ensemble
+from cervjax.spec import NeckSpec, shipped_neck
+
+COVERAGE = 0.9
+ENSEMBLE = ("physics", "physics, seed 1", "physics, seed 2")
+NOISE_SIZES = (0.0, 0.5, 1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The size of the study.
+
+    Attributes:
+        persons: of each population.
+        steps: of each training; the dual network takes half.
+        ablation_steps: of each network that lacks a term.
+        judged_rows: rows of each set to judge on.
+        reserve: N m, optimal force of the reserves.
+        boosting_rows, boosting_iterations: of gradient boosting, a model for every muscle.
+        recorded: folder of `.mot` files; random movements if None.
+        opensim_people, opensim_frames: people, and frames of each of their movements, that OpenSim
+            solves; no people leaves OpenSim out.
+        out: results folder.
+    """
+
+    persons: int = 375_000
+    steps: int = 8000
+    ablation_steps: int = 2000
+    judged_rows: int = 40_000
+    reserve: float = 0.1
+    boosting_rows: int = 40_000
+    boosting_iterations: int = 150
+    recorded: Path | None = None
+    opensim_people: int = 10
+    opensim_frames: int = 8
+    seed: int = 0
+    out: Path = field(default=Path("results/force_networks"))
+
+
+@dataclass
+class Findings:
+    """All that the report tells.
+
+    Attributes:
+        scores: by set of rows, then by method.
+        grouped: by method, then by kind of movement and by speed.
+        bounds: R^2 per muscle that orientation alone allows, by population.
+        newton: of the dual network.
+        unknown: by what is known of the person.
+        covered: coverage per muscle, part flagged novel, width per muscle, by set.
+        noise: by size of errors.
+        opensim: by method; and by movement of the best.
+        ablation: by network.
+    """
+
+    scores: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
+    grouped: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
+    bounds: dict[str, np.ndarray] = field(default_factory=dict)
+    newton: list[tuple[int, Evaluation, Evaluation]] = field(default_factory=list)
+    unknown: dict[str, Evaluation] = field(default_factory=dict)
+    covered: dict[str, tuple[np.ndarray, float, np.ndarray]] = field(default_factory=dict)
+    noise: list[NoisyScores] = field(default_factory=list)
+    opensim: dict[str, Evaluation] = field(default_factory=dict)
+    opensim_movements: list[str] = field(default_factory=list)
+    opensim_rows: int = 0
+    opensim_seconds: float = 0.0
+    ablation: dict[str, Evaluation] = field(default_factory=dict)
+
+
+def run(config: Config) -> Findings:
+    """Make what is missing, judge, and write the report."""
+    console = Console()
+    bare = shipped_neck()
+    spec = bare.with_reserves(config.reserve)
+    motions = _motions(config, spec)
+    write_provenance(config.out, config)
+    columns = (
+        TextColumn("{task.description:28}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        trained, datasets, sources = _trained(config, bare, spec, progress)
+        findings = _judged(config, bare, spec, trained, datasets, sources, motions, progress)
+    write_report(config.out, findings, datasets["free"].plan)
+    console.print((config.out / "README.md").read_text())
+    return findings
+
+
+def _motions(config: Config, spec: NeckSpec) -> list[Motion]:
+    if config.recorded is None:
+        return [sample_motion(spec, config.seed + k) for k in range(3)]
+    motions = recorded_motions(config.recorded, spec, 6.0)
+    if not motions:
+        raise FileNotFoundError(f"no .mot file in {config.recorded}")
+    return motions
+
+
+def _trained(
+    config: Config, bare: NeckSpec, spec: NeckSpec, progress: Progress
+) -> tuple[dict[str, ForceNetwork], dict[str, LabelDataset], dict[str, Any]]:
+    datasets = {
+        name: make_dataset(config.out / "labels" / name, plan, bare, progress, name)
+        for name, plan in plans(config.persons, config.reserve).items()
+    }
+    found, sources = {}, {}
+    for name, named in networks(config.steps, config.ablation_steps).items():
+        folder = config.out / "networks" / folder_name(name)
+        found[name], source = train_network(
+            folder, named, datasets[named.data], spec, progress, name
+        )
+        if name in ("physics", "sensor, tied"):
+            sources[name] = source
+    return found, datasets, sources
+
+
+def _judged(
+    config: Config,
+    bare: NeckSpec,
+    spec: NeckSpec,
+    trained: dict[str, ForceNetwork],
+    datasets: dict[str, LabelDataset],
+    sources: dict[str, Any],
+    motions: Sequence[Motion],
+    progress: Progress,
+) -> Findings:
+    judge, findings = Judge(spec), Findings()
+    task = progress.add_task("judge", total=9, note="unseen people and movements")
+
+    def next_step(note: str) -> None:
+        progress.update(task, advance=1, note=note)
+
+    free = {
+        "unseen people": _of_split(judge, datasets["free"], "test", config.judged_rows),
+        "unseen movements": _of_split(
+            judge, datasets["free"], "held_out_movements", config.judged_rows
+        ),
+    }
+    tied = {
+        f"{name}, tied": _of_split(judge, datasets["tied"], split, config.judged_rows)
+        for name, split in (("unseen people", "test"), ("unseen movements", "held_out_movements"))
+    }
+    extreme = DatasetPlan(joint_loads=False, reserve=config.reserve, seed=11)
+    harder = {
+        "beyond training: faster and wider": judge.population(
+            extreme, max(16, config.judged_rows // 8), bare
+        )
+    }
+    compared = [name for name in trained if "seed" not in name and name not in _ablations(config)]
+    for sets in (free, tied, harder):
+        for what, judged in sets.items():
+            scores = findings.scores.setdefault(what, {})
+            for name in compared:
+                network = trained[name]
+                if network.config.window == 1 and _fits(name, what):
+                    scores[name] = judge.score(judge.predict(network, judged), judged)
+
+    next_step("baselines")
+    seen = sources["physics"].rows("train", config.judged_rows)
+    plain = baselines(
+        seen,
+        {what: judged.rows for what, judged in free.items()},
+        judge.personalizer,
+        progress,
+        boosting_rows=config.boosting_rows,
+        boosting_iterations=config.boosting_iterations,
+    )
+    for name, forces in plain.items():
+        for what, force in forces.items():
+            findings.scores[what][name] = judge.score(force, free[what])
+
+    next_step("by movement and speed")
+    people = free["unseen people"]
+    for name in ("direct", "physics", "dual", "label-free", "sensor"):
+        said = judge.predict(trained[name], people)
+        findings.grouped[name] = {
+            group: judge.score(said, people, chosen) for group, chosen in groups(people).items()
+        }
+
+    next_step("Newton steps, ablation")
+    dual = trained["dual"]
+    assert isinstance(dual, DualNetwork)
+    findings.newton = newton_steps(dual, people, judge.score, range(7))
+    for name in _ablations(config):
+        findings.ablation[name] = judge.score(judge.predict(trained[name], people), people)
+
+    next_step("what sensors cannot see")
+    for name, share in (("free", datasets["free"].plan.least_share), ("tied", 1.0), ("0.9", 0.9)):
+        judged = people if name == "free" else tied["unseen people, tied"]
+        findings.bounds[name] = information_bound(
+            judge, judged, share, rows=config.judged_rows // 4, twins=8
+        )
+
+    next_step("people half known")
+    findings.unknown = unknown_people(judge, trained["physics, person unknown"], people)
+
+    next_step("intervals and novelty")
+    validation = sources["physics"].validation()
+    ensemble = ForceEnsemble.calibrated(
+        [trained[name] for name in ENSEMBLE], validation, None, seen.inputs, coverage=COVERAGE
+    )
+    runs = [config.out / "networks" / folder_name(name) for name in ENSEMBLE]
+    save_ensemble(ensemble, runs, config.out / "networks")
+    sets = {**free, **harder, **tails(judge, datasets["free"].plan, bare, 2000)}
+    findings.covered = {what: coverage(ensemble, judged) for what, judged in sets.items()}
+
+    next_step("noise")
+    labels, known, frames = _movements(datasets["frames"], max(4, config.judged_rows // 200))
+    findings.noise = noise_robustness(
+        judge, trained, labels, known, datasets["frames"].plan.rate or 0.0, frames, NOISE_SIZES
+    )
+
+    next_step("OpenSim")
+    if config.opensim_people:
+        _against_opensim(config, judge, trained, datasets["free"], motions, findings, progress)
+    progress.update(task, completed=9, note="")
+    return findings
+
+
+def _ablations(config: Config) -> list[str]:
+    """Names of the short trainings, the one with all terms first."""
+    named = networks(config.steps, config.ablation_steps)
+    return [n for n in named if n.startswith(("all terms", "without", "linear head"))]
+
+
+def _fits(network: str, what: str) -> bool:
+    """Whether a network is judged on a set: those of the tied neck on their own."""
+    return network.endswith("tied") == what.endswith("tied")
+
+
+def _of_split(judge: Judge, dataset: LabelDataset, split: str, limit: int) -> JudgedRows:
+    """The first certified rows of a split."""
+    per_shard = dataset.plan.shard_persons * dataset.plan.rows_per_person
+    found, count = [], 0
+    for batch in dataset.batches(split, per_shard):
+        found.append(jax.tree.map(np.asarray, batch))
+        count += len(batch.q)
+        if count >= limit:
+            break
+    labels = jax.tree.map(lambda *x: np.concatenate(x)[:limit], *found)
+    last = int(np.max(labels.person)) + 1
+    known = np.asarray(person_inputs(dataset.people(slice(0, last))))
+    return judge.rows(labels, known[labels.person])
+
+
+def _movements(dataset: LabelDataset, limit: int) -> tuple[Any, np.ndarray, int]:
+    """Whole movements of people held out, and the network inputs of each one's person."""
+    plan = dataset.plan
+    held_out = np.flatnonzero(plan.split_of(np.arange(plan.persons)) == 2)[:limit]
+    frames = plan.frames
+    index = (held_out[:, None] * plan.rows_per_person + np.arange(frames)).ravel()
+    labels = jax.tree.map(np.asarray, dataset.rows(index))
+    known = np.asarray(person_inputs(dataset.people(slice(0, int(held_out.max()) + 1))))
+    return labels, known[held_out], frames
+
+
+def _against_opensim(
+    config: Config,
+    judge: Judge,
+    trained: dict[str, ForceNetwork],
+    dataset: LabelDataset,
+    motions: Sequence[Motion],
+    findings: Findings,
+    progress: Progress,
+) -> None:
+    plan = dataset.plan
+    held_out = np.flatnonzero(plan.split_of(np.arange(plan.persons)) == 2)
+    held_out = held_out[: config.opensim_people]
+    people = dataset.people(slice(0, int(held_out.max()) + 1))
+    subjects = np.asarray(people.subject.as_vector())[held_out]
+    known = np.asarray(person_inputs(people))[held_out]
+    task = progress.add_task("OpenSim", total=len(held_out) * len(motions), note="movements")
+    theirs = opensim_rows(
+        judge, motions, subjects, known, config.opensim_frames, lambda: progress.advance(task)
+    )
+    findings.opensim_rows, findings.opensim_seconds = len(theirs.judged), theirs.seconds
+    findings.opensim_movements = [motion.name for motion in motions]
+    for name in ("direct", "direct, linear", "physics", "label-free", "dual", "sensor", "markers"):
+        said = judge.predict(trained[name], theirs.judged)
+        findings.opensim[name] = judge.score(said, theirs.judged)
+    ours = judge.labeler(
+        jnp.arange(len(theirs.judged)),
+        _subject(theirs.judged),
+        theirs.judged.rows.frame.motion,
+        jnp.asarray(theirs.judged.rows.frame.gravity),
+    )
+    findings.opensim["solver"] = judge.score(np.asarray(ours.muscle_force), theirs.judged)
+
+
+def _subject(judged: JudgedRows) -> Subject:
+    return Subject.from_vector(jnp.asarray(judged.rows.frame.subject))
+
+
+if __name__ == "__main__":
+    run(tyro.cli(Config))

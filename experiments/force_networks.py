@@ -1,0 +1,188 @@
+"""What is trained for `evaluate_force_network.py`: datasets and networks by name.
+
+results/force_networks/labels/NAME     datasets
+results/force_networks/networks/NAME   training runs
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import figures
+import jax.numpy as jnp
+import numpy as np
+from rich.progress import Progress
+
+from cervjax.labels import DatasetPlan, LabelDataset, generate_dataset
+from cervjax.learning import (
+    DEFAULT_WEIGHTS,
+    DatasetSource,
+    ForceNetwork,
+    LossWeights,
+    NetworkConfig,
+    RunFolder,
+    SensorNoise,
+    TrainingConfig,
+    TrainingProgress,
+    train,
+)
+from cervjax.model import NeckModel
+from cervjax.personalization import Personalizer
+from cervjax.spec import NeckSpec
+
+FRAME_RATE, WINDOW = 50.0, 16
+NOISE = SensorNoise(
+    orientation_deg=1.0,
+    orientation_offset_deg=1.0,
+    rate_deg=3.0,
+    rate_offset_deg=1.0,
+    inclination_deg=1.0,
+    dropout=0.1,
+)
+"""What the network with memory is trained against: a good inertial sensor on skin."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A network to train.
+
+    Attributes:
+        data: name of its dataset.
+        config: how it is trained.
+    """
+
+    data: str
+    config: TrainingConfig
+
+
+def plans(persons: int, reserve: float) -> dict[str, DatasetPlan]:
+    """The datasets.
+
+    `free`: lower and upper neck share a movement at random, as far as anatomy lets them. `tied`:
+    they share it in proportion to their ranges, so that the head's orientation tells the posture.
+    Both up to the fastest natural head movements; the default plan goes twice as fast.
+    `frames`: the same, frame after frame. Circumduction is for testing only in all.
+    """
+    free = DatasetPlan(
+        persons=persons, fastest_deg=180.0, extent=0.8, joint_loads=False, reserve=reserve
+    )
+    return {
+        "free": free,
+        "tied": replace(free, least_share=1.0),
+        "frames": replace(
+            free,
+            least_share=1.0,
+            persons=max(2, persons // 16),
+            movements=1,
+            frames=64,
+            rate=FRAME_RATE,
+        ),
+    }
+
+
+def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
+    """The networks that are compared, and those that lack one term of the loss each."""
+    base = TrainingConfig(steps=steps, validate_every=max(1, steps // 16))
+
+    def of(kind: Any, data: str = "free", **changes: Any) -> Named:
+        shape = {k: v for k, v in changes.items() if k in NetworkConfig.__dataclass_fields__}
+        rest = {k: v for k, v in changes.items() if k not in shape}
+        network = replace(base.network, kind=kind, **shape)
+        config = replace(base, network=network, **rest)
+        return Named(data, replace(config, losses=rest.get("losses")))
+
+    found = {
+        "direct": of("direct"),
+        "direct, linear": of("direct", head="linear", losses=LossWeights(force=1, activation=0.5)),
+        "physics": of("physics"),
+        "label-free": of("label-free", physics_share=0.5),
+        "dual": of("dual", steps=max(1, steps // 2)),
+        "physics, person unknown": of("physics", unknown_person=0.5),
+        "sensor": of("physics", inputs="sensor"),
+        "markers": of("physics", inputs="markers"),
+        "sensor, tied": of("physics", "tied", inputs="sensor"),
+        "temporal, tied": of(
+            "direct",
+            "frames",
+            inputs="sensor-rates",
+            memory="recurrent",
+            window=WINDOW,
+            width=192,
+            noise=NOISE,
+            batch_size=1024,
+        ),
+    }
+    for seed in (1, 2):
+        found[f"physics, seed {seed}"] = of("physics", seed=seed)
+    full = DEFAULT_WEIGHTS["physics"]
+    short: dict[str, Any] = {"steps": ablation_steps, "validate_every": max(1, ablation_steps // 4)}
+    found["all terms"] = of("physics", **short)
+    for term in ("force", "activation", "capacity", "balance", "optimality"):
+        less: dict[str, Any] = {term: 0.0}
+        found[f"without {term}"] = of("physics", losses=replace(full, **less), **short)
+    linear = LossWeights(force=1, activation=0.5, balance=full.balance, bounds=full.bounds)
+    found["linear head"] = of("physics", head="linear", losses=linear, **short)
+    found["linear head, without bounds"] = of(
+        "physics", head="linear", losses=replace(linear, bounds=0.0), **short
+    )
+    return found
+
+
+def folder_name(name: str) -> str:
+    """Of a network's run."""
+    return name.replace(", ", "-").replace(" ", "-")
+
+
+def make_dataset(
+    folder: Path, plan: DatasetPlan, spec: NeckSpec, progress: Progress, name: str
+) -> LabelDataset:
+    """The dataset in `folder`, made or finished if need be."""
+    task = progress.add_task(f"label {name}", total=plan.rows, note="rows")
+    generate_dataset(folder, plan, spec, progress=lambda rows: progress.advance(task, rows))
+    return LabelDataset(folder)
+
+
+def train_network(
+    folder: Path,
+    named: Named,
+    dataset: LabelDataset,
+    spec: NeckSpec,
+    progress: Progress,
+    name: str,
+) -> tuple[ForceNetwork, DatasetSource]:
+    """The network in `folder`, trained or finished if need be, with a figure of its training."""
+    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+    source = DatasetSource(dataset, personalizer, named.config.network)
+    task = progress.add_task(f"train {name}", total=named.config.steps, note="steps")
+    network = train(
+        source, spec, named.config, folder, progress=shown(progress, task, named.config.steps)
+    )
+    progress.update(task, completed=named.config.steps)
+    draw_training(folder)
+    return network, source
+
+
+def shown(progress: Progress, task: Any, steps: int) -> Callable[[TrainingProgress], None]:
+    """Shows a training's steps, losses and last validation on a progress bar."""
+    every = max(1, min(100, steps // 20))
+
+    def show(now: TrainingProgress) -> None:
+        if now.step % every == 0 or now.step == steps:
+            force = float(now.losses.force)
+            note = f"steps, force {force:.3f}, validation {now.validation:.3f}"
+            progress.update(task, completed=now.step, note=note)
+
+    return show
+
+
+def draw_training(folder: Path) -> None:
+    """`training.png` in a run's folder: every term of the loss over the steps."""
+    metrics = RunFolder(folder).metrics()
+    if len(metrics) < 2:
+        return
+    steps = np.array([line["step"] for line in metrics])
+    terms = [k.removeprefix("validation_") for k in metrics[0] if k.startswith("validation_")]
+    curves = {term: np.array([line[f"validation_{term}"] for line in metrics]) for term in terms}
+    training = {term: np.array([line[f"train_{term}"] for line in metrics]) for term in terms}
+    figures.training(folder / "training.png", steps, curves, training)

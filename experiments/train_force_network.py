@@ -1,0 +1,135 @@
+"""Train one force network, from a dataset or from labels made on the spot.
+
+    python experiments/train_force_network.py --out results/networks/physics
+    python experiments/train_force_network.py --data results/dataset --out results/networks/dual \
+        --training.network.kind dual
+    python experiments/train_force_network.py --preset gpu --live --out results/networks/large
+
+The default makes its labels first and takes some minutes on a laptop. Stopped at any moment, the
+same command goes on and ends with the same metrics. The run's folder then works with
+`cervjax predict`, `cervjax export` and `evaluate_force_network.py`.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import jax.numpy as jnp
+import tyro
+from force_networks import draw_training, make_dataset, plans, shown
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from cervjax.labels import DatasetPlan, LabelDataset, build_factory
+from cervjax.learning import (
+    DatasetSource,
+    RowSource,
+    RunFolder,
+    StreamSource,
+    TrainingConfig,
+    train,
+)
+from cervjax.model import NeckModel
+from cervjax.personalization import Personalizer
+from cervjax.spec import shipped_neck
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to train on, how, and where to.
+
+    Attributes:
+        out: folder of the run.
+        data: a finished dataset; one of `plan` is made beside the run if None.
+        live: make new people for every step instead.
+        plan: of labels made here.
+        preset: `gpu` is four times as wide, with batches of 32768, for 100,000 steps.
+        training: of the network.
+        neck: a shipped neck, the dataset's.
+        memory_rows: rows of a dataset that are in memory at once.
+    """
+
+    out: Path
+    data: Path | None = None
+    live: bool = False
+    plan: DatasetPlan = field(default_factory=lambda: plans(60_000, 0.1)["free"])
+    preset: Literal["laptop", "gpu"] = "laptop"
+    training: TrainingConfig = field(
+        default_factory=lambda: TrainingConfig(steps=4000, unknown_person=0.25)
+    )
+    neck: str = "hyoid-repaired"
+    memory_rows: int = 4_000_000
+
+    @property
+    def resolved(self) -> TrainingConfig:
+        """The training that is done; a dual network needs the whole person."""
+        if self.training.network.kind == "dual":
+            return replace(self._sized, unknown_person=0.0)
+        return self._sized
+
+    @property
+    def _sized(self) -> TrainingConfig:
+        if self.preset == "laptop":
+            return self.training
+        return replace(
+            self.training,
+            network=replace(self.training.network, width=1024, depth=4),
+            batch_size=32_768,
+            steps=100_000,
+            validate_every=2000,
+        )
+
+
+def run(config: Config) -> RunFolder:
+    """Train, or go on."""
+    console = Console()
+    training = config.resolved
+    bare = shipped_neck(config.neck)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        source: RowSource
+        if config.live:
+            held_out = config.plan.splits.held_out_movements
+            mix = dict(config.plan.mix or DEFAULT_MIX)
+            plan = replace(config.plan, mix={k: v for k, v in mix.items() if k not in held_out})
+            spec = bare.with_reserves(plan.reserve)
+            source = StreamSource(build_factory(plan, bare), training.network)
+        else:
+            folder = config.data or config.out / "labels"
+            if config.data is None:
+                make_dataset(folder, config.plan, bare, progress, "a population")
+            dataset = LabelDataset(folder)
+            spec = bare.with_reserves(dataset.plan.reserve)
+            personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+            source = DatasetSource(
+                dataset, personalizer, training.network, memory_rows=config.memory_rows
+            )
+        task = progress.add_task(f"train {training.network.kind}", total=training.steps, note="")
+        tell = shown(progress, task, training.steps)
+        train(source, spec, training, config.out, progress=tell)
+    draw_training(config.out)
+    last = RunFolder(config.out).metrics()[-1]
+    console.print(f"{config.out}: step {last['step']}, validation {last['validation']:.4f}")
+    return RunFolder(config.out)
+
+
+DEFAULT_MIX = {"planar": 0.3, "combined": 0.25, "circumduction": 0.1, "hold": 0.1, "daily": 0.25}
+"""The default shares of `MovementSampler`."""
+
+
+if __name__ == "__main__":
+    run(tyro.cli(Config))
