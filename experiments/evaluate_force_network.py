@@ -70,7 +70,7 @@ class Config:
 
     Attributes:
         persons: of each population.
-        steps: of each training; the dual network takes half.
+        steps: of each training; the dual network takes half, the label-free one half more.
         ablation_steps: of each network that lacks a term.
         judged_rows: rows of each set to judge on.
         reserve: N m, optimal force of the reserves.
@@ -81,9 +81,9 @@ class Config:
         out: results folder.
     """
 
-    persons: int = 375_000
-    steps: int = 8000
-    ablation_steps: int = 2000
+    persons: int = 250_000
+    steps: int = 6000
+    ablation_steps: int = 1200
     judged_rows: int = 40_000
     reserve: float = 0.1
     boosting_rows: int = 40_000

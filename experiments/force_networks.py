@@ -96,7 +96,7 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
         "direct": of("direct"),
         "direct, linear": of("direct", head="linear", losses=LossWeights(force=1, activation=0.5)),
         "physics": of("physics"),
-        "label-free": of("label-free", physics_share=0.5),
+        "label-free": of("label-free", physics_share=0.5, steps=3 * steps // 2),
         "dual": of("dual", steps=max(1, steps // 2)),
         "physics, person unknown": of("physics", unknown_person=0.5),
         "sensor": of("physics", inputs="sensor"),
@@ -111,6 +111,7 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
             width=192,
             noise=NOISE,
             batch_size=1024,
+            steps=max(1, 2 * steps // 3),
         ),
     }
     for seed in (1, 2):

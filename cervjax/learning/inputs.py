@@ -66,7 +66,7 @@ class NetworkInputs(eqx.Module):
     """
 
     motion: Float[AnyArray, "*rows motion"]
-    person: Float[AnyArray, "*rows person"]
+    person: Float[AnyArray, "*people person"]
 
 
 def motion_size(input_set: str, free: int) -> int:
