@@ -119,6 +119,17 @@ class OpensimNeck:
             coupling.T @ tau,
         )
 
+    def body_velocity(self, body: str) -> tuple[np.ndarray, np.ndarray]:
+        """Angular velocity, and velocity of the origin, of a body in the frame evaluated last."""
+        found = self._opensim.getBodySet().get(body)
+        self._opensim.realizeVelocity(self._state)
+        vectors = (
+            found.getAngularVelocityInGround(self._state),
+            found.getLinearVelocityInGround(self._state),
+        )
+        spin, speed = (np.array([v.get(i) for i in range(3)]) for v in vectors)
+        return spin, speed
+
     def muscle_forces(
         self, q: Float[np.ndarray, " q"], qd: Float[np.ndarray, " q"]
     ) -> MuscleForces:

@@ -5,8 +5,8 @@
     python experiments/evaluate_force_network.py --recorded FOLDER # .mot files, OpenSim's truth
 
 Labels and trained networks that are there already are used again; stopped at any moment, the same
-command goes on. Needs `pip install -e ".[study]"`. The results folder gets a README with every table,
-`page.png`, and the tables as CSV.
+command goes on. Needs `pip install -e ".[study]"`. The results folder gets a README with every
+table, `page.png`, and the tables as CSV.
 """
 
 from collections.abc import Sequence

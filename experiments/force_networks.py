@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from rich.progress import Progress
 
-from cervjax.labels import DatasetPlan, LabelDataset, generate_dataset
+from cervjax.labels import DatasetError, DatasetPlan, LabelDataset, generate_dataset
 from cervjax.learning import (
     DEFAULT_WEIGHTS,
     DatasetSource,
@@ -139,6 +139,12 @@ def make_dataset(
     folder: Path, plan: DatasetPlan, spec: NeckSpec, progress: Progress, name: str
 ) -> LabelDataset:
     """The dataset in `folder`, made or finished if need be."""
+    try:
+        dataset = LabelDataset(folder)
+        if dataset.plan == plan:
+            return dataset
+    except (FileNotFoundError, DatasetError):
+        pass
     task = progress.add_task(f"label {name}", total=plan.rows, note="rows")
     generate_dataset(folder, plan, spec, progress=lambda rows: progress.advance(task, rows))
     return LabelDataset(folder)

@@ -100,7 +100,7 @@ class LossWeights:
 DEFAULT_WEIGHTS: dict[str, LossWeights] = {
     "direct": LossWeights(force=1.0, activation=0.5, capacity=0.5),
     "physics": LossWeights(
-        force=1.0, activation=0.5, capacity=0.5, balance=10.0, bounds=1.0, optimality=0.5
+        force=1.0, activation=0.5, capacity=0.5, balance=40.0, bounds=1.0, optimality=0.1
     ),
     "label-free": LossWeights(capacity=0.5, balance=0.1, bounds=1.0, optimality=1.0),
     "dual": LossWeights(force=0.5, activation=1.0, optimality=0.5),

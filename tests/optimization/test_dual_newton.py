@@ -70,6 +70,24 @@ def _solve(problems, exponent=2.0, max_steps=60):
     return jax.jit(jax.vmap(one))(problems)
 
 
+def test_the_optimum_does_not_depend_on_where_the_iteration_starts(frames):
+    """From multipliers that are far off, as an untrained network's, to the same controls."""
+    problems = _problems(frames, 1.0, jnp.float64)
+    controls, _ = _solve(problems)
+    wrong = jnp.asarray(np.random.default_rng(0).normal(size=(CASES, 6)))
+
+    def one(problem, start):
+        state = solve_dual(problem, 2.0, 60, start)
+        untouched = solve_dual(problem, 2.0, 0, start)
+        again = controls_from(problem, state.worth(problem), 2.0)
+        return again, untouched.multipliers, certify(problem, again, state, 2.0).result
+
+    again, untouched, result = jax.jit(jax.vmap(one))(problems, wrong)
+    assert np.all(result == SolverResult.CONVERGED)
+    np.testing.assert_allclose(again, controls, atol=1e-9)
+    np.testing.assert_array_equal(untouched, wrong)
+
+
 def _scipy(matrix, target, reserve):
     """The same optimum as a bounded least-squares problem: reserves eliminated exactly."""
     rows = np.concatenate([np.eye(72), matrix / reserve])
