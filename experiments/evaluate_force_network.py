@@ -86,8 +86,8 @@ class Config:
     ablation_steps: int = 1200
     judged_rows: int = 40_000
     reserve: float = 0.1
-    boosting_rows: int = 40_000
-    boosting_iterations: int = 150
+    boosting_rows: int = 20_000
+    boosting_iterations: int = 100
     recorded: Path | None = None
     opensim_people: int = 10
     opensim_frames: int = 8

@@ -313,7 +313,7 @@ def opensim_rows(
     parts, names, force, activation = [], [], [], []
     started = time.perf_counter()
     for subject, known in zip(subjects, person, strict=True):
-        spec = judge.personalizer(Subject.from_vector(jnp.asarray(subject))).to_spec(judge.spec)
+        spec = _personal_spec(judge.spec, subject)
         for motion in motions:
             last = len(motion.time) - 1
             step = max(1, int(0.9 * last) // frames)
@@ -344,6 +344,13 @@ def opensim_rows(
         activation=np.concatenate(activation).astype(np.float32),
     )
     return OpensimRows(replace(judged, rows=theirs), np.array(names), seconds)
+
+
+def _personal_spec(spec: NeckSpec, subject: np.ndarray) -> NeckSpec:
+    """A person's neck in double precision: OpenSim refuses bounds that float32 has rounded."""
+    with jax.enable_x64(True):
+        ratios = Subject.from_vector(jnp.asarray(subject, jnp.float64))
+        return Personalizer(spec)(ratios).to_spec(spec)
 
 
 @dataclass(frozen=True)
