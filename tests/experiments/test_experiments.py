@@ -27,7 +27,7 @@ def test_quickstart_leaves_what_it_says(neck, tmp_path):
     write_storage(motion, sample_motion(neck, 3, duration=0.5).to_storage())
     out = tmp_path / "results"
     small = (
-        "--persons", 64, "--frames", 4, "--training.steps", 40, "--training.width", 16,
+        "--persons", 256, "--frames", 4, "--training.steps", 40, "--training.network.width", 16,
         "--opensim-frames", 1, "--motion", motion, "--out", out,
     )  # fmt: skip
     code, text = _run("quickstart", *small)
@@ -119,6 +119,51 @@ def test_neck_strength_against_the_reference(tmp_path):
     assert without["flexion"] < 0.3 * found["generic_Nm"]["flexion"]
     assert without["axial"] < 0.4 * found["generic_Nm"]["axial"]
     assert (tmp_path / "strength.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("source", ["labels", "live"])
+def test_a_network_is_trained_used_and_exported(neck, tmp_path, source):
+    """The README's commands: train, go on, predict, export."""
+    run = tmp_path / "run"
+    small = (
+        "--out", run, "--plan.persons", 160, "--plan.block", 16, "--training.steps", 6,
+        "--training.batch-size", 64, "--training.validate-every", 3, "--training.network.width", 16,
+        *(("--live",) if source == "live" else ()),
+    )  # fmt: skip
+    code, text = _run("train_force_network", *small)
+    assert code == 0, text
+    metrics = (run / "metrics.jsonl").read_text()
+    assert [json.loads(line)["step"] for line in metrics.splitlines()] == [3, 6]
+    left = ("run.json", "environment.json", "training.png", "neck/neck.toml")
+    assert all((run / name).stat().st_size > 0 for name in left)
+    code, text = _run("train_force_network", *small)
+    assert code == 0, text
+    assert (run / "metrics.jsonl").read_text() == metrics
+    if source == "live":
+        return
+    motion = tmp_path / "movement.sto"
+    write_storage(motion, sample_motion(neck, 3, duration=0.5).to_storage())
+    for arguments in (
+        ("predict", motion, "--network", run, "--out", tmp_path / "forces", "--person", "age=30"),
+        ("export", run, tmp_path / "network.zip"),
+    ):
+        call = [sys.executable, "-m", "cervjax.cli", *map(str, arguments)]
+        done = subprocess.run(call, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "forces" / "StaticOptimization_force.sto").is_file()
+    assert (tmp_path / "network.zip").stat().st_size > 0
+
+
+def test_latencies_side_by_side(tmp_path):
+    code, text = _run(
+        "benchmark_prediction", "--rounds", 3, "--batch", 64, "--opensim-frames", 2,
+        "--out", tmp_path,
+    )  # fmt: skip
+    assert code == 0, text
+    found = json.loads((tmp_path / "latency.json").read_text())
+    network = found["network, full input"]["one_frame_ms"]
+    assert network < found["OpenSim StaticOptimization"]["one_frame_ms"]
+    assert {"direct solver", "dual, 3 Newton steps", "mechanics alone"} < set(found)
 
 
 def test_the_benchmark_runs(tmp_path):
