@@ -46,7 +46,9 @@ def read_orientations(
     time = np.array(table.getIndependentColumn())
 
     def column(name: str) -> np.ndarray:
-        values = table.getDependentColumn(name)
-        return np.array([[values[i].get(k) for k in range(4)] for i in range(len(time))])
+        k = names.index(name)
+        # Columns and the matrix have no wrapper in Python; rows do.
+        elements = [table.getRowAtIndex(i).getElt(0, k) for i in range(len(time))]
+        return np.array([[element.get(i) for i in range(4)] for element in elements])
 
     return SensorRecording.of(time, column(torso), column(head))

@@ -123,7 +123,7 @@ def person_inputs(people: Person) -> Float[Array, "*people person"]:
     return jnp.concatenate([own, subject], axis=-1)
 
 
-def described_person(values: Mapping[str, float | str]) -> Float[np.ndarray, " person"]:
+def described_person(values: Mapping[str, float | int | str]) -> Float[np.ndarray, " person"]:
     """The inputs of somebody of whom `values` are known, by the names of `PERSON_INPUTS`.
 
     Args:
