@@ -97,7 +97,7 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
     gentle = replace(full, balance=10.0)
     found = {
         "direct": of("direct"),
-        "direct, linear": of("direct", head="linear", losses=LossWeights(force=1, activation=0.5)),
+        "direct, linear": of("direct", head="linear", losses=LossWeights(force=1.0, activation=0.5)),
         "physics": of("physics"),
         "label-free": of("label-free", physics_share=0.5, steps=3 * steps // 2),
         "dual": of("dual", steps=max(1, steps // 2)),
@@ -124,7 +124,7 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
     for term in ("force", "activation", "capacity", "balance", "optimality"):
         less: dict[str, Any] = {term: 0.0}
         found[f"without {term}"] = of("physics", losses=replace(full, **less), **short)
-    linear = LossWeights(force=1, activation=0.5, balance=full.balance, bounds=full.bounds)
+    linear = LossWeights(force=1.0, activation=0.5, balance=full.balance, bounds=full.bounds)
     found["linear head"] = of("physics", head="linear", losses=linear, **short)
     found["linear head, without bounds"] = of(
         "physics", head="linear", losses=replace(linear, bounds=0.0), **short

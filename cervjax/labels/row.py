@@ -5,6 +5,7 @@ from enum import IntEnum
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
 from cervjax.dynamics import JointStatics, Mechanics, joint_loads, mechanics_and_joints
@@ -107,17 +108,17 @@ class LabelBatch(eqx.Module):
         return MotionSample(self.q, self.qd, self.qdd)
 
     @property
-    def activation(self) -> Float[Array, "*rows muscles"]:
+    def activation(self) -> Float[Array | np.ndarray, "*rows muscles"]:
         """Of the main solution."""
         return self.solution.activation
 
     @property
-    def muscle_force(self) -> Float[Array, "*rows muscles"]:
+    def muscle_force(self) -> Float[Array | np.ndarray, "*rows muscles"]:
         """N, of the main solution."""
         return self.solution.muscle_force
 
     @property
-    def reserve_force(self) -> Float[Array, "*rows reserves"]:
+    def reserve_force(self) -> Float[Array | np.ndarray, "*rows reserves"]:
         """N m, of the main solution."""
         return self.solution.reserve_force
 
