@@ -97,7 +97,9 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
     gentle = replace(full, balance=10.0)
     found = {
         "direct": of("direct"),
-        "direct, linear": of("direct", head="linear", losses=LossWeights(force=1.0, activation=0.5)),
+        "direct, linear": of(
+            "direct", head="linear", losses=LossWeights(force=1.0, activation=0.5)
+        ),
         "physics": of("physics"),
         "label-free": of("label-free", physics_share=0.5, steps=3 * steps // 2),
         "dual": of("dual", steps=max(1, steps // 2)),
