@@ -103,7 +103,7 @@ def _ways(
     """Compiled calls on `count` frames, by name; with one frame no batch axis."""
     plan = DatasetPlan(persons=64, joint_loads=False, fastest_deg=180.0, extent=0.8)
     factory = build_factory(plan, shipped_neck())
-    people, labels = jax.jit(factory.blocks)(jnp.arange(4, dtype=jnp.uint32))
+    people, labels = jax.jit(lambda index: factory.blocks(index))(jnp.arange(4, dtype=jnp.uint32))
     labels = jax.tree.map(np.asarray, labels)
     chosen = np.resize(np.arange(len(labels.q)), count)
     known = np.asarray(person_inputs(people))[np.asarray(labels.person)[chosen]]
@@ -118,7 +118,8 @@ def _ways(
 
     def call(function: Callable, *arguments: Any) -> Callable[[], Any]:
         mapped = function if one else jax.vmap(function)
-        compiled = jax.jit(mapped).lower(*cut(arguments)).compile()
+        # A network is a pytree with arrays, which `jit` cannot hash.
+        compiled = jax.jit(lambda *x: mapped(*x)).lower(*cut(arguments)).compile()
         given = cut(arguments)
         return lambda: jax.block_until_ready(compiled(*given))
 

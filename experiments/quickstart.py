@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import figures
+import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
