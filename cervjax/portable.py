@@ -20,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.export
 import jax.numpy as jnp
@@ -196,13 +195,3 @@ def _about(predictor: Predictor, exported: jax.export.Exported) -> dict[str, Any
         "platforms": list(exported.platforms),
         "versions": {name: version(name) for name in ("cervjax", "jax")},
     }
-
-
-def parameter_count(network: Any) -> int:
-    """Numbers that were learned."""
-    members = network.members if isinstance(network, ForceEnsemble) else (network,)
-    return sum(
-        leaf.size
-        for member in members
-        for leaf in jax.tree.leaves(eqx.filter(member.trunk, eqx.is_inexact_array))
-    )

@@ -1,8 +1,6 @@
 """A motion and a person to muscle forces by a trained network: what `cervjax predict` does."""
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +22,10 @@ from .learning import (
     load_network,
     motion_inputs,
     orientation_columns,
+    predict_rows,
 )
 from .model import NeckModel
-from .motion import Motion, MotionSample, Storage, write_storage
+from .motion import Motion, MotionSample, Storage, write_storages
 from .personalization import LIMITS, Personalizer, Subject
 from .sensors import SensorRecording
 
@@ -200,38 +199,28 @@ def write_prediction(predicted: PredictedMotion, folder: Path) -> list[Path]:
     and `prediction.sto`: novelty and torque residual of each frame. An ensemble adds
     `force_low.sto` and `force_high.sto`. All are complete before the first appears.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     topology = predicted.predictor.model.topology
     muscles, notes = topology.muscles, (f"Network {predicted.predictor.source.name}.", HYPOTHESIS)
+    tables = []
 
-    def write(name: str, title: str, columns: tuple[str, ...], values: np.ndarray) -> None:
+    def add(name: str, title: str, columns: tuple[str, ...], values: np.ndarray) -> None:
         table = Storage(title, columns, predicted.time, np.asarray(values, float))
-        write_storage(staging / name, table, notes=notes)
+        tables.append((name, table, notes))
 
-    try:
-        activation, force = predicted.activation, predicted.force
-        write("StaticOptimization_activation.sto", "Static Optimization", muscles, activation)
-        write("StaticOptimization_force.sto", "ModelForces", muscles, force)
-        if predicted.low is not None and predicted.high is not None:
-            write("force_low.sto", "ModelForces", muscles, predicted.low)
-            write("force_high.sto", "ModelForces", muscles, predicted.high)
-        checks: dict[str, np.ndarray] = {}
-        if predicted.novel is not None:
-            checks["novel"] = predicted.novel
-        if predicted.torque_residual is not None:
-            for k, name in enumerate(topology.free_coordinates):
-                checks[f"{name}_torque_residual"] = predicted.torque_residual[:, k]
-        if checks:
-            values = np.column_stack(list(checks.values()))
-            write("prediction.sto", "Prediction", tuple(checks), values)
-        written = []
-        for file in sorted(staging.iterdir()):
-            file.replace(folder / file.name)
-            written.append(folder / file.name)
-        return written
-    finally:
-        shutil.rmtree(staging)
+    add("StaticOptimization_activation.sto", "Static Optimization", muscles, predicted.activation)
+    add("StaticOptimization_force.sto", "ModelForces", muscles, predicted.force)
+    if predicted.low is not None and predicted.high is not None:
+        add("force_low.sto", "ModelForces", muscles, predicted.low)
+        add("force_high.sto", "ModelForces", muscles, predicted.high)
+    checks: dict[str, np.ndarray] = {}
+    if predicted.novel is not None:
+        checks["novel"] = predicted.novel
+    if predicted.torque_residual is not None:
+        for k, name in enumerate(topology.free_coordinates):
+            checks[f"{name}_torque_residual"] = predicted.torque_residual[:, k]
+    if checks:
+        add("prediction.sto", "Prediction", tuple(checks), np.column_stack(list(checks.values())))
+    return write_storages(folder, tables)
 
 
 def _ratios(predictor: Predictor, person: np.ndarray) -> np.ndarray:
@@ -251,13 +240,6 @@ def _mechanics(model: NeckModel, frames: MotionSample, inputs: str) -> tuple[Arr
         return motion_inputs(model, inputs, frame, model.gravity), frame_balance(model, frame)
 
     return jax.lax.map(one, frames, batch_size=128)
-
-
-@eqx.filter_jit
-def _say(network, inputs: NetworkInputs, balance: Balance | None):
-    if balance is None:
-        return jax.vmap(network)(inputs)
-    return jax.vmap(network)(inputs, balance)
 
 
 def _predicted(
@@ -280,8 +262,7 @@ def _predicted(
         )
     rows = jnp.broadcast_to(jnp.asarray(person, jnp.float32), (len(time), len(PERSON_INPUTS)))
     network = predictor.network
-    said = _say(network, NetworkInputs(motion, rows), balance if network.needs_balance else None)
-    said = jax.tree.map(np.asarray, said)
+    said = predict_rows(network, NetworkInputs(motion, rows), balance)
     residual = None
     if judge and balance is not None:
         supplied = np.einsum("rfm,rm->rf", np.asarray(balance.moment_arm), said.force)
@@ -289,8 +270,8 @@ def _predicted(
     return PredictedMotion(
         predictor,
         time,
-        said.activation,
-        said.force,
+        np.asarray(said.activation),
+        np.asarray(said.force),
         getattr(said, "low", None),
         getattr(said, "high", None),
         getattr(said, "novel", None),

@@ -1,7 +1,5 @@
 """A model and a motion to muscle forces: what `cervjax solve` does, for use from Python."""
 
-import shutil
-import tempfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .dynamics import inverse_dynamics
 from .model import NeckModel
-from .motion import Motion, Storage, write_storage
+from .motion import Motion, Storage, write_storages
 from .optimization import (
     SolverResult,
     StaticOptimization,
@@ -130,18 +128,7 @@ def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:
 
     Names, columns and signs are OpenSim's; all four are complete before the first appears.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-    try:
-        for name, table, notes in _tables(solved):
-            write_storage(staging / name, table, notes=notes)
-        written = []
-        for file in sorted(staging.iterdir()):
-            file.replace(folder / file.name)
-            written.append(folder / file.name)
-        return written
-    finally:
-        shutil.rmtree(staging)
+    return write_storages(folder, _tables(solved))
 
 
 def _tables(solved: SolvedMotion) -> list[tuple[str, Storage, tuple[str, ...]]]:

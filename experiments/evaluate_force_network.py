@@ -22,29 +22,21 @@ from force_baselines import baselines
 from force_judgement import (
     Judge,
     JudgedRows,
-    NoisyScores,
     coverage,
     groups,
     information_bound,
     newton_steps,
-    noise_robustness,
     opensim_rows,
     recorded_motions,
     tails,
     unknown_people,
 )
-from force_networks import folder_name, make_dataset, networks, plans, train_network
+from force_networks import folder_name, make_dataset, networks, plans, progress_bar, train_network
+from force_noise import NoisyScores, noise_robustness
 from force_report import write_report
 from provenance import write_provenance
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from cervjax.labels import DatasetPlan, LabelDataset
 from cervjax.learning import (
@@ -132,15 +124,7 @@ def run(config: Config) -> Findings:
     spec = bare.with_reserves(config.reserve)
     motions = _motions(config, spec)
     write_provenance(config.out, config)
-    columns = (
-        TextColumn("{task.description:28}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         trained, datasets, sources = _trained(config, bare, spec, progress)
         findings = _judged(config, bare, spec, trained, datasets, sources, motions, progress)
     write_report(config.out, findings, datasets["free"].plan)

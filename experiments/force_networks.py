@@ -12,7 +12,15 @@ from typing import Any
 import figures
 import jax.numpy as jnp
 import numpy as np
-from rich.progress import Progress
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from cervjax.labels import DatasetError, DatasetPlan, LabelDataset, generate_dataset
 from cervjax.learning import (
@@ -93,8 +101,6 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
         return Named(data, replace(config, losses=rest.get("losses")))
 
     full = DEFAULT_WEIGHTS["physics"]
-    # What sensors cannot see keeps torques from balancing: there is less to be had from it.
-    gentle = replace(full, balance=10.0)
     found = {
         "direct": of("direct"),
         "direct, linear": of(
@@ -104,9 +110,9 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
         "label-free": of("label-free", physics_share=0.5, steps=3 * steps // 2),
         "dual": of("dual", steps=max(1, steps // 2)),
         "physics, person unknown": of("physics", unknown_person=0.5),
-        "sensor": of("physics", inputs="sensor", losses=gentle),
-        "markers": of("physics", inputs="markers", losses=gentle),
-        "sensor, tied": of("physics", "tied", inputs="sensor", losses=gentle),
+        "sensor": of("physics", inputs="sensor"),
+        "markers": of("physics", inputs="markers"),
+        "sensor, tied": of("physics", "tied", inputs="sensor"),
         "temporal, tied": of(
             "direct",
             "frames",
@@ -172,6 +178,19 @@ def train_network(
     progress.update(task, completed=named.config.steps)
     draw_training(folder)
     return network, source
+
+
+def progress_bar(console: Console) -> Progress:
+    """With rate, time taken and time left; its tasks carry a `note`."""
+    return Progress(
+        TextColumn("{task.description:28}"),
+        BarColumn(),
+        TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
 
 
 def shown(progress: Progress, task: Any, steps: int) -> Callable[[TrainingProgress], None]:

@@ -16,16 +16,8 @@ from typing import Literal
 
 import jax.numpy as jnp
 import tyro
-from force_networks import draw_training, make_dataset, plans, shown
+from force_networks import draw_training, make_dataset, plans, progress_bar, shown
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from cervjax.labels import DatasetPlan, LabelDataset, build_factory
 from cervjax.learning import (
@@ -92,15 +84,7 @@ def run(config: Config) -> RunFolder:
     console = Console()
     training = config.resolved
     bare = shipped_neck(config.neck)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         source: RowSource
         if config.live:
             held_out = config.plan.splits.held_out_movements

@@ -100,12 +100,16 @@ class LossWeights:
 DEFAULT_WEIGHTS: dict[str, LossWeights] = {
     "direct": LossWeights(force=1.0, activation=0.5, capacity=0.5),
     "physics": LossWeights(
-        force=1.0, activation=0.5, capacity=0.5, balance=40.0, bounds=1.0, optimality=0.1
+        force=1.0, activation=0.5, capacity=0.5, balance=300.0, bounds=1.0, optimality=0.1
     ),
     "label-free": LossWeights(capacity=0.5, balance=0.1, bounds=1.0, optimality=1.0),
     "dual": LossWeights(force=0.5, activation=1.0, optimality=0.5),
 }
 """Weights of each kind, where none are given."""
+
+HIDDEN_BALANCE = 20.0
+"""The most that balance weighs by default where sensors or gaps in what is known of a person hide
+part of the torques: there is less to be had from it, and it costs forces."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,10 @@ class TrainingConfig:
     Attributes:
         network: what.
         losses: weights of the loss; those of the kind in `DEFAULT_WEIGHTS` if None.
-        physics_start: part of their weight that balance, bounds and optimality begin with ...
-        physics_ramp: ... and part of the steps after which they have all of it.
+        physics_start: part of their weight that balance, bounds and optimality begin with, beside
+            labels ...
+        physics_ramp: ... and part of the steps after which they have all of it, by the same factor
+            every step: forces first, then their sum. Without labels they have it from the start.
         physics_share: part of the rows of a batch that the terms without labels look at: they cost
             most of a step.
         labels_end: part of their weight that force and activation end with.
@@ -133,8 +139,8 @@ class TrainingConfig:
 
     network: NetworkConfig = NetworkConfig()
     losses: LossWeights | None = None
-    physics_start: float = 0.1
-    physics_ramp: float = 0.3
+    physics_start: float = 0.002
+    physics_ramp: float = 1.0
     physics_share: float = 0.25
     labels_end: float = 1.0
     steps: int = 10_000
@@ -156,6 +162,8 @@ class TrainingConfig:
         for name in parts:
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} is not between 0 and 1")
+        if self.physics_start == 0:
+            raise ValueError("physics_start = 0.0 can't grow; take a small part, such as 1e-3")
         if not self.learning_rate > 0 or self.weight_decay < 0 or self.patience < 0:
             raise ValueError(
                 "learning_rate must be positive, weight_decay and patience not negative"
@@ -175,7 +183,12 @@ class TrainingConfig:
     @property
     def weights(self) -> LossWeights:
         """Weights of the loss, chosen or the kind's own."""
-        return self.losses or DEFAULT_WEIGHTS[self.network.kind]
+        if self.losses is not None:
+            return self.losses
+        weights = DEFAULT_WEIGHTS[self.network.kind]
+        if self.network.inputs == "full" and not self.unknown_person:
+            return weights
+        return dataclasses.replace(weights, balance=min(weights.balance, HIDDEN_BALANCE))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, resolved."""

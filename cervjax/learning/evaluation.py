@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .inputs import NetworkInputs
-from .networks import ForceNetwork, Prediction
+from .networks import Prediction
 from .rows import Balance, TrainingRows
 
 LEAST_VARIATION = 1.0
@@ -156,10 +157,27 @@ def evaluate(
     )
 
 
+Said = TypeVar("Said", covariant=True)
+
+
+@runtime_checkable
+class RowNetwork(Protocol[Said]):
+    """A network, or an ensemble of them: a function of one row."""
+
+    @property
+    def needs_balance(self) -> bool:
+        """Whether a prediction needs the row's mechanics."""
+        ...
+
+    def __call__(self, inputs: NetworkInputs, balance: Balance | None = None) -> Said:
+        """What it says of one row."""
+        ...
+
+
 def predict_rows(
-    network: ForceNetwork, inputs: NetworkInputs, balance: Balance | None = None
-) -> Prediction:
-    """Predictions for many rows, in memory of the host.
+    network: RowNetwork[Said], inputs: NetworkInputs, balance: Balance | None = None
+) -> Said:
+    """What `network` says of many rows, in memory of the host.
 
     Args:
         balance: mechanics of the rows; a dual network alone looks at it.
@@ -173,7 +191,7 @@ def predict_rows(
 
 
 @eqx.filter_jit
-def _predict(network: ForceNetwork, inputs, balance) -> Prediction:
+def _predict(network, inputs, balance):
     if balance is None:
         return jax.vmap(network)(inputs)
     return jax.vmap(network)(inputs, balance)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .evaluation import predict_rows
-from .inputs import PERSON_INPUTS, AnyArray, NetworkInputs
+from .inputs import AnyArray, NetworkInputs
 from .networks import ForceNetwork
 from .rows import Balance, TrainingRows
 
@@ -169,16 +169,9 @@ class ForceEnsemble(eqx.Module):
             self.novelty(inputs),
         )
 
-    def predict(
-        self, inputs: NetworkInputs, balance: Balance | None = None, *, chunk: int = 8192
-    ) -> IntervalPrediction:
+    def predict(self, inputs: NetworkInputs, balance: Balance | None = None) -> IntervalPrediction:
         """Predictions for many rows, in memory of the host."""
-        given = (inputs, balance if self.needs_balance else None)
-        parts = []
-        for start in range(0, len(inputs.person), chunk):
-            block = jax.tree.map(lambda x, s=start: x[s : s + chunk], given)
-            parts.append(jax.tree.map(np.asarray, _predict(self, *block)))
-        return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+        return predict_rows(self, inputs, balance)
 
     def save_calibration(self, path: Path) -> None:
         """Write what is not in the members' own folders, as NPZ."""
@@ -196,11 +189,6 @@ class ForceEnsemble(eqx.Module):
         return cls(tuple(members), coverage, floor, width, Novelty(**numbers))
 
 
-def input_names(motion: int) -> list[str]:
-    """Names of all inputs, in the order in which `Novelty` has them."""
-    return [f"motion[{k}]" for k in range(motion)] + list(PERSON_INPUTS)
-
-
 def _flat(inputs: NetworkInputs) -> Array:
     """All inputs of a row (or rows); of a window the last frame."""
     motion = inputs.motion
@@ -212,10 +200,3 @@ def _flat(inputs: NetworkInputs) -> Array:
 def _mean_and_spread(forces: Sequence[AnyArray]) -> tuple[Array, Array]:
     stacked = jnp.stack([jnp.asarray(x) for x in forces])
     return jnp.mean(stacked, axis=0), jnp.std(stacked, axis=0, ddof=1)
-
-
-@eqx.filter_jit
-def _predict(ensemble: ForceEnsemble, inputs, balance) -> IntervalPrediction:
-    if balance is None:
-        return jax.vmap(ensemble)(inputs)
-    return jax.vmap(ensemble)(inputs, balance)

@@ -200,8 +200,3 @@ def select_rows(rows: TrainingRows, index: Int[np.ndarray, " n"]) -> TrainingRow
 def joined_rows(parts: list[TrainingRows]) -> TrainingRows:
     """All rows of `parts`, one after the other."""
     return jax.tree.map(lambda *x: np.concatenate(x), *parts)
-
-
-def as_device_rows(rows: TrainingRows) -> TrainingRows:
-    """`rows` as JAX arrays."""
-    return jax.tree.map(jnp.asarray, rows)

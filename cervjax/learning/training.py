@@ -29,7 +29,7 @@ from .networks import (
     make_network,
     multipliers_of,
 )
-from .rows import Balance, BalanceBuilder, TrainingRows, as_device_rows, row_balance
+from .rows import Balance, BalanceBuilder, TrainingRows, row_balance
 from .run_folder import RunFolder, restored_state, save_state
 from .sources import RowSource
 from .trunks import Trunk
@@ -43,7 +43,7 @@ class TrainingProgress(NamedTuple):
 
     Attributes:
         step, steps: taken, and to take.
-        losses: of the step, on the device: reading them waits for it.
+        losses: their means since the last validation, on the device: reading them waits for it.
         validation: weighted loss of the last validation; infinite before the first.
     """
 
@@ -227,7 +227,7 @@ def _prepared(
     """A fresh network, normalized to `rows`, and the scales of the losses."""
     network = make_network(config.network, personalizer.model, key=jax.random.key(config.seed))
     balance = BalanceBuilder(personalizer)(jax.tree.map(lambda x: x[:_MECHANICS_ROWS], rows))
-    rows = as_device_rows(rows)
+    rows = jax.tree.map(jnp.asarray, rows)
     labels = config.weights.needs_labels
     scales = Scales.of(rows, balance, network.actuation, labels=labels)
     last = rows.inputs.motion
@@ -250,9 +250,12 @@ def _prepared(
 
 def _schedule(config: TrainingConfig, step: Array) -> tuple[Array, Array]:
     """Parts of their weights that labels and physics have at `step`."""
-    ramp = max(1, round(config.physics_ramp * config.steps))
     labels = optax.linear_schedule(1.0, config.labels_end, config.steps)
-    physics = optax.linear_schedule(config.physics_start, 1.0, ramp)
+    if not config.weights.needs_labels:
+        return jnp.asarray(labels(step)), jnp.ones(())
+    ramp = max(1, round(config.physics_ramp * config.steps))
+    start = config.physics_start
+    physics = optax.exponential_decay(start, ramp, 1.0 / start, end_value=1.0)
     return jnp.asarray(labels(step)), jnp.asarray(physics(step))
 
 

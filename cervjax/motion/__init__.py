@@ -25,5 +25,6 @@ from .storage import (
     Storage as Storage,
     read_storage as read_storage,
     write_storage as write_storage,
+    write_storages as write_storages,
 )
 from .torso import TorsoInclination as TorsoInclination, inclined_gravity as inclined_gravity

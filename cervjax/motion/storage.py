@@ -2,6 +2,9 @@
 
 import io
 import os
+import shutil
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +117,28 @@ def _in_degrees(settings: dict[str, str]) -> bool:
 def _settings(header: list[str]) -> dict[str, str]:
     pairs = (line.split("=", 1) for line in header if "=" in line)
     return {key.strip().lower(): value.strip().lower() for key, value in pairs}
+
+
+def write_storages(
+    folder: Path, tables: Iterable[tuple[str, Storage, tuple[str, ...]]]
+) -> list[Path]:
+    """Write several files into `folder`; all are complete before the first appears.
+
+    Args:
+        tables: name, table and notes of each file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    try:
+        for name, table, notes in tables:
+            write_storage(staging / name, table, notes=notes)
+        written = []
+        for file in sorted(staging.iterdir()):
+            file.replace(folder / file.name)
+            written.append(folder / file.name)
+        return written
+    finally:
+        shutil.rmtree(staging)
 
 
 def write_storage(path: str | Path, table: Storage, *, notes: tuple[str, ...] = ()) -> None:

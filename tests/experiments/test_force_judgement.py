@@ -10,16 +10,15 @@ from evaluate_force_network import Findings
 from force_baselines import baselines
 from force_judgement import (
     Judge,
-    NoisyScores,
     coverage,
     groups,
     information_bound,
     newton_steps,
-    noise_robustness,
     opensim_rows,
     unknown_people,
 )
 from force_networks import networks, plans
+from force_noise import NoisyScores, noise_robustness
 from force_report import write_report
 from rich.progress import Progress, TextColumn
 

@@ -171,7 +171,7 @@ def test_training_stops_early_and_gives_back_the_best(source, reserved, tmp_path
 
 
 def test_another_run_in_the_same_folder_is_refused(source, reserved, run, tmp_path):
-    with pytest.raises(ValueError, match="other unknown_person"):
+    with pytest.raises(ValueError, match="other losses, unknown_person"):
         train(source, reserved, SMALL, run)
     with pytest.raises(FileNotFoundError, match="no training run"):
         load_network(tmp_path / "none")
@@ -185,6 +185,7 @@ def test_another_run_in_the_same_folder_is_refused(source, reserved, run, tmp_pa
         ({"kind": "label-free", "losses": LossWeights(force=1.0)}, "label-free network has no"),
         ({"kind": "dual", "unknown_person": 0.5}, "the whole person"),
         ({"noise": SensorNoise(rate_deg=1.0)}, "noise is of sensors"),
+        ({"physics_start": 0.0}, "a small part"),
         ({"inputs": "imu"}, "no input set 'imu'"),
     ],
 )
@@ -206,10 +207,18 @@ def test_a_configuration_survives_its_file(run):
 
 
 def test_schedules_of_labels_and_physics(source, reserved, tmp_path):
-    """From labels alone to mechanics alone."""
-    config = changed(physics_start=0.0, labels_end=0.0, physics_ramp=1.0)
-    at = [[float(x) for x in _schedule(config, jnp.array(step))] for step in (0, 20, 40)]
-    assert at == [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """From labels to mechanics, which grows by the same factor; whole where there are no labels."""
+    config = changed(physics_start=0.01, labels_end=0.0, physics_ramp=0.5)
+    at = [[float(x) for x in _schedule(config, jnp.array(step))] for step in (0, 10, 20, 40)]
+    np.testing.assert_allclose(at, [[1, 0.01], [0.75, 0.1], [0.5, 1], [0, 1]], rtol=1e-5)
+    alone = changed(kind="label-free", physics_start=0.01)
+    assert float(_schedule(alone, jnp.array(0))[1]) == 1.0
+
+
+def test_hidden_torques_weigh_less_by_default():
+    whole = changed(kind="physics", unknown_person=0.0).weights.balance
+    assert changed(kind="physics", unknown_person=0.5).weights.balance < whole
+    assert changed(kind="physics", inputs="sensor", unknown_person=0.0).weights.balance < whole
 
 
 def test_shards_take_turns_in_memory_and_steps_do_not_depend_on_it(dataset, single):
