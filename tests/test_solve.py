@@ -29,7 +29,7 @@ def test_every_step_th_frame(solved, motion):
 
 
 def test_a_chunk_boundary_changes_nothing(neck, model, motion, solved, monkeypatch):
-    import cervjax.solve
+    import cervjax.motion.storage
 
     monkeypatch.setattr(cervjax.solve, "_CHUNK", 7)
     again = solve_motion(neck, model, motion, step=3)
@@ -51,14 +51,14 @@ def test_failures_are_told(neck, model, motion):
 
 
 def test_nothing_is_written_when_writing_fails(solved, tmp_path, monkeypatch):
-    import cervjax.solve
+    import cervjax.motion.storage
 
     def broken(path, *_, **__):
         if path.name.startswith("certificate"):
             raise OSError("disk full")
         path.write_text("x")
 
-    monkeypatch.setattr(cervjax.solve, "write_storage", broken)
+    monkeypatch.setattr(cervjax.motion.storage, "write_storage", broken)
     with pytest.raises(OSError, match="disk full"):
         write_solution(solved, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
