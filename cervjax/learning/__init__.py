@@ -26,7 +26,6 @@ from .inputs import (
 from .intervals import (
     ForceEnsemble as ForceEnsemble,
     IntervalPrediction as IntervalPrediction,
-    Novelty as Novelty,
 )
 from .losses import (
     Losses as Losses,
@@ -44,6 +43,7 @@ from .networks import (
     make_network as make_network,
 )
 from .noise import SensorNoise as SensorNoise
+from .novelty import Novelty as Novelty
 from .residuals import Residuals as Residuals, residuals as residuals
 from .rows import (
     Balance as Balance,

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .inputs import INPUT_SETS
 from .noise import SensorNoise
@@ -46,8 +46,11 @@ class NetworkConfig:
         ):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} = {getattr(self, name)} is not at least {least}")
-        if self.kind not in ("direct", "physics", "label-free", "dual"):
-            raise ValueError(f"no kind {self.kind!r}; direct, physics, label-free or dual")
+        for name, known in (("kind", Kind), ("memory", Memory), ("head", Head)):
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(
+                    f"no {name} {getattr(self, name)!r}; there are {', '.join(get_args(known))}"
+                )
         if self.inputs not in INPUT_SETS:
             raise ValueError(f"no input set {self.inputs!r}; there are {', '.join(INPUT_SETS)}")
         if self.kind == "dual" and self.inputs != "full":
@@ -85,6 +88,8 @@ class LossWeights:
         for name, weight in dataclasses.asdict(self).items():
             if not weight >= 0:
                 raise ValueError(f"weight {name} = {weight} is negative")
+        if not any(dataclasses.asdict(self).values()):
+            raise ValueError("all weights are zero: there is nothing to learn")
 
     @property
     def needs_labels(self) -> bool:
@@ -130,7 +135,8 @@ class TrainingConfig:
         optimizer: `muon` (orthogonalized momentum for matrices, Adam for the rest) or `adam`.
         learning_rate: peak of a cosine schedule with a short warm-up.
         weight_decay: of the matrices.
-        unknown_person: part of the rows of which something about the person is hidden.
+        unknown_person: part of the rows of which something about the person is hidden from the
+            network; the mechanics of a dual network know it all the same.
         noise: added to sensor inputs, anew in every step.
         validate_every: steps between validations, lines of metrics and checkpoints.
         patience: validations without progress after which training stops; 0 for never.
@@ -172,13 +178,12 @@ class TrainingConfig:
             raise ValueError(f"no optimizer {self.optimizer!r}; muon or adam")
         if self.network.kind == "label-free" and self.weights.needs_labels:
             raise ValueError("a label-free network has no weight on force or activation")
-        if self.network.kind == "dual" and self.unknown_person:
-            raise ValueError(
-                f"unknown_person = {self.unknown_person}: the mechanics of a dual network need "
-                "the whole person"
-            )
         if self.noise.any and self.network.inputs not in ("sensor", "sensor-rates"):
             raise ValueError(f"noise is of sensors, not of inputs = {self.network.inputs!r}")
+        if self.noise.dropout and self.network.window == 1:
+            raise ValueError(
+                f"noise.dropout = {self.noise.dropout}: a network of window = 1 has no frame before"
+            )
 
     @property
     def weights(self) -> LossWeights:

@@ -1,4 +1,4 @@
-"""Knowing what a network does not know: ensembles with calibrated intervals, and novelty."""
+"""Ensembles with calibrated intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float
 from .evaluation import predict_rows
 from .inputs import AnyArray, NetworkInputs
 from .networks import ForceNetwork
+from .novelty import Novelty
 from .rows import Balance, TrainingRows
 
 
@@ -32,59 +33,6 @@ class IntervalPrediction(eqx.Module):
     low: Float[Array, "*rows muscles"]
     high: Float[Array, "*rows muscles"]
     novel: Bool[Array, "*rows"]
-
-
-class Novelty(eqx.Module):
-    """Whether inputs are unlike those of training.
-
-    A row is novel where one input alone is beyond nearly all of training, or where the inputs
-    together are (Mahalanobis distance of those that are known).
-
-    Attributes:
-        low, high: of each input, between which training lies but for a stated share.
-        mean: of the inputs.
-        precision: inverse covariance.
-        farthest: squared distance that few training rows exceed.
-    """
-
-    low: Float[Array, " inputs"]
-    high: Float[Array, " inputs"]
-    mean: Float[Array, " inputs"]
-    precision: Float[Array, "inputs inputs"]
-    farthest: Float[Array, ""]
-
-    @classmethod
-    def of(cls, inputs: NetworkInputs, *, share: float = 1e-3) -> "Novelty":
-        """Learn from training rows; about `share` of them is novel by each of the two criteria."""
-        values = np.asarray(_flat(inputs), dtype=float)
-        mean = np.nanmean(values, axis=0)
-        filled = np.where(np.isfinite(values), values, mean)
-        covariance = np.cov(filled, rowvar=False)
-        # Inputs may be tied to one another, as the columns of a rotation are.
-        ridge = 1e-4 * np.diag(covariance) + 1e-12
-        precision = np.linalg.inv(covariance + np.diag(ridge))
-        away = filled - mean
-        distance = np.einsum("ri,ij,rj->r", away, precision, away)
-        # Each of so many inputs has its own two ends.
-        part = 0.5 * share / values.shape[1]
-        ends = np.nanquantile(values, [part, 1 - part], axis=0)
-        arrays = (*ends, mean, precision, np.quantile(distance, 1 - share))
-        return cls(*(jnp.asarray(x, jnp.float32) for x in arrays))
-
-    def __call__(self, inputs: NetworkInputs) -> Bool[Array, ""]:
-        """Whether one row is novel; vmap for many."""
-        return jnp.any(self.beyond(inputs)) | (self.distance(inputs) > self.farthest)
-
-    def beyond(self, inputs: NetworkInputs) -> Bool[Array, " inputs"]:
-        """Which inputs alone are; those not known are not."""
-        values = _flat(inputs)
-        return (values < self.low) | (values > self.high)
-
-    def distance(self, inputs: NetworkInputs) -> Float[Array, ""]:
-        """Squared Mahalanobis distance; what is not known counts as average."""
-        values = _flat(inputs)
-        away = jnp.where(jnp.isfinite(values), values - self.mean, 0.0)
-        return jnp.dot(away, jnp.dot(self.precision, away))
 
 
 class ForceEnsemble(eqx.Module):
@@ -187,14 +135,6 @@ class ForceEnsemble(eqx.Module):
         coverage = float(numbers.pop("coverage"))
         floor, width = numbers.pop("floor"), numbers.pop("width")
         return cls(tuple(members), coverage, floor, width, Novelty(**numbers))
-
-
-def _flat(inputs: NetworkInputs) -> Array:
-    """All inputs of a row (or rows); of a window the last frame."""
-    motion = inputs.motion
-    if motion.ndim > inputs.person.ndim:
-        motion = motion[..., -1, :]
-    return jnp.concatenate([jnp.asarray(motion), jnp.asarray(inputs.person)], axis=-1)
 
 
 def _mean_and_spread(forces: Sequence[AnyArray]) -> tuple[Array, Array]:

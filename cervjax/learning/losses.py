@@ -46,6 +46,12 @@ class Losses(NamedTuple):
         )
 
 
+def joined_losses(known: Losses, asked: Losses, *, labels: bool) -> Losses:
+    """Terms with labels and terms without; what muscles can do is one of the former if `labels`."""
+    both = jax.tree.map(jnp.add, known, asked)
+    return both._replace(capacity=known.capacity if labels else asked.capacity)
+
+
 class Scales(eqx.Module):
     """Spread of what the terms compare, over training rows.
 
@@ -114,14 +120,16 @@ def label_losses(
 def physics_losses(
     network: ForceNetwork, rows: TrainingRows, balance: Balance, scales: Scales
 ) -> Losses:
-    """The terms that need no label; the others are zero."""
-    predicted, _ = _predicted(network, rows, balance)
+    """The terms that need no label, what muscles can do among them; the others are zero."""
+    predicted, strength = _predicted(network, rows, balance)
     left = jax.vmap(residuals, in_axes=(0, 0, None))(predicted, balance, network.actuation)
     zero = jnp.zeros(())
     return Losses(
         force=zero,
         activation=zero,
-        capacity=zero,
+        capacity=zero
+        if strength is None
+        else _mean_square((strength - balance.capacity) / scales.capacity),
         balance=_mean_square(left.balance / scales.torque),
         bounds=_mean_square(left.bounds / scales.activation),
         optimality=_mean_square(left.optimality / scales.activation),

@@ -242,7 +242,7 @@ def multipliers_of(actuation: Actuation, reserve_force: Float[AnyArray, "*rows f
 def make_network(
     config: NetworkConfig, model: NeckModel, *, key: PRNGKeyArray
 ) -> FeedForwardNetwork | DualNetwork:
-    """A fresh network for necks like `model`, normalized to nothing yet (see `normalized`).
+    """A fresh network for necks like `model`, normalized to nothing yet.
 
     Raises:
         ValueError: there is no such input set, or the neck lacks reserves.

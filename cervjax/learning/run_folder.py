@@ -3,11 +3,11 @@
 run.json            resolved configuration, fingerprint of the rows, names
 environment.json    versions and platform, of the process that began the run
 neck/               the neck, as tables
+novelty.npz         what inputs of training were like
 metrics.jsonl       one line per validation
 checkpoints/        Orbax; the last two
 """
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -100,10 +100,9 @@ class RunFolder:
         return NeckModel.from_spec(self.spec(), dtype=jnp.float32)
 
     @property
-    def identity(self) -> str:
-        """A hash of configuration, rows and neck: the same run has the same."""
-        text = json.dumps(self._described(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+    def novelty_file(self) -> Path:
+        """What `Novelty.read` reads."""
+        return self.path / "novelty.npz"
 
     def checkpoints(self) -> ocp.CheckpointManager:
         """The checkpoints; close them after use."""
@@ -111,14 +110,21 @@ class RunFolder:
         return ocp.CheckpointManager(self.path / "checkpoints", options=options)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`."""
-        file = self.path / "metrics.jsonl"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        """The lines of `metrics.jsonl`; one that a crash left half written is none."""
+        file, lines = self.path / "metrics.jsonl", []
+        for line in file.read_text().splitlines() if file.exists() else ():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return lines
 
     def cut_metrics(self, step: int) -> None:
         """Leave out the lines after `step`: a run that goes on from there writes them again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
-        (self.path / "metrics.jsonl").write_text("".join(f"{json.dumps(x)}\n" for x in kept))
+        partial = self.path / "metrics.partial"
+        partial.write_text("".join(f"{json.dumps(x)}\n" for x in kept))
+        partial.replace(self.path / "metrics.jsonl")
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Append a line to `metrics.jsonl`."""

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
-from cervjax.labels import LabelDataset, LabelFactory, RowStatus, stream_labels
+from cervjax.labels import BlockRunner, LabelDataset, LabelFactory, RowStatus, stream_labels
 from cervjax.personalization import Personalizer
 
 from .config import NetworkConfig
@@ -23,6 +23,7 @@ from .inputs import person_inputs
 from .rows import RowBuilder, TrainingRows, joined_rows, select_rows
 
 _NORMALIZING_ROWS = 65_536
+_STREAM_VALIDATION_ROWS = 2048
 
 
 class StoredRows:
@@ -204,8 +205,8 @@ class StreamSource(RowSource):
     """Labels made for each step and used once: no disk, nobody seen twice.
 
     Nobody is in a dataset either (see `stream_labels`); kinds of movement to be held out must be
-    left out of the factory's mix. The stream's first step normalizes and validates, step k of
-    training takes the one after k.
+    left out of the factory's mix. The stream's first people normalize and validate, those after
+    them are trained on.
     """
 
     def __init__(self, factory: LabelFactory, network: NetworkConfig) -> None:
@@ -238,7 +239,7 @@ class StreamSource(RowSource):
     def normalizing(self) -> TrainingRows:
         """The rows of the stream's first step."""
         if self._first is None:
-            self._first = next(self._rows(0, 2048))
+            self._first = next(self._rows(0, _STREAM_VALIDATION_ROWS))
         return self._first
 
     def validation(self) -> TrainingRows:
@@ -247,12 +248,20 @@ class StreamSource(RowSource):
 
     def batches(self, first: int, size: int, seed: int) -> Iterator[TrainingRows]:
         """New people every step; `seed` is the factory's affair."""
-        return self._rows(first + 1, size)
+        validated, step = (self._blocks(n) for n in (_STREAM_VALIDATION_ROWS, size))
+        return self._rows(first + -(-validated // step), size)
+
+    def _persons(self, rows: int) -> int:
+        factory = self._factory
+        return -(-rows // (factory.movements * (factory.frames - self._window + 1)))
+
+    def _blocks(self, rows: int) -> int:
+        """Blocks of people that a step of the stream uses up."""
+        block = self._factory.block
+        return BlockRunner(self._factory, -(-self._persons(rows) // block)).computed
 
     def _rows(self, first: int, size: int) -> Iterator[TrainingRows]:
-        factory = self._factory
-        per_person = factory.movements * (factory.frames - self._window + 1)
-        persons = -(-size // per_person)
+        factory, persons = self._factory, self._persons(size)
         for step in stream_labels(factory, persons, first_step=first):
             status = np.asarray(step.rows.solution.status)
             frame = np.arange(len(status)) % factory.frames
@@ -283,5 +292,5 @@ def check_plan(convention: str, rate: float | None, frames: int, window: int) ->
     if window > 1 and (rate is None or frames < window):
         raise ValueError(
             f"a network with window = {window} needs that many frames one after the other; the "
-            f"plan has rate = {rate} and frames = {frames}"
+            f"plan has rate = {rate} and frames = {frames} (try rate = 50, frames = 64)"
         )

@@ -20,7 +20,7 @@ from cervjax.spec import NeckSpec
 
 from .config import TrainingConfig
 from .inputs import NetworkInputs
-from .losses import Losses, Scales, label_losses, physics_losses
+from .losses import Losses, Scales, joined_losses, label_losses, physics_losses
 from .networks import (
     DualNetwork,
     FeedForwardNetwork,
@@ -29,6 +29,7 @@ from .networks import (
     make_network,
     multipliers_of,
 )
+from .novelty import Novelty
 from .rows import Balance, BalanceBuilder, TrainingRows, row_balance
 from .run_folder import RunFolder, restored_state, save_state
 from .sources import RowSource
@@ -96,6 +97,9 @@ def train(
     """
     run = RunFolder(folder)
     run.begin(config, spec, source.fingerprint, source.rate)
+    if not run.novelty_file.exists():
+        seen = disturbed(source.normalizing().inputs, config, jax.random.key(config.seed))
+        Novelty.of(seen).write(run.novelty_file)
     personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
     network, scales = _prepared(config, personalizer, source.normalizing())
     devices = jax.local_devices()
@@ -118,7 +122,7 @@ def train(
         parts = label_losses(trained, rows, mechanics(rows) if needs_balance else None, scales)
         if weights.needs_physics:
             asked = physics_losses(trained, some, mechanics(some), scales)
-            parts = jax.tree.map(jnp.add, parts, asked)
+            parts = joined_losses(parts, asked, labels=weights.needs_labels)
         return parts.total(weights, *_schedule(config, step)), parts
 
     @eqx.filter_jit
@@ -151,7 +155,7 @@ def train(
         trained, balance = _with_trunk(network, state.trunk), mechanics(seen)
         known = label_losses(trained, seen, balance, scales)
         asked = physics_losses(trained, seen, balance, scales)
-        parts = jax.tree.map(jnp.add, known, asked)
+        parts = joined_losses(known, asked, labels=weights.needs_labels)
         return parts.total(weights, *_schedule(config, jnp.array(config.steps))), parts
 
     state = jax.tree.map(_placed(whole), _fresh(network, optimizer))
@@ -240,11 +244,17 @@ def _prepared(
     assert isinstance(network, FeedForwardNetwork)
     lower = network.actuation.lower
     activation = jnp.mean(rows.activation, axis=0) if labels else lower + scales.activation
-    strength = jnp.asarray(balance.capacity) if config.network.head == "bounded" else rows.force
+    capacity = jnp.asarray(balance.capacity)
+    if config.network.head == "bounded":
+        strength = Normalization.of(capacity)
+    elif labels:
+        strength = Normalization.of(rows.force)
+    else:
+        strength = Normalization(activation * jnp.mean(capacity, axis=0), scales.force)
     return eqx.tree_at(
         lambda n: (n.activation, n.strength),
         network,
-        (Normalization(activation, scales.activation), Normalization.of(strength)),
+        (Normalization(activation, scales.activation), strength),
     ), scales
 
 
@@ -260,13 +270,17 @@ def _schedule(config: TrainingConfig, step: Array) -> tuple[Array, Array]:
 
 
 def _optimizer(config: TrainingConfig) -> optax.GradientTransformation:
-    warm = min(200, config.steps // 10 + 1)
+    warm = min(200, config.steps // 10)
 
     def rate(peak: float) -> optax.Schedule:
         return optax.warmup_cosine_decay_schedule(0.0, peak, warm, config.steps)
 
     if config.optimizer == "adam":
-        step = optax.adamw(rate(config.learning_rate), weight_decay=config.weight_decay)
+        step = optax.adamw(
+            rate(config.learning_rate),
+            weight_decay=config.weight_decay,
+            mask=lambda trunk: jax.tree.map(lambda x: jnp.ndim(x) > 1, trunk),
+        )
     else:
         step = optax.contrib.muon(
             rate(config.learning_rate),

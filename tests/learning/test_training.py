@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -183,7 +184,7 @@ def test_another_run_in_the_same_folder_is_refused(source, reserved, run, tmp_pa
         ({"steps": 0}, "steps = 0"),
         ({"window": 4}, "a network without memory sees one frame"),
         ({"kind": "label-free", "losses": LossWeights(force=1.0)}, "label-free network has no"),
-        ({"kind": "dual", "unknown_person": 0.5}, "the whole person"),
+        ({"inputs": "sensor", "noise": SensorNoise(dropout=0.1)}, "no frame before"),
         ({"noise": SensorNoise(rate_deg=1.0)}, "noise is of sensors"),
         ({"physics_start": 0.0}, "a small part"),
         ({"inputs": "imu"}, "no input set 'imu'"),
@@ -194,6 +195,8 @@ def test_impossible_configurations_say_why(changes, message):
         changed(**changes)
     with pytest.raises(ValueError, match=r"weight force = -1\.0 is negative"):
         LossWeights(force=-1.0)
+    with pytest.raises(ValueError, match="nothing to learn"):
+        LossWeights()
 
 
 def test_a_configuration_survives_its_file(run):
@@ -213,6 +216,56 @@ def test_schedules_of_labels_and_physics(source, reserved, tmp_path):
     np.testing.assert_allclose(at, [[1, 0.01], [0.75, 0.1], [0.5, 1], [0, 1]], rtol=1e-5)
     alone = changed(kind="label-free", physics_start=0.01)
     assert float(_schedule(alone, jnp.array(0))[1]) == 1.0
+
+
+class Mislabelled(DatasetSource):
+    """Rows whose labels are wrong."""
+
+    def rows(self, split, limit):
+        return self.spoiled(super().rows(split, limit))
+
+    def normalizing(self):
+        return self.spoiled(super().normalizing())
+
+    def batches(self, first, size, seed):
+        return map(self.spoiled, super().batches(first, size, seed))
+
+    @staticmethod
+    def spoiled(rows):
+        return dataclasses.replace(
+            rows,
+            activation=np.full_like(rows.activation, 0.7),
+            force=rows.force[:, ::-1] + 1,
+            reserve_force=rows.reserve_force + 1,
+        )
+
+
+@pytest.mark.parametrize("head", ["bounded", "linear"])
+def test_label_free_training_does_not_look_at_labels(head, dataset, single, reserved, tmp_path):
+    """The same network comes out where every label is wrong."""
+    config = changed(kind="label-free", head=head, steps=4, validate_every=2)
+    found = []
+    for kind in (DatasetSource, Mislabelled):
+        source = kind(dataset, single, config.network)
+        network = train(source, reserved, config, tmp_path / kind.__name__)
+        found.append(jax.tree.leaves(eqx.filter(network, eqx.is_array)))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_run_of_one_step(source, reserved, tmp_path):
+    train(source, reserved, changed(steps=1), tmp_path)
+    assert [line["step"] for line in RunFolder(tmp_path).metrics()] == [1]
+
+
+def test_a_half_written_line_of_metrics_is_left_out(run, tmp_path):
+    lines = RunFolder(run).metrics()
+    text = (run / "metrics.jsonl").read_text()
+    (tmp_path / "metrics.jsonl").write_text(text[:-30])
+    assert RunFolder(tmp_path).metrics() == lines[:-1]
+    RunFolder(tmp_path).cut_metrics(lines[-1]["step"])
+    RunFolder(tmp_path).add_metrics(lines[-1])
+    assert RunFolder(tmp_path).metrics() == lines
 
 
 def test_hidden_torques_weigh_less_by_default():
@@ -298,6 +351,11 @@ def test_training_on_a_stream_learns_and_resumes_exactly(reserved, tmp_path):
             raise Stopped
 
     source = StreamSource(factory, config.network)
+    validated, batches = source.validation(), source.batches(0, 96, 0)
+    first, second = next(batches), next(batches)
+    for one, other in ((validated, first), (validated, second), (first, second)):
+        together = np.concatenate([np.unique(x.frame.subject, axis=0) for x in (one, other)])
+        assert len(np.unique(together, axis=0)) == len(together)
     with pytest.raises(Stopped):
         train(source, reserved, config, tmp_path / "parts", progress=stop)
     resumed = train(source, reserved, config, tmp_path / "parts")
