@@ -55,12 +55,14 @@ _UNITS = {
 
 
 def row_function(predictor: Predictor) -> Callable[[Array, Array], dict[str, Array]]:
-    """`(motion, person)` of many rows to activations, forces and, of an ensemble, intervals.
+    """`(motion, person)` of many rows to activations, forces, novelty and an ensemble's intervals.
 
-    The mechanics that a dual network needs are part of it.
+    The mechanics that a dual network needs are part of it. Where something of the person is NaN
+    that has to be known (`needed_of_person`), the answer is NaN.
     """
     network = predictor.network
     free = predictor.model.topology.free
+    needed = np.array([name in needed_of_person(predictor) for name in PERSON_INPUTS])
 
     def one(motion: Array, person: Array) -> dict[str, Array]:
         balance = None
@@ -71,10 +73,19 @@ def row_function(predictor: Predictor) -> Callable[[Array, Array], dict[str, Arr
         said = network(NetworkInputs(motion, person), balance)
         parts = {"activation": jnp.asarray(said.activation), "force": jnp.asarray(said.force)}
         if isinstance(network, ForceEnsemble):
-            parts |= {"low": said.low, "high": said.high, "novel": said.novel}
-        return parts
+            parts |= {"low": said.low, "high": said.high}
+        missing = jnp.any(jnp.isnan(person) & needed)
+        parts = {name: jnp.where(missing, jnp.nan, x) for name, x in parts.items()}
+        return parts | {"novel": predictor.novelty(NetworkInputs(motion, person))}
 
     return lambda motion, person: jax.vmap(one)(motion, person)
+
+
+def needed_of_person(predictor: Predictor) -> tuple[str, ...]:
+    """What has to be known of a person: the ratios of a dual network, or everything."""
+    if not predictor.takes_unknown:
+        return tuple(PERSON_INPUTS)
+    return tuple(LIMITS) if predictor.network.needs_balance else ()
 
 
 def write_portable(predictor: Predictor, path: str | Path) -> Path:
@@ -163,8 +174,12 @@ def write_onnx(predictor: Predictor, path: str | Path) -> Path:
         return said["activation"], said["force"]
 
     shapes = [("rows", *_motion_shape(predictor)), ("rows", len(PERSON_INPUTS))]
-    to_onnx(rows, shapes, model_name="cervjax", return_mode="file", output_path=str(path))
-    return Path(path)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    to_onnx(rows, shapes, model_name="cervjax", return_mode="file", output_path=str(partial))
+    partial.replace(path)
+    return path
 
 
 def _motion_shape(predictor: Predictor) -> tuple[int, ...]:
@@ -187,7 +202,8 @@ def _about(predictor: Predictor, exported: jax.export.Exported) -> dict[str, Any
         "window": predictor.window,
         "rate_Hz": predictor.rate,
         "person": PERSON_INPUTS,
-        "unknown": "NaN where something about the person is not known",
+        "needed_of_person": needed_of_person(predictor),
+        "unknown": "NaN where something else about the person is not known",
         "muscles": list(topology.muscles),
         "min_control": np.asarray(muscles.min_control).tolist(),
         "max_control": np.asarray(muscles.max_control).tolist(),

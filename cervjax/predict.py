@@ -17,8 +17,10 @@ from .learning import (
     ForceEnsemble,
     ForceNetwork,
     NetworkInputs,
+    Novelty,
     RunFolder,
     frame_balance,
+    input_names,
     load_network,
     motion_inputs,
     orientation_columns,
@@ -28,6 +30,7 @@ from .model import NeckModel
 from .motion import Motion, MotionSample, Storage, write_storages
 from .personalization import LIMITS, Personalizer, Subject
 from .sensors import SensorRecording
+from .solve import RESULT_FILES
 
 HYPOTHESIS = (
     "Muscle forces of static optimization, predicted by a network: a hypothesis about how muscles "
@@ -48,7 +51,9 @@ class Predictor:
         rate: Hz of these frames; None for one frame.
         source: the folder it came from.
         members: folders of the training runs.
-        takes_unknown: whether it was trained on people of whom something is not known.
+        takes_unknown: whether it was trained (and its intervals calibrated) on people of whom
+            something is not known.
+        novelty: what it was trained on.
     """
 
     network: ForceNetwork | ForceEnsemble
@@ -59,6 +64,7 @@ class Predictor:
     source: Path
     members: tuple[Path, ...]
     takes_unknown: bool
+    novelty: Novelty
 
     @classmethod
     def load(cls, folder: str | Path) -> "Predictor":
@@ -76,6 +82,9 @@ class Predictor:
         else:
             members, network = [folder], load_network(folder)
         run = RunFolder(members[0])
+        takes_unknown, novelty = run.config().unknown_person > 0, Novelty.read(run.novelty_file)
+        if isinstance(network, ForceEnsemble):
+            takes_unknown, novelty = takes_unknown and network.half_known, network.novelty
         config, spec = run.config(), run.spec()
         model = NeckModel.from_spec(spec, dtype=jnp.float32)
         return cls(
@@ -86,7 +95,8 @@ class Predictor:
             run.rate(),
             folder,
             tuple(members),
-            config.unknown_person > 0,
+            takes_unknown,
+            novelty,
         )
 
     @property
@@ -117,7 +127,8 @@ class PredictedMotion:
         time: s.
         activation, force: of each muscle; 1, N.
         low, high: N, of an ensemble's intervals; None for a single network.
-        novel: frames unlike those of training; None for a single network.
+        novel: frames unlike those of training.
+        beyond: inputs that alone are beyond those of training, in some frame.
         torque_residual: N m, R F - tau in each free coordinate; None where the motion of all
             coordinates, or something about the person, is not known.
     """
@@ -128,7 +139,8 @@ class PredictedMotion:
     force: Float[np.ndarray, "frames muscles"]
     low: Float[np.ndarray, "frames muscles"] | None
     high: Float[np.ndarray, "frames muscles"] | None
-    novel: Bool[np.ndarray, " frames"] | None
+    novel: Bool[np.ndarray, " frames"]
+    beyond: tuple[str, ...]
     torque_residual: Float[np.ndarray, "frames free"] | None
 
 
@@ -197,7 +209,8 @@ def predict_recording(
 def write_prediction(predicted: PredictedMotion, folder: Path) -> list[Path]:
     """Write `StaticOptimization_activation.sto` and `_force.sto` with OpenSim's names and columns,
     and `prediction.sto`: novelty and torque residual of each frame. An ensemble adds
-    `force_low.sto` and `force_high.sto`. All are complete before the first appears.
+    `force_low.sto` and `force_high.sto`. All are complete before the first appears, and results of
+    the solver or another network (`RESULT_FILES`) do not stay beside them.
     """
     topology = predicted.predictor.model.topology
     muscles, notes = topology.muscles, (f"Network {predicted.predictor.source.name}.", HYPOTHESIS)
@@ -212,15 +225,12 @@ def write_prediction(predicted: PredictedMotion, folder: Path) -> list[Path]:
     if predicted.low is not None and predicted.high is not None:
         add("force_low.sto", "ModelForces", muscles, predicted.low)
         add("force_high.sto", "ModelForces", muscles, predicted.high)
-    checks: dict[str, np.ndarray] = {}
-    if predicted.novel is not None:
-        checks["novel"] = predicted.novel
+    checks: dict[str, np.ndarray] = {"novel": predicted.novel}
     if predicted.torque_residual is not None:
         for k, name in enumerate(topology.free_coordinates):
             checks[f"{name}_torque_residual"] = predicted.torque_residual[:, k]
-    if checks:
-        add("prediction.sto", "Prediction", tuple(checks), np.column_stack(list(checks.values())))
-    return write_storages(folder, tables)
+    add("prediction.sto", "Prediction", tuple(checks), np.column_stack(list(checks.values())))
+    return write_storages(folder, tables, replaced=RESULT_FILES)
 
 
 def _ratios(predictor: Predictor, person: np.ndarray) -> np.ndarray:
@@ -255,14 +265,20 @@ def _predicted(
         index = np.arange(len(time))[:, None] + np.arange(1 - predictor.window, 1)
         motion = motion[np.maximum(index, 0)]
     missing = [n for n, x in zip(PERSON_INPUTS, person, strict=True) if not np.isfinite(x)]
-    if missing and not predictor.takes_unknown and not predictor.network.needs_balance:
+    if missing and not predictor.takes_unknown:
         raise ValueError(
             f"{', '.join(missing)} of the person are not known, and the network was trained on "
-            "people of whom everything is; train one with unknown_person > 0"
+            "people of whom everything is (or its intervals calibrated on such); train one with "
+            "unknown_person > 0"
         )
     rows = jnp.broadcast_to(jnp.asarray(person, jnp.float32), (len(time), len(PERSON_INPUTS)))
-    network = predictor.network
-    said = predict_rows(network, NetworkInputs(motion, rows), balance)
+    inputs = NetworkInputs(motion, rows)
+    said = predict_rows(predictor.network, inputs, balance)
+    novel, beyond = jax.vmap(lambda row: (predictor.novelty(row), predictor.novelty.beyond(row)))(
+        inputs
+    )
+    names = input_names(predictor.inputs, predictor.model.topology.free)
+    beyond = tuple(dict.fromkeys(names[k] for k in np.flatnonzero(np.any(beyond, axis=0))))
     residual = None
     if judge and balance is not None:
         supplied = np.einsum("rfm,rm->rf", np.asarray(balance.moment_arm), said.force)
@@ -274,6 +290,7 @@ def _predicted(
         np.asarray(said.force),
         getattr(said, "low", None),
         getattr(said, "high", None),
-        getattr(said, "novel", None),
+        np.asarray(novel),
+        beyond,
         residual,
     )

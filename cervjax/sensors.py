@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, RotationSpline
 
+from .motion import Motion
+
 
 @dataclass(frozen=True)
 class SensorRecording:
@@ -64,6 +66,25 @@ class SensorRecording:
         count = int(np.floor((self.time[-1] - self.time[0]) * rate + 1e-9)) + 1
         at = self.time[0] + np.arange(count) / rate
         return self._splined(self.time, Rotation.from_matrix(self.orientation), self.gravity, at)
+
+    def lowpass(self, cutoff: float) -> "SensorRecording":
+        """Orientation and gravity behind the low-pass of `Motion.lowpass` (Hz): the second
+        derivative of what a sensor says is noise without one.
+
+        Raises:
+            ValueError: the cutoff is out of range, or the head turns more than 170 degrees from
+                the middle frame.
+        """
+        turned = Rotation.from_matrix(self.orientation)
+        middle = turned[len(self.time) // 2]
+        small = (middle.inv() * turned).as_rotvec()
+        farthest = np.degrees(np.linalg.norm(small, axis=1).max())
+        if farthest > 170:
+            raise ValueError(f"the head turns {farthest:.0f} degrees; orientations must be wrong")
+        columns = tuple("xyz") + tuple("abc")
+        smooth = Motion("r", columns, self.time, np.hstack([small, self.gravity])).lowpass(cutoff)
+        relative = middle * Rotation.from_rotvec(smooth.q[:, :3])
+        return self._splined(self.time, relative, smooth.q[:, 3:], self.time)
 
     @classmethod
     def _splined(

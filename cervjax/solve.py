@@ -26,6 +26,18 @@ _CHUNK = 512
 """Frames solved at once: a fixed number, so that every motion uses the same compiled function."""
 
 
+RESULT_FILES = (
+    "inverse_dynamics.sto",
+    "StaticOptimization_activation.sto",
+    "StaticOptimization_force.sto",
+    "certificate.sto",
+    "prediction.sto",
+    "force_low.sto",
+    "force_high.sto",
+)
+"""Written by the solver or by a network: results of two of them in one folder would be mixed up."""
+
+
 @dataclass(frozen=True)
 class SolvedMotion:
     """Muscle forces behind a motion.
@@ -126,9 +138,10 @@ def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:
     """Write `inverse_dynamics.sto`, `StaticOptimization_activation.sto`,
     `StaticOptimization_force.sto` and `certificate.sto` into `folder`.
 
-    Names, columns and signs are OpenSim's; all four are complete before the first appears.
+    Names, columns and signs are OpenSim's; all four are complete before the first appears. Results
+    of another motion or of a network (`RESULT_FILES`) do not stay beside them.
     """
-    return write_storages(folder, _tables(solved))
+    return write_storages(folder, _tables(solved), replaced=RESULT_FILES)
 
 
 def _tables(solved: SolvedMotion) -> list[tuple[str, Storage, tuple[str, ...]]]:

@@ -27,7 +27,7 @@ from force_judgement import (
     information_bound,
     newton_steps,
     opensim_rows,
-    recorded_motions,
+    solver_prediction,
     tails,
     unknown_people,
 )
@@ -46,7 +46,7 @@ from cervjax.learning import (
     ForceNetwork,
     person_inputs,
 )
-from cervjax.motion import Motion, sample_motion
+from cervjax.motion import Motion, MovementKind, read_motions, sample_motion
 from cervjax.personalization import Subject
 from cervjax.predict import save_ensemble
 from cervjax.spec import NeckSpec, shipped_neck
@@ -92,9 +92,11 @@ class Findings:
     """All that the report tells.
 
     Attributes:
+        baseline_rows: that baselines learned from, and gradient boosting.
         scores: by set of rows, then by method.
         grouped: by method, then by kind of movement and by speed.
-        bounds: R^2 per muscle that orientation alone allows, by population.
+        bounds: R^2 per muscle that orientation alone allows (NaN where its force hardly varies),
+            by population.
         newton: of the dual network.
         unknown: by what is known of the person.
         covered: coverage per muscle, part flagged novel, width per muscle, by set.
@@ -103,6 +105,7 @@ class Findings:
         ablation: by network.
     """
 
+    baseline_rows: tuple[int, int] = (0, 0)
     scores: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
     grouped: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
     bounds: dict[str, np.ndarray] = field(default_factory=dict)
@@ -135,10 +138,7 @@ def run(config: Config) -> Findings:
 def _motions(config: Config, spec: NeckSpec) -> list[Motion]:
     if config.recorded is None:
         return [sample_motion(spec, config.seed + k) for k in range(3)]
-    motions = recorded_motions(config.recorded, spec, 6.0)
-    if not motions:
-        raise FileNotFoundError(f"no .mot file in {config.recorded}")
-    return motions
+    return read_motions(config.recorded, spec, 6.0)
 
 
 def _trained(
@@ -175,16 +175,15 @@ def _judged(
     def next_step(note: str) -> None:
         progress.update(task, advance=1, note=note)
 
-    free = {
-        "unseen people": _of_split(judge, datasets["free"], "test", config.judged_rows),
-        "unseen movements": _of_split(
-            judge, datasets["free"], "held_out_movements", config.judged_rows
-        ),
-    }
-    tied = {
-        f"{name}, tied": _of_split(judge, datasets["tied"], split, config.judged_rows)
-        for name, split in (("unseen people", "test"), ("unseen movements", "held_out_movements"))
-    }
+    free, tied = (
+        {
+            "unseen people" + suffix: _test_rows(judge, datasets[name], config.judged_rows),
+            "unseen movements" + suffix: _test_rows(
+                judge, datasets[name], config.judged_rows, movements_seen=False
+            ),
+        }
+        for name, suffix in (("free", ""), ("tied", ", tied"))
+    )
     extreme = DatasetPlan(joint_loads=False, reserve=config.reserve, seed=11)
     harder = {
         "beyond training: faster and wider": judge.population(
@@ -202,6 +201,7 @@ def _judged(
 
     next_step("baselines")
     seen = sources["physics"].rows("train", config.judged_rows)
+    findings.baseline_rows = len(seen), min(len(seen), config.boosting_rows)
     plain = baselines(
         seen,
         {what: judged.rows for what, judged in free.items()},
@@ -232,17 +232,18 @@ def _judged(
     next_step("what sensors cannot see")
     for name, share in (("free", datasets["free"].plan.least_share), ("tied", 1.0), ("0.9", 0.9)):
         judged = people if name == "free" else tied["unseen people, tied"]
-        findings.bounds[name] = information_bound(
-            judge, judged, share, rows=config.judged_rows // 4, twins=8
-        )
+        reached = findings.scores["unseen people" if name == "free" else "unseen people, tied"]
+        allowed = information_bound(judge, judged, share, rows=config.judged_rows // 4, twins=8)
+        varies = next(iter(reached.values())).judged
+        findings.bounds[name] = np.where(varies, allowed, np.nan)
 
     next_step("people half known")
     findings.unknown = unknown_people(judge, trained["physics, person unknown"], people)
 
     next_step("intervals and novelty")
-    validation = sources["physics"].validation()
+    others = _test_rows(judge, datasets["free"], config.judged_rows // 2, to_calibrate=True)
     ensemble = ForceEnsemble.calibrated(
-        [trained[name] for name in ENSEMBLE], validation, None, seen.inputs, coverage=COVERAGE
+        [trained[name] for name in ENSEMBLE], others.rows, None, seen.inputs, coverage=COVERAGE
     )
     runs = [config.out / "networks" / folder_name(name) for name in ENSEMBLE]
     save_ensemble(ensemble, runs, config.out / "networks")
@@ -273,13 +274,28 @@ def _fits(network: str, what: str) -> bool:
     return network.endswith("tied") == what.endswith("tied")
 
 
-def _of_split(judge: Judge, dataset: LabelDataset, split: str, limit: int) -> JudgedRows:
-    """The first certified rows of a split."""
-    per_shard = dataset.plan.shard_persons * dataset.plan.rows_per_person
+def _test_rows(
+    judge: Judge,
+    dataset: LabelDataset,
+    limit: int,
+    *,
+    movements_seen: bool = True,
+    to_calibrate: bool = False,
+) -> JudgedRows:
+    """The first certified rows of people held out.
+
+    Args:
+        movements_seen: whether their kinds of movement were trained on; otherwise none was.
+        to_calibrate: of the fourth of these people that nothing is judged on.
+    """
+    plan = dataset.plan
+    held_out = [MovementKind[name.upper()] for name in plan.splits.held_out_movements]
     found, count = [], 0
-    for batch in dataset.batches(split, per_shard):
-        found.append(jax.tree.map(np.asarray, batch))
-        count += len(batch.q)
+    for batch in dataset.batches("test", plan.shard_persons * plan.rows_per_person):
+        person, unseen = np.asarray(batch.person), np.isin(np.asarray(batch.kind), held_out)
+        wanted = (unseen != movements_seen) & ((person % 4 == 3) == to_calibrate)
+        found.append(jax.tree.map(lambda x, chosen=wanted: np.asarray(x)[chosen], batch))
+        count += int(wanted.sum())
         if count >= limit:
             break
     labels = jax.tree.map(lambda *x: np.concatenate(x)[:limit], *found)
@@ -329,7 +345,8 @@ def _against_opensim(
         theirs.judged.rows.frame.motion,
         jnp.asarray(theirs.judged.rows.frame.gravity),
     )
-    findings.opensim["solver"] = judge.score(np.asarray(ours.muscle_force), theirs.judged)
+    said = solver_prediction(ours, judge.model.topology)
+    findings.opensim["solver"] = judge.score(said, theirs.judged)
 
 
 def _subject(judged: JudgedRows) -> Subject:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
+from force_judgement import solver_prediction
 from jaxtyping import Float
 from rich.progress import Progress
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -17,7 +18,7 @@ from sklearn.neighbors import KNeighborsRegressor, NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from cervjax.labels import Labeler, RowOptions
-from cervjax.learning import TrainingRows
+from cervjax.learning import Prediction, TrainingRows
 from cervjax.personalization import Personalizer, Subject
 
 Forces = Float[np.ndarray, "rows muscles"]
@@ -36,8 +37,8 @@ def baselines(
     *,
     boosting_rows: int,
     boosting_iterations: int,
-) -> dict[str, dict[str, Forces]]:
-    """Predicted forces of every baseline on every set of rows.
+) -> dict[str, dict[str, Forces | Prediction]]:
+    """Predictions of every baseline on every set of rows; tables of forces where it says no more.
 
     Args:
         training: rows of people seen.
@@ -53,7 +54,7 @@ def baselines(
         progress.advance(task)
         return lambda rows: model.predict(scaler.transform(flat_inputs(rows)))
 
-    models: dict[str, Callable[[TrainingRows], Forces]] = {
+    models: dict[str, Callable[[TrainingRows], Forces | Prediction]] = {
         "mean": lambda rows: np.broadcast_to(mean, np.shape(rows.force)),
         "ridge regression": told(RidgeCV(np.logspace(-3, 3, 7)).fit(seen, force)),
         "nearest row": told(KNeighborsRegressor(5, weights="distance").fit(seen, force)),
@@ -73,8 +74,8 @@ def baselines(
     people = np.unique(np.asarray(training.frame.subject)[:20_000], axis=0)
     nearest = NearestNeighbors(n_neighbors=1).fit(people / people.std(axis=0))
 
-    def solver(body: Callable[[np.ndarray], np.ndarray]) -> Callable[[TrainingRows], Forces]:
-        def solve(rows: TrainingRows) -> Forces:
+    def solver(body: Callable[[np.ndarray], np.ndarray]) -> Callable[[TrainingRows], Prediction]:
+        def solve(rows: TrainingRows) -> Prediction:
             subject = body(np.asarray(rows.frame.subject)).astype(np.float32)
             frame = rows.frame
             labels = labeler(
@@ -83,7 +84,7 @@ def baselines(
                 type(frame.motion)(*(jnp.asarray(x) for x in frame.motion)),
                 jnp.asarray(frame.gravity),
             )
-            return np.asarray(labels.muscle_force)
+            return solver_prediction(labels, personalizer.model.topology)
 
         return solve
 
@@ -94,8 +95,7 @@ def baselines(
     models["solver, unscaled neck"] = solver(np.ones_like)
     models["solver"] = solver(lambda subject: subject)
     found = {
-        name: {what: np.asarray(model(rows)) for what, rows in judged.items()}
-        for name, model in models.items()
+        name: {what: model(rows) for what, rows in judged.items()} for name, model in models.items()
     }
     progress.update(task, completed=4 + force.shape[1])
     return found

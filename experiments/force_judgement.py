@@ -4,7 +4,6 @@ import itertools
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -29,16 +28,16 @@ from cervjax.learning import (
     known_of,
     person_inputs,
     predict_rows,
+    reserve_forces,
     select_rows,
 )
-from cervjax.model import NeckModel
+from cervjax.model import NeckModel, Topology
 from cervjax.motion import (
     PLANES,
     Motion,
     MotionSample,
     MovementKind,
     plane_of_coordinates,
-    read_storage,
 )
 from cervjax.optimization import least_squares_multipliers, solve_dual
 from cervjax.optimization.problem import controls_from
@@ -124,7 +123,7 @@ class Judge:
 
     def population(self, plan: DatasetPlan, people: int, bare: NeckSpec) -> JudgedRows:
         """Certified rows of `people` people of another population."""
-        plan = replace(plan, persons=people, splits=plan.splits)
+        plan = replace(plan, persons=people)
         factory = build_factory(plan, bare)
         drawn, labels = BlockRunner(factory, -(-people // factory.block))(0)
         return self._certified(jax.tree.map(np.asarray, labels), np.asarray(person_inputs(drawn)))
@@ -343,16 +342,14 @@ def opensim_rows(
     return OpensimRows(replace(judged, rows=theirs), np.array(names), seconds)
 
 
+def solver_prediction(labels: LabelBatch, topology: Topology) -> Prediction:
+    """The direct solver's answers, as a network would give them."""
+    carried = reserve_forces(labels, topology)
+    return Prediction(np.asarray(labels.activation), np.asarray(labels.muscle_force), carried)
+
+
 def _personal_spec(spec: NeckSpec, subject: np.ndarray) -> NeckSpec:
     """A person's neck in double precision: OpenSim refuses bounds that float32 has rounded."""
     with jax.enable_x64(True):
         ratios = Subject.from_vector(jnp.asarray(subject, jnp.float64))
         return Personalizer(spec)(ratios).to_spec(spec)
-
-
-def recorded_motions(folder: Path, spec: NeckSpec, lowpass: float) -> list[Motion]:
-    """The `.mot` files of `folder`, behind a low-pass (Hz)."""
-    return [
-        Motion.from_storage(read_storage(path), spec).lowpass(lowpass)
-        for path in sorted(folder.glob("*.mot"))
-    ]

@@ -151,10 +151,11 @@ def make_dataset(
     """The dataset in `folder`, made or finished if need be."""
     try:
         dataset = LabelDataset(folder)
-        if dataset.plan == plan:
-            return dataset
     except (FileNotFoundError, DatasetError):
-        pass
+        dataset = None
+    if dataset is not None and dataset.plan == plan:
+        dataset.check_neck(spec)
+        return dataset
     task = progress.add_task(f"label {name}", total=plan.rows, note="rows")
     generate_dataset(folder, plan, spec, progress=lambda rows: progress.advance(task, rows))
     return LabelDataset(folder)

@@ -118,12 +118,8 @@ def _columns(turned: Rotation) -> np.ndarray:
 
 def _sensed(at: np.ndarray, turned: Rotation, gravity: np.ndarray) -> np.ndarray:
     """Orientation behind a low-pass, and the rates of a spline through it."""
-    middle = turned[len(at) // 2]
-    small = (middle.inv() * turned).as_rotvec()
-    smooth = Motion("orientation", ("x", "y", "z"), at, small).lowpass(6.0).q
     still = np.tile([1.0, 0.0, 0.0, 0.0], (len(at), 1))
-    head = (middle * Rotation.from_rotvec(smooth)).as_quat(scalar_first=True)
-    seen = SensorRecording.of(at, still, head)
+    seen = SensorRecording.of(at, still, turned.as_quat(scalar_first=True)).lowpass(6.0)
     columns = _columns(Rotation.from_matrix(seen.orientation))
     return np.concatenate(
         [columns, seen.angular_velocity, seen.angular_acceleration, gravity], axis=1

@@ -4,6 +4,9 @@
     python experiments/train_force_network.py --data results/dataset --out results/networks/dual \
         --training.network.kind dual
     python experiments/train_force_network.py --preset gpu --live --out results/networks/large
+    python experiments/train_force_network.py --out results/networks/sensor --plan.rate 50 \
+        --plan.frames 64 --plan.movements 1 --plan.persons 8000 --training.network.inputs \
+        sensor-rates --training.network.memory recurrent --training.network.window 16
 
 The default makes its labels first and takes some minutes on a laptop. Stopped at any moment, the
 same command goes on and ends with the same metrics. The run's folder then works with
@@ -12,7 +15,7 @@ same command goes on and ends with the same metrics. The run's folder then works
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import tyro
@@ -26,11 +29,15 @@ from cervjax.learning import (
     RunFolder,
     StreamSource,
     TrainingConfig,
+    check_plan,
     train,
 )
 from cervjax.model import NeckModel
+from cervjax.motion import default_mix
 from cervjax.personalization import Personalizer
 from cervjax.spec import shipped_neck
+
+LAPTOP = TrainingConfig(steps=4000, unknown_person=0.25)
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,8 @@ class Config:
         data: a finished dataset; one of `plan` is made beside the run if None.
         live: make new people for every step instead.
         plan: of labels made here.
-        preset: `gpu` is four times as wide, with batches of 32768, for 100,000 steps.
+        preset: `gpu` is four times as wide, with batches of 32768, for 100,000 steps, where
+            `training` says nothing else.
         training: of the network.
         neck: a shipped neck, the dataset's.
         memory_rows: rows of a dataset that are in memory at once.
@@ -53,30 +61,18 @@ class Config:
     live: bool = False
     plan: DatasetPlan = field(default_factory=lambda: plans(60_000, 0.1)["free"])
     preset: Literal["laptop", "gpu"] = "laptop"
-    training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(steps=4000, unknown_person=0.25)
-    )
+    training: TrainingConfig = field(default_factory=lambda: LAPTOP)
     neck: str = "hyoid-repaired"
     memory_rows: int = 4_000_000
 
     @property
     def resolved(self) -> TrainingConfig:
-        """The training that is done; a dual network needs the whole person."""
-        if self.training.network.kind == "dual":
-            return replace(self._sized, unknown_person=0.0)
-        return self._sized
-
-    @property
-    def _sized(self) -> TrainingConfig:
+        """The training that is done: the preset's, where nothing else was asked for."""
         if self.preset == "laptop":
             return self.training
-        return replace(
-            self.training,
-            network=replace(self.training.network, width=1024, depth=4),
-            batch_size=32_768,
-            steps=100_000,
-            validate_every=2000,
-        )
+        network = _unless_chosen(self.training.network, LAPTOP.network, width=1024, depth=4)
+        large = {"batch_size": 32_768, "steps": 100_000, "validate_every": 2000}
+        return _unless_chosen(replace(self.training, network=network), LAPTOP, **large)
 
 
 def run(config: Config) -> RunFolder:
@@ -84,11 +80,15 @@ def run(config: Config) -> RunFolder:
     console = Console()
     training = config.resolved
     bare = shipped_neck(config.neck)
+    if config.data is None:
+        # Before the labels are made.
+        plan, window = config.plan, training.network.window
+        check_plan(plan.convention, plan.rate, plan.frames, window)
     with progress_bar(console) as progress:
         source: RowSource
         if config.live:
             held_out = config.plan.splits.held_out_movements
-            mix = dict(config.plan.mix or DEFAULT_MIX)
+            mix = config.plan.mix or default_mix()
             plan = replace(config.plan, mix={k: v for k, v in mix.items() if k not in held_out})
             spec = bare.with_reserves(plan.reserve)
             source = StreamSource(build_factory(plan, bare), training.network)
@@ -97,6 +97,7 @@ def run(config: Config) -> RunFolder:
             if config.data is None:
                 make_dataset(folder, config.plan, bare, progress, "a population")
             dataset = LabelDataset(folder)
+            dataset.check_neck(bare)
             spec = bare.with_reserves(dataset.plan.reserve)
             personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
             source = DatasetSource(
@@ -111,8 +112,10 @@ def run(config: Config) -> RunFolder:
     return RunFolder(config.out)
 
 
-DEFAULT_MIX = {"planar": 0.3, "combined": 0.25, "circumduction": 0.1, "hold": 0.1, "daily": 0.25}
-"""The default shares of `MovementSampler`."""
+def _unless_chosen(chosen: Any, default: Any, **values: Any) -> Any:
+    """`chosen` with `values` where it is as `default`."""
+    free = {k: v for k, v in values.items() if getattr(chosen, k) == getattr(default, k)}
+    return replace(chosen, **free)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from jaxtyping import Bool, Int
 
 from cervjax.motion import MovementKind
 from cervjax.population import Person
+from cervjax.spec import NeckSpec
 
 from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, people_from, rows_from
-from .plan import DatasetPlan
+from .plan import DatasetPlan, neck_hash
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError, DatasetFolder
 
@@ -81,6 +82,19 @@ class LabelDataset:
             raise DatasetError(f"rows {index} of {len(self)} are none")
         subject = self._of_persons("subject", person)
         return rows_from(arrays, subject, self.plan.other_suffix)
+
+    def check_neck(self, spec: NeckSpec) -> None:
+        """Whether the labels are of the neck `spec` (without reserves).
+
+        Raises:
+            DatasetError: they are of another one.
+        """
+        neck = self.manifest["neck"]
+        if neck_hash(spec) != neck["sha256"]:
+            raise DatasetError(
+                f"{self.folder.path} is of the neck {neck['name']!r}, not of {spec.name!r} as "
+                "given (their numbers differ)"
+            )
 
     def people(self, persons: slice | Int[np.ndarray, " n"]) -> Person:
         """People by number."""

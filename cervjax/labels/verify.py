@@ -17,7 +17,6 @@ from cervjax.spec import NeckSpec
 from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, row_arrays
 from .dataset import LabelDataset
 from .labeling import Labeler
-from .plan import neck_hash
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError
 
@@ -72,11 +71,7 @@ def verify_dataset(
         dataset = LabelDataset(path)
     except DamagedDatasetError as error:
         return Verification(0, 0, "", {}, (str(error),))
-    if neck_hash(spec) != dataset.manifest["neck"]["sha256"]:
-        raise DatasetError(
-            f"{path} is of the neck {dataset.manifest['neck']['name']!r}, not of {spec.name!r} as "
-            "given (their numbers differ)"
-        )
+    dataset.check_neck(spec)
     problems = _unreadable(dataset)
     if problems:
         return Verification(len(dataset), 0, "", {}, tuple(problems))

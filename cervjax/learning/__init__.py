@@ -17,6 +17,7 @@ from .inputs import (
     PERSON_INPUTS as PERSON_INPUTS,
     NetworkInputs as NetworkInputs,
     described_person as described_person,
+    input_names as input_names,
     known_of as known_of,
     motion_inputs as motion_inputs,
     motion_size as motion_size,
@@ -52,6 +53,7 @@ from .rows import (
     RowBuilder as RowBuilder,
     TrainingRows as TrainingRows,
     frame_balance as frame_balance,
+    reserve_forces as reserve_forces,
     row_balance as row_balance,
     select_rows as select_rows,
 )
@@ -60,6 +62,7 @@ from .sources import (
     DatasetSource as DatasetSource,
     RowSource as RowSource,
     StreamSource as StreamSource,
+    check_plan as check_plan,
 )
 from .training import (
     TrainingProgress as TrainingProgress,

@@ -77,8 +77,14 @@ def motion_size(input_set: str, free: int) -> int:
     """
     if input_set not in INPUT_SETS:
         raise ValueError(f"no input set {input_set!r}; there are {', '.join(INPUT_SETS)}")
+    return len(input_names(input_set, free)) - len(PERSON_INPUTS)
+
+
+def input_names(input_set: str, free: int) -> list[str]:
+    """The quantity behind each number of an input set's frame, then those of the person."""
     sizes = {"q": free, "qd": free, "qdd": free, **_VECTORS}
-    return sum(sizes.get(name, 3) for name in INPUT_SETS[input_set])
+    motion = [name for name in INPUT_SETS[input_set] for _ in range(sizes.get(name, 3))]
+    return [*motion, *PERSON_INPUTS]
 
 
 def motion_inputs(

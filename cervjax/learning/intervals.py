@@ -1,4 +1,4 @@
-"""Ensembles with calibrated intervals."""
+"""Knowing how far a network may be off: ensembles with calibrated intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ class IntervalPrediction(eqx.Module):
 
 
 class ForceEnsemble(eqx.Module):
-    """Networks of several seeds, with intervals calibrated on people none of them was trained on.
+    """Networks of several seeds, with intervals calibrated on people who had no part in training.
 
     The half-width of an interval is `width * (disagreement + floor)`, per muscle: split conformal
     prediction, its score the error over what the members disagree by (Lei et al. 2018, J. Am. Stat.
@@ -49,6 +49,7 @@ class ForceEnsemble(eqx.Module):
         floor: N, added to the disagreement.
         width: dimensionless.
         novelty: of inputs.
+        half_known: whether it was calibrated on people of whom something is not known.
     """
 
     members: tuple[ForceNetwork, ...]
@@ -56,6 +57,7 @@ class ForceEnsemble(eqx.Module):
     floor: Float[Array, " muscles"]
     width: Float[Array, " muscles"]
     novelty: Novelty
+    half_known: bool = eqx.field(static=True)
 
     @classmethod
     def calibrated(
@@ -67,7 +69,10 @@ class ForceEnsemble(eqx.Module):
         *,
         coverage: float = 0.9,
     ) -> "ForceEnsemble":
-        """Calibrate on `rows` of people that were not trained on.
+        """Calibrate on `rows` of people who neither trained nor validated any member.
+
+        Intervals hold for people like these: where something about those to come will not be
+        known, hide as much of these.
 
         Args:
             balance: mechanics of `rows`; for dual networks.
@@ -95,6 +100,7 @@ class ForceEnsemble(eqx.Module):
             jnp.asarray(floor, jnp.float32),
             jnp.asarray(width, jnp.float32),
             Novelty.of(training),
+            bool(np.isnan(np.asarray(rows.inputs.person)).any()),
         )
 
     @property
@@ -125,6 +131,7 @@ class ForceEnsemble(eqx.Module):
         """Write what is not in the members' own folders, as NPZ."""
         numbers: dict[str, Any] = {k: np.asarray(v) for k, v in vars(self.novelty).items()}
         own: dict[str, Any] = {"coverage": self.coverage, "floor": self.floor, "width": self.width}
+        own["half_known"] = self.half_known
         np.savez(path, **own, **numbers)
 
     @classmethod
@@ -132,9 +139,9 @@ class ForceEnsemble(eqx.Module):
         """The inverse of `save_calibration`."""
         with np.load(path) as stored:
             numbers = {k: jnp.asarray(v) for k, v in stored.items()}
-        coverage = float(numbers.pop("coverage"))
+        coverage, half_known = float(numbers.pop("coverage")), bool(numbers.pop("half_known"))
         floor, width = numbers.pop("floor"), numbers.pop("width")
-        return cls(tuple(members), coverage, floor, width, Novelty(**numbers))
+        return cls(tuple(members), coverage, floor, width, Novelty(**numbers), half_known)
 
 
 def _mean_and_spread(forces: Sequence[AnyArray]) -> tuple[Array, Array]:

@@ -34,8 +34,10 @@ class Novelty(eqx.Module):
     def of(cls, inputs: NetworkInputs, *, share: float = 1e-3) -> "Novelty":
         """Learn from training rows; about `share` of them is novel by each of the two criteria."""
         values = np.asarray(_flat(inputs), dtype=float)
-        mean = np.nanmean(values, axis=0)
-        filled = np.where(np.isfinite(values), values, mean)
+        known = np.isfinite(values)
+        never = ~known.any(axis=0)
+        mean = np.where(known, values, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        filled = np.where(known, values, mean)
         covariance = np.cov(filled, rowvar=False)
         # Inputs may be tied to one another, as the columns of a rotation are.
         ridge = 1e-4 * np.diag(covariance) + 1e-12
@@ -44,7 +46,9 @@ class Novelty(eqx.Module):
         distance = np.einsum("ri,ij,rj->r", away, precision, away)
         # Each of so many inputs has its own two ends.
         part = 0.5 * share / values.shape[1]
-        ends = np.nanquantile(values, [part, 1 - part], axis=0)
+        ends = np.nanquantile(np.where(never, 0.0, values), [part, 1 - part], axis=0)
+        # To know what was never known in training is beyond it.
+        ends = np.where(never, [[np.inf], [-np.inf]], ends)
         arrays = (*ends, mean, precision, np.quantile(distance, 1 - share))
         return cls(*(jnp.asarray(x, jnp.float32) for x in arrays))
 

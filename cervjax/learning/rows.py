@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
 from cervjax.labels import LabelBatch
-from cervjax.model import NeckModel
+from cervjax.model import NeckModel, Topology
 from cervjax.motion import MotionSample
 from cervjax.muscle import rigid_tendon_state
 from cervjax.personalization import Personalizer, Subject
@@ -137,18 +137,13 @@ class RowBuilder:
             seen = np.concatenate([*motion, frame.gravity], axis=1)
         else:
             seen = self._sensed(frame)
-        reserves = np.zeros((len(seen), motion.q.shape[1]), seen.dtype)
-        carried = np.asarray(labels.reserve_force)
-        topology = self.personalizer.model.topology
-        for k, coordinate in enumerate(topology.reserve_coordinates):
-            reserves[:, coordinate] += carried[:, k]
         return TrainingRows(
             NetworkInputs(seen, np.asarray(person, seen.dtype)),
             frame,
             np.asarray(labels.activation),
             np.asarray(labels.muscle_force),
             np.asarray(labels.generalized_force),
-            reserves,
+            reserve_forces(labels, self.personalizer.model.topology),
         )
 
 
@@ -162,6 +157,15 @@ class BalanceBuilder:
     def __call__(self, rows: TrainingRows) -> Balance:
         """The mechanics of `rows`, in memory of the host."""
         return self._balance(rows.frame)
+
+
+def reserve_forces(labels: LabelBatch, topology: Topology) -> Float[np.ndarray, "rows free"]:
+    """N m, what the reserves of `labels` carry in each free coordinate."""
+    carried = np.asarray(labels.reserve_force)
+    found = np.zeros(np.shape(labels.generalized_force), carried.dtype)
+    for k, coordinate in enumerate(topology.reserve_coordinates):
+        found[:, coordinate] += carried[:, k]
+    return found
 
 
 def _over_devices(function):

@@ -12,6 +12,7 @@ from .movements import (
     MovementKind as MovementKind,
     MovementSampler as MovementSampler,
     chances_needed as chances_needed,
+    default_mix as default_mix,
     plane_of_coordinates as plane_of_coordinates,
     sample_motion as sample_motion,
 )

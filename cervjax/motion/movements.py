@@ -44,6 +44,14 @@ class MovementKind(IntEnum):
     RECORDED = 5
 
 
+_MIX = (0.3, 0.25, 0.1, 0.1, 0.25)
+
+
+def default_mix() -> dict[str, float]:
+    """Share of each kind of movement, by name, that `MovementSampler` draws by default."""
+    return {kind.name.lower(): share for kind, share in zip(MovementKind, _MIX, strict=False)}
+
+
 class MotionSample(NamedTuple):
     """Coordinates and their derivatives at some times; rad, s."""
 
@@ -100,7 +108,7 @@ class MovementSampler(eqx.Module):
     low: Float[Array, " q"]
     high: Float[Array, " q"]
     plane: tuple[int, ...] = eqx.field(static=True)
-    mix: tuple[float, ...] = eqx.field(static=True, default=(0.3, 0.25, 0.1, 0.1, 0.25))
+    mix: tuple[float, ...] = eqx.field(static=True, default=_MIX)
     slowest: float = eqx.field(static=True, default=math.radians(10))
     fastest: float = eqx.field(static=True, default=math.radians(360))
     band_limit: float = eqx.field(static=True, default=6.0)

@@ -120,18 +120,24 @@ def _settings(header: list[str]) -> dict[str, str]:
 
 
 def write_storages(
-    folder: Path, tables: Iterable[tuple[str, Storage, tuple[str, ...]]]
+    folder: Path,
+    tables: Iterable[tuple[str, Storage, tuple[str, ...]]],
+    *,
+    replaced: Iterable[str] = (),
 ) -> list[Path]:
     """Write several files into `folder`; all are complete before the first appears.
 
     Args:
         tables: name, table and notes of each file.
+        replaced: names of files that these take the place of: those that are not written go.
     """
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
     try:
         for name, table, notes in tables:
             write_storage(staging / name, table, notes=notes)
+        for name in replaced:
+            (folder / name).unlink(missing_ok=True)
         written = []
         for file in sorted(staging.iterdir()):
             file.replace(folder / file.name)

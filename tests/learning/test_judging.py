@@ -118,6 +118,12 @@ def test_novelty_flags_one_odd_input_and_odd_combinations(rows):
     fresh = rng.normal(size=(5000, 4)) @ np.eye(4)
     usual = np.mean([flagged(x) for x in fresh[:50] * [1, 0, 1, 1] + fresh[:50, :1] * [0, 1, 0, 0]])
     assert usual < 0.1
+    person[:, 1] = np.nan
+    never = Novelty.of(NetworkInputs(mixed.astype(np.float32), person.astype(np.float32)))
+    who = jnp.ones(11)
+    for age, strange in ((jnp.nan, False), (1.0, True)):
+        asked = NetworkInputs(jnp.zeros(4), who.at[1].set(age))
+        assert bool(never(asked)) == strange
 
 
 def test_noise_has_the_sizes_it_says():

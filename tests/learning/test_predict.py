@@ -19,7 +19,9 @@ from cervjax.learning import (
     ForceEnsemble,
     NetworkConfig,
     described_person,
+    known_of,
     load_network,
+    make_network,
     train,
 )
 from cervjax.motion import Motion, read_storage, sample_motion, write_storage
@@ -28,6 +30,7 @@ from cervjax.personalization import LIMITS, Subject
 from cervjax.portable import read_portable, write_portable
 from cervjax.predict import Predictor, predict_motion, save_ensemble
 from cervjax.solve import solve_motion
+from conversion.opensense import read_orientations
 from tests.learning.conftest import SMALL
 
 WHOLE = {"sex": 0, "age": 34, "stature": 1.66, "weight": 61, **dict.fromkeys(LIMITS, 1.0)}
@@ -96,7 +99,46 @@ def test_the_command_writes_what_opensim_reads(run, file, reserved, tmp_path, ca
     text = (tmp_path / "StaticOptimization_force.sto").read_text()
     assert "not a measurement" in text
     # The person's body is not known, so how well torques balance is not either.
-    assert not (tmp_path / "prediction.sto").exists()
+    assert read_storage(tmp_path / "prediction.sto").columns == ("novel",)
+
+
+def test_results_of_another_run_do_not_stay(dual, ensemble, file, tmp_path, capsys):
+    """A solver's certificate beside a network's forces would vouch for them."""
+    person = ("--person", *(f"{k}={v}" for k, v in WHOLE.items()))
+    command("solve", "hyoid-repaired", file, "--out", tmp_path, "--step", "20")
+    assert (tmp_path / "certificate.sto").exists()
+    command("predict", file, "--network", ensemble, "--out", tmp_path, *person)
+    assert not (tmp_path / "certificate.sto").exists()
+    assert (tmp_path / "force_low.sto").exists()
+    command("predict", file, "--network", dual, "--out", tmp_path, *person)
+    assert {x.name for x in tmp_path.iterdir()} == {
+        "StaticOptimization_activation.sto",
+        "StaticOptimization_force.sto",
+        "prediction.sto",
+    }
+
+
+def test_a_person_beyond_training_is_told_by_a_single_network(run, movement):
+    predictor = Predictor.load(run)
+    predicted = predict_motion(predictor, movement, described_person({**WHOLE, "neck_length": 1.9}))
+    assert predicted.novel.all()
+    assert "neck_length" in predicted.beyond
+
+
+def test_a_dual_network_of_whole_people_refuses_half_known_ones(dual, movement):
+    without_age = {k: v for k, v in WHOLE.items() if k != "age"}
+    with pytest.raises(ValueError, match="age of the person are not known"):
+        predict_motion(Predictor.load(dual), movement, described_person(without_age))
+
+
+def test_intervals_know_whether_people_were_half_known(single, rows):
+    nets = [make_network(SMALL.network, single.model, key=jax.random.key(seed)) for seed in (0, 1)]
+    hidden = dataclasses.replace(
+        rows.inputs, person=known_of(rows.inputs.person, ["sex"]).astype(np.float32)
+    )
+    whole = ForceEnsemble.calibrated(nets, rows, None, rows.inputs)
+    partly = ForceEnsemble.calibrated(nets, dataclasses.replace(rows, inputs=hidden), None, hidden)
+    assert (whole.half_known, partly.half_known) == (False, True)
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(run, dual, file, tmp_path, capsys, monkeypatch):
@@ -205,6 +247,37 @@ def test_orientations_of_two_sensors(sensor, movement, single, tmp_path, capsys,
     # Away from the ends, where the two splines differ.
     error = np.abs(found.data - wanted)[15:-15]
     assert error.max() < 0.02 * wanted.max()
+
+
+def test_noise_of_sensors_is_filtered(sensor, movement, single, tmp_path, capsys):
+    """Half a degree at 100 Hz is some 100 rad/s^2 of noise; a low-pass takes it away."""
+    from scipy.spatial.transform import Rotation
+
+    from cervjax.sensors import SensorRecording
+
+    path = tmp_path / "orientations.sto"
+    orientation_file(path, movement, single)
+    clean = read_orientations(path, torso="torso", head="skull")
+    rng = np.random.default_rng(0)
+    noise = Rotation.from_rotvec(np.radians(0.5) * rng.normal(size=(len(clean.time), 3)))
+    turned = (noise * Rotation.from_matrix(clean.orientation)).as_quat(scalar_first=True)
+    still = np.tile([1.0, 0, 0, 0], (len(clean.time), 1))
+    gravity = tuple(clean.gravity[0])
+    noisy = SensorRecording.of(clean.time, still, turned, gravity=gravity)
+    smooth = noisy.lowpass(6.0)
+
+    def error(recording):
+        return np.abs(recording.angular_acceleration - clean.angular_acceleration)[15:-15].mean()
+
+    assert error(smooth) < 0.05 * error(noisy)
+    np.testing.assert_allclose(smooth.gravity, clean.gravity, atol=1e-6)
+    with pytest.raises(ValueError, match=r"cutoff 0\.0 Hz"):
+        noisy.lowpass(0.0)
+    with pytest.raises(SystemExit):
+        command(
+            "predict", path, "--network", sensor, "--out", tmp_path / "o", "--inclination-deg", "5"
+        )
+    assert "leave it out" in capsys.readouterr().err
 
 
 def test_networks_of_all_coordinates_refuse_sensors(run, movement, single, tmp_path, capsys):
