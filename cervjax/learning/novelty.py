@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cervjax.contraction import contract
+
 from .inputs import NetworkInputs
 
 
@@ -79,7 +81,7 @@ class Novelty(eqx.Module):
         """Squared Mahalanobis distance; what is not known counts as average."""
         values = _flat(inputs)
         away = jnp.where(jnp.isfinite(values), values - self.mean, 0.0)
-        return jnp.dot(away, jnp.dot(self.precision, away))
+        return jnp.sum(away * contract("ij,j->i", self.precision, away))
 
 
 def _flat(inputs: NetworkInputs) -> Array:
