@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -30,6 +31,14 @@ from cervjax.spec import NeckSpec, shipped_neck  # noqa: E402
 from conversion import read_osim  # noqa: E402
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def executables() -> Iterator[None]:
+    """Compiled functions of one file are not kept for the next: a worker that holds hundreds of
+    them takes gigabytes, and XLA's CPU compiler has crashed in one."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
