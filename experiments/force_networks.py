@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import figures
+import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
@@ -178,6 +179,9 @@ def train_network(
     )
     progress.update(task, completed=named.config.steps)
     draw_training(folder)
+    # A process may map only so many pieces of memory (65,530 on Linux by default), and compiled
+    # functions of a score of trainings are more.
+    jax.clear_caches()
     return network, source
 
 

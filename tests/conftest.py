@@ -35,8 +35,8 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="module", autouse=True)
 def executables() -> Iterator[None]:
-    """Compiled functions of one file are not kept for the next: a worker that holds hundreds of
-    them takes gigabytes, and XLA's CPU compiler has crashed in one."""
+    """Compiled functions of one file are not kept for the next: a process may map only so many
+    pieces of memory (65,530 on Linux by default), beyond which XLA's CPU compiler crashes."""
     yield
     jax.clear_caches()
 
