@@ -309,7 +309,7 @@ def opensim_rows(
     parts, names, force, activation = [], [], [], []
     started = time.perf_counter()
     for subject, known in zip(subjects, person, strict=True):
-        spec = _personal_spec(judge.spec, subject)
+        spec = _personal_spec(judge, subject)
         for motion in motions:
             last = len(motion.time) - 1
             step = max(1, int(0.9 * last) // frames)
@@ -348,8 +348,12 @@ def solver_prediction(labels: LabelBatch, topology: Topology) -> Prediction:
     return Prediction(np.asarray(labels.activation), np.asarray(labels.muscle_force), carried)
 
 
-def _personal_spec(spec: NeckSpec, subject: np.ndarray) -> NeckSpec:
-    """A person's neck in double precision: OpenSim refuses bounds that float32 has rounded."""
-    with jax.enable_x64(True):
-        ratios = Subject.from_vector(jnp.asarray(subject, jnp.float64))
-        return Personalizer(spec)(ratios).to_spec(spec)
+def _personal_spec(judge: Judge, subject: np.ndarray) -> NeckSpec:
+    """A person's neck with the model's bounds: OpenSim refuses some that float32 has rounded."""
+    ratios = Subject.from_vector(jnp.asarray(subject, jnp.float32))
+    scaled = judge.personalizer(ratios).to_spec(judge.spec)
+    muscles = tuple(
+        replace(muscle, min_control=model.min_control, max_control=model.max_control)
+        for muscle, model in zip(scaled.muscles, judge.spec.muscles, strict=True)
+    )
+    return replace(scaled, muscles=muscles)

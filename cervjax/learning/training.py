@@ -100,6 +100,9 @@ def train(
     if not run.novelty_file.exists():
         seen = disturbed(source.normalizing().inputs, config, jax.random.key(config.seed))
         Novelty.of(seen).write(run.novelty_file)
+    with run.checkpoints() as checkpoints:
+        if checkpoints.latest_step() == config.steps:
+            return load_network(folder)
     personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
     network, scales = _prepared(config, personalizer, source.normalizing())
     devices = jax.local_devices()
