@@ -46,8 +46,9 @@ from cervjax.learning import (
     ForceNetwork,
     person_inputs,
 )
+from cervjax.model import NeckModel
 from cervjax.motion import Motion, MovementKind, read_motions, sample_motion
-from cervjax.personalization import Subject
+from cervjax.personalization import Personalizer, Subject
 from cervjax.predict import save_ensemble
 from cervjax.spec import NeckSpec, shipped_neck
 
@@ -148,11 +149,12 @@ def _trained(
         name: make_dataset(config.out / "labels" / name, plan, bare, progress, name)
         for name, plan in plans(config.persons, config.reserve).items()
     }
+    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
     found, sources = {}, {}
     for name, named in networks(config.steps, config.ablation_steps).items():
         folder = config.out / "networks" / folder_name(name)
         found[name], source = train_network(
-            folder, named, datasets[named.data], spec, progress, name
+            folder, named, datasets[named.data], spec, personalizer, progress, name
         )
         if name in ("physics", "sensor, tied"):
             sources[name] = source

@@ -11,7 +11,6 @@ from typing import Any
 
 import figures
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 from rich.progress import (
@@ -36,7 +35,6 @@ from cervjax.learning import (
     TrainingProgress,
     train,
 )
-from cervjax.model import NeckModel
 from cervjax.personalization import Personalizer
 from cervjax.spec import NeckSpec
 
@@ -167,21 +165,23 @@ def train_network(
     named: Named,
     dataset: LabelDataset,
     spec: NeckSpec,
+    personalizer: Personalizer,
     progress: Progress,
     name: str,
 ) -> tuple[ForceNetwork, DatasetSource]:
     """The network in `folder`, trained or finished if need be, with a figure of its training."""
-    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
     source = DatasetSource(dataset, personalizer, named.config.network)
     task = progress.add_task(f"train {name}", total=named.config.steps, note="steps")
+    lines = len(RunFolder(folder).metrics())
     network = train(
         source, spec, named.config, folder, progress=shown(progress, task, named.config.steps)
     )
     progress.update(task, completed=named.config.steps)
-    draw_training(folder)
-    # A process may map only so many pieces of memory (65,530 on Linux by default), and compiled
-    # functions of a score of trainings are more.
-    jax.clear_caches()
+    if len(RunFolder(folder).metrics()) > lines:
+        draw_training(folder)
+        # A process may map only so many pieces of memory (65,530 on Linux by default), and the
+        # compiled functions of a score of trainings are more.
+        jax.clear_caches()
     return network, source
 
 
