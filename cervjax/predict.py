@@ -82,10 +82,12 @@ class Predictor:
         else:
             members, network = [folder], load_network(folder)
         run = RunFolder(members[0])
-        takes_unknown, novelty = run.config().unknown_person > 0, Novelty.read(run.novelty_file)
+        config, spec = run.config(), run.spec()
+        takes_unknown = config.unknown_person > 0
         if isinstance(network, ForceEnsemble):
             takes_unknown, novelty = takes_unknown and network.half_known, network.novelty
-        config, spec = run.config(), run.spec()
+        else:
+            novelty = Novelty.read(run.novelty_file)
         model = NeckModel.from_spec(spec, dtype=jnp.float32)
         return cls(
             network,

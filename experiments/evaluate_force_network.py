@@ -1,6 +1,6 @@
 """Force networks judged on people and movements never seen: labels, training, judgement, one page.
 
-    python experiments/evaluate_force_network.py                   # about an hour on two CPU cores
+    python experiments/evaluate_force_network.py                   # more than an hour on two cores
     python experiments/evaluate_force_network.py --persons 4000 --steps 300 --ablation-steps 100
     python experiments/evaluate_force_network.py --recorded FOLDER # .mot files, OpenSim's truth
 
@@ -233,10 +233,10 @@ def _judged(
 
     next_step("what sensors cannot see")
     for name, share in (("free", datasets["free"].plan.least_share), ("tied", 1.0), ("0.9", 0.9)):
-        judged = people if name == "free" else tied["unseen people, tied"]
-        reached = findings.scores["unseen people" if name == "free" else "unseen people, tied"]
+        what = "unseen people" if name == "free" else "unseen people, tied"
+        judged = {**free, **tied}[what]
         allowed = information_bound(judge, judged, share, rows=config.judged_rows // 4, twins=8)
-        varies = next(iter(reached.values())).judged
+        varies = next(iter(findings.scores[what].values())).judged
         findings.bounds[name] = np.where(varies, allowed, np.nan)
 
     next_step("people half known")

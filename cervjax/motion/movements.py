@@ -297,7 +297,7 @@ def sample_motion(spec: NeckSpec, seed: int, duration: float = 4.0, rate: float 
 
 
 def _shares(mix: Mapping[str, float]) -> tuple[float, ...]:
-    names = [k.name.lower() for k in MovementKind if k != MovementKind.RECORDED]
+    names = list(default_mix())
     unknown = set(mix) - set(names)
     if unknown:
         raise ValueError(f"unknown kinds of movement {sorted(unknown)}; there are {names}")
