@@ -24,11 +24,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from force_networks import plans
 from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
 
-from cervjax.labels import DatasetPlan, build_factory
+from cervjax.labels import build_factory
 from cervjax.learning import (
     Frame,
     NetworkConfig,
@@ -101,7 +102,7 @@ def _ways(
     config: Config, model: NeckModel, personalizer: Personalizer, count: int
 ) -> dict[str, Callable[[], Any]]:
     """Compiled calls on `count` frames, by name; with one frame no batch axis."""
-    plan = DatasetPlan(persons=64, joint_loads=False, fastest_deg=180.0, extent=0.8)
+    plan = plans(64, 0.1)["free"]
     factory = build_factory(plan, shipped_neck())
     people, labels = jax.jit(lambda index: factory.blocks(index))(jnp.arange(4, dtype=jnp.uint32))
     labels = jax.tree.map(np.asarray, labels)

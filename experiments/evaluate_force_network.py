@@ -97,7 +97,7 @@ class Findings:
         scores: by set of rows, then by method.
         grouped: by method, then by kind of movement and by speed.
         bounds: R^2 per muscle that orientation alone allows (NaN where its force hardly varies),
-            by population.
+            by the least share of its range that a coordinate uses.
         newton: of the dual network.
         unknown: by what is known of the person.
         covered: coverage per muscle, part flagged novel, width per muscle, by set.
@@ -109,7 +109,7 @@ class Findings:
     baseline_rows: tuple[int, int] = (0, 0)
     scores: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
     grouped: dict[str, dict[str, Evaluation]] = field(default_factory=dict)
-    bounds: dict[str, np.ndarray] = field(default_factory=dict)
+    bounds: dict[float, np.ndarray] = field(default_factory=dict)
     newton: list[tuple[int, Evaluation, Evaluation]] = field(default_factory=list)
     unknown: dict[str, Evaluation] = field(default_factory=dict)
     covered: dict[str, tuple[np.ndarray, float, np.ndarray]] = field(default_factory=dict)
@@ -177,14 +177,14 @@ def _judged(
     def next_step(note: str) -> None:
         progress.update(task, advance=1, note=note)
 
-    free, tied = (
+    free, wide, tied = (
         {
             "unseen people" + suffix: _test_rows(judge, datasets[name], config.judged_rows),
             "unseen movements" + suffix: _test_rows(
                 judge, datasets[name], config.judged_rows, movements_seen=False
             ),
         }
-        for name, suffix in (("free", ""), ("tied", ", tied"))
+        for name, suffix in (("free", ""), ("wide", ", wide"), ("tied", ", tied"))
     )
     extreme = DatasetPlan(joint_loads=False, reserve=config.reserve, seed=11)
     harder = {
@@ -192,14 +192,12 @@ def _judged(
             extreme, max(16, config.judged_rows // 8), bare
         )
     }
-    compared = [name for name in trained if "seed" not in name and name not in _ablations(config)]
-    for sets in (free, tied, harder):
+    for sets in (free, wide, tied, harder):
         for what, judged in sets.items():
             scores = findings.scores.setdefault(what, {})
-            for name in compared:
-                network = trained[name]
-                if network.config.window == 1 and _fits(name, what):
-                    scores[name] = judge.score(judge.predict(network, judged), judged)
+            for name in _compared(config, trained):
+                if _fits(name, what):
+                    scores[name] = judge.score(judge.predict(trained[name], judged), judged)
 
     next_step("baselines")
     seen = sources["physics"].rows("train", config.judged_rows)
@@ -232,12 +230,12 @@ def _judged(
         findings.ablation[name] = judge.score(judge.predict(trained[name], people), people)
 
     next_step("what sensors cannot see")
-    for name, share in (("free", datasets["free"].plan.least_share), ("tied", 1.0), ("0.9", 0.9)):
-        what = "unseen people" if name == "free" else "unseen people, tied"
-        judged = {**free, **tied}[what]
-        allowed = information_bound(judge, judged, share, rows=config.judged_rows // 4, twins=8)
-        varies = next(iter(findings.scores[what].values())).judged
-        findings.bounds[name] = np.where(varies, allowed, np.nan)
+    what = "unseen people, tied"
+    varies = next(iter(findings.scores[what].values())).judged
+    for share in (DatasetPlan().least_share, 0.6, 0.9, 1.0):
+        assert share is not None
+        allowed = information_bound(judge, tied[what], share, rows=config.judged_rows // 4, twins=8)
+        findings.bounds[share] = np.where(varies, allowed, np.nan)
 
     next_step("people half known")
     findings.unknown = unknown_people(judge, trained["physics, person unknown"], people)
@@ -265,6 +263,16 @@ def _judged(
     return findings
 
 
+def _compared(config: Config, trained: dict[str, ForceNetwork]) -> list[str]:
+    """Names of the long trainings of single frames, one of each."""
+    short = _ablations(config)
+    return [
+        name
+        for name, network in trained.items()
+        if network.config.window == 1 and "seed" not in name and name not in short
+    ]
+
+
 def _ablations(config: Config) -> list[str]:
     """Names of the short trainings, the one with all terms first."""
     named = networks(config.steps, config.ablation_steps)
@@ -272,8 +280,8 @@ def _ablations(config: Config) -> list[str]:
 
 
 def _fits(network: str, what: str) -> bool:
-    """Whether a network is judged on a set: those of the tied neck on their own."""
-    return network.endswith("tied") == what.endswith("tied")
+    """Whether a network is judged on a set: that of its own population, or beyond it."""
+    return all(network.endswith(s) == what.endswith(s) for s in (", tied", ", wide"))
 
 
 def _test_rows(
@@ -338,7 +346,7 @@ def _against_opensim(
     )
     findings.opensim_rows, findings.opensim_seconds = len(theirs.judged), theirs.seconds
     findings.opensim_movements = [motion.name for motion in motions]
-    for name in ("direct", "direct, linear", "physics", "label-free", "dual", "sensor", "markers"):
+    for name in _compared(config, trained):
         said = judge.predict(trained[name], theirs.judged)
         findings.opensim[name] = judge.score(said, theirs.judged)
     ours = judge.labeler(

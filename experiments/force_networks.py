@@ -66,20 +66,23 @@ class Named:
 def plans(persons: int, reserve: float) -> dict[str, DatasetPlan]:
     """The datasets.
 
-    `free`: lower and upper neck share a movement at random, as far as anatomy lets them. `tied`:
-    they share it in proportion to their ranges, so that the head's orientation tells the posture.
-    Both up to the fastest natural head movements; the default plan goes twice as fast.
-    `frames`: the same, frame after frame. Circumduction is for testing only in all.
+    `free`: lower and upper neck share a movement at random, to the same side, as far as anatomy
+    lets them, within each person's range. `wide`: each goes its own way to the ends of the model's
+    range, whoever moves, as in recorded movements (chin drawn in, face turned against the neck).
+    `tied`: they share in proportion to their ranges, so that the head's orientation tells the
+    posture. All up to the fastest natural head movements; the default plan goes twice as fast.
+    `frames`: tied, frame after frame. Circumduction is for testing only in all.
     """
     free = DatasetPlan(
         persons=persons, fastest_deg=180.0, extent=0.8, joint_loads=False, reserve=reserve
     )
+    tied = replace(free, least_share=1.0)
     return {
         "free": free,
-        "tied": replace(free, least_share=1.0),
+        "wide": replace(free, least_share=None, extent=1.0, personal_range=False),
+        "tied": tied,
         "frames": replace(
-            free,
-            least_share=1.0,
+            tied,
             persons=max(2, persons // 16),
             movements=1,
             frames=64,
@@ -108,6 +111,8 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
         "physics": of("physics"),
         "label-free": of("label-free", physics_share=0.5, steps=3 * steps // 2),
         "dual": of("dual", steps=max(1, steps // 2)),
+        "dual, wide": of("dual", "wide", steps=max(1, steps // 2)),
+        "physics, wide": of("physics", "wide"),
         "physics, person unknown": of("physics", unknown_person=0.5),
         "sensor": of("physics", inputs="sensor"),
         "markers": of("physics", inputs="markers"),

@@ -55,8 +55,10 @@ def _heading(findings: Any, plan: DatasetPlan) -> str:
 {CAVEAT}
 
 Trained on {plan.persons:,} people of ANSUR II x {plan.rows_per_person} frames, up to
-{plan.fastest_deg:.0f} deg/s and {plan.extent:.0%} of each person's range, torso upright or leaning up to
-{plan.inclination_deg:.0f}°; a tenth of the people for validation and a tenth for testing;
+{plan.fastest_deg:.0f} deg/s and {plan.extent:.0%} of each person's range, upper and lower neck sharing each movement at
+random, to the same side; torso upright or leaning up to {plan.inclination_deg:.0f}°. Where a name ends in `tied`, they share in
+proportion; in `wide`, each goes its own way to the ends of the model's range, as in recorded movements.
+There is a tenth of the people for validation and a tenth for testing, and
 {", ".join(plan.splits.held_out_movements)} only for testing: the unseen movements, of unseen people as
 well. Labels: convention `{plan.convention}`, reserves of
 optimal force {plan.reserve} N m, certified rows. R² is judged for muscles whose force varies by more than
@@ -136,10 +138,8 @@ def _newton(out: Path, steps: Sequence[tuple[int, Evaluation, Evaluation]]) -> s
 
 def _bounds(out: Path, findings: Any) -> str:
     rows = []
-    for name, found in findings.bounds.items():
-        shares = (
-            "at random" if name == "free" else "in proportion" if name == "tied" else f"{name} tied"
-        )
+    for share, found in findings.bounds.items():
+        shares = "in proportion" if share == 1 else f"at random, each {share:g} of it or more"
         rows.append((shares, f"{np.nanmin(found):.3f}", f"{np.nanmedian(found):.4f}"))
     title = "R² that head orientation allows, whatever the network"
     text = _table(

@@ -18,7 +18,6 @@ from cervjax.motion import (
     MovementSampler,
     RecordedMovements,
     TorsoInclination,
-    chances_needed,
 )
 from cervjax.personalization import Personalizer
 from cervjax.population import Person
@@ -39,6 +38,8 @@ class LabelFactory(eqx.Module):
         torso: draws how the torso is held, once per movement.
         recorded: recorded motions, or None.
         recorded_share: of movements that are recorded ones.
+        personal_range: keep a person's movements inside that person's range of motion, not only
+            the model's.
         options: what is solved and kept of a row.
         seed: of all random numbers.
         movements, frames: per person, per movement.
@@ -54,6 +55,7 @@ class LabelFactory(eqx.Module):
     torso: TorsoInclination
     recorded: RecordedMovements | None = None
     recorded_share: float = eqx.field(static=True, default=0.0)
+    personal_range: bool = eqx.field(static=True, default=True)
     options: RowOptions = eqx.field(static=True, default=RowOptions())
     seed: int = eqx.field(static=True, default=0)
     movements: int = eqx.field(static=True, default=1)
@@ -91,12 +93,11 @@ class LabelFactory(eqx.Module):
         person = self.population(index, people_key)
         model = self.personalizer(person.subject)
         key = jax.random.fold_in(motion_key, index)
-        needed = chances_needed(len(self.sampler.plane)) + self.frames + 3 + 5
+        needed = self.sampler.chances_needed + self.frames + 3 + 5
         # One call of the generator: on a CPU every call is a loop of its own.
         chances = jax.random.uniform(key, (self.movements, needed), self.sampler.low.dtype)
-        kind, time, motion, gravity = jax.vmap(self._movement, in_axes=(0, None))(
-            chances, person.range_of_motion
-        )
+        reach = person.range_of_motion if self.personal_range else jnp.ones_like(chances[0, :3])
+        kind, time, motion, gravity = jax.vmap(self._movement, in_axes=(0, None))(chances, reach)
         kind, gravity = (
             jnp.broadcast_to(x[:, None], (x.shape[0], self.frames, *x.shape[1:]))
             for x in (kind, gravity)

@@ -77,9 +77,10 @@ class DatasetPlan:
         ages: years, youngest and oldest of an ANSUR population.
         mix: share of each kind of movement; the default's if empty.
         slowest_deg, fastest_deg: deg/s, peak head speed.
-        extent: largest part of a person's range that movements use.
+        extent: largest part of the range that movements use.
+        personal_range: whether that is each person's range of motion, or the model's.
         least_share: of its range that a coordinate uses at least where another of its plane uses
-            all; 1 ties lower to upper neck.
+            all; 1 ties lower to upper neck, None lets them turn against each other.
         upright: share of upright torsos.
         inclination_deg: largest inclination of the others.
         planes: free coordinates that turn the head in pitch, roll, yaw; by their names if empty.
@@ -108,7 +109,8 @@ class DatasetPlan:
     slowest_deg: float = 10.0
     fastest_deg: float = 360.0
     extent: float = 0.9
-    least_share: float = 0.15
+    personal_range: bool = True
+    least_share: float | None = 0.15
     upright: float = 0.3
     inclination_deg: float = 45.0
     planes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -224,8 +226,8 @@ class DatasetPlan:
             ValueError: a value is missing or unknown.
         """
         names = {f.name for f in dataclasses.fields(cls)}
-        # Datasets from before it could be chosen.
-        values = {"least_share": 0.15, **values}
+        # Datasets from before they could be chosen.
+        values = {"least_share": 0.15, "personal_range": True, **values}
         if set(values) != names:
             raise ValueError(f"not the plan of a dataset: {sorted(set(values) ^ names)} differ")
         try:
@@ -300,6 +302,7 @@ def build_factory(
             else None
         ),
         recorded_share=plan.recorded_share,
+        personal_range=plan.personal_range,
         options=plan.options,
         seed=plan.seed,
         movements=plan.movements,

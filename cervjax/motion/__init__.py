@@ -11,7 +11,6 @@ from .movements import (
     Movement as Movement,
     MovementKind as MovementKind,
     MovementSampler as MovementSampler,
-    chances_needed as chances_needed,
     default_mix as default_mix,
     plane_of_coordinates as plane_of_coordinates,
     sample_motion as sample_motion,

@@ -91,7 +91,8 @@ class MovementSampler(eqx.Module):
     A limit of head speed is drawn between `slowest` and `fastest`, evenly on a logarithmic scale,
     and never exceeded. Peaks are below it, by a third in the median: components do not peak at
     once, and small movements are held back by the band limit. Lower and upper neck share each
-    plane at random.
+    plane at random, both to the same side; or each goes its own way, as in drawing the chin in,
+    where the lower neck bends and the upper extends.
 
     Attributes:
         low, high: rad, range of each coordinate.
@@ -102,7 +103,8 @@ class MovementSampler(eqx.Module):
         extent: largest part of the range that is used.
         least_share: of its range that a coordinate uses at least, where another of its plane uses
             all it may. At 1 lower and upper neck always turn in proportion to their ranges, and
-            the head's orientation tells the posture.
+            the head's orientation tells the posture. None: a coordinate's place and size do not
+            depend on the others, and they may turn against each other.
     """
 
     low: Float[Array, " q"]
@@ -113,7 +115,7 @@ class MovementSampler(eqx.Module):
     fastest: float = eqx.field(static=True, default=math.radians(360))
     band_limit: float = eqx.field(static=True, default=6.0)
     extent: float = eqx.field(static=True, default=0.9)
-    least_share: float = eqx.field(static=True, default=0.15)
+    least_share: float | None = eqx.field(static=True, default=0.15)
 
     @classmethod
     def of(
@@ -126,7 +128,7 @@ class MovementSampler(eqx.Module):
         fastest_deg: float = 360.0,
         band_limit: float = 6.0,
         extent: float = 0.9,
-        least_share: float = 0.15,
+        least_share: float | None = 0.15,
         dtype: DTypeLike | None = None,
     ) -> "MovementSampler":
         """A sampler over the ranges of the free coordinates of `spec`.
@@ -144,7 +146,7 @@ class MovementSampler(eqx.Module):
             raise ValueError(f"speeds {slowest_deg}, {fastest_deg} deg/s do not increase from 0")
         if not 0 < extent <= 1:
             raise ValueError(f"extent = {extent} is a part of the range, in (0, 1]")
-        if not 0 <= least_share <= 1:
+        if least_share is not None and not 0 <= least_share <= 1:
             raise ValueError(f"least_share = {least_share} is a part of the range, in [0, 1]")
         if not band_limit > 0:
             raise ValueError(f"band_limit = {band_limit} Hz is not positive")
@@ -175,21 +177,26 @@ class MovementSampler(eqx.Module):
         self, key: PRNGKeyArray, range_of_motion: Float[Array, " 3"] | None = None
     ) -> Movement:
         """One movement of a person who reaches `range_of_motion` of the range in each plane."""
-        count = chances_needed(len(self.plane))
+        count = self.chances_needed
         return self.from_chances(jax.random.uniform(key, (count,), self.low.dtype), range_of_motion)
+
+    @property
+    def chances_needed(self) -> int:
+        """How many uniform random numbers a movement takes."""
+        return sum(math.prod(shape) for shape in self._chance_shapes.values())
 
     def from_chances(
         self, chances: Float[Array, " n"], range_of_motion: Float[Array, " 3"] | None = None
     ) -> Movement:
         """The movement that `chances_needed` uniform random numbers make."""
         dtype = self.low.dtype
-        chance = _named(chances, len(self.plane))
+        chance = _named(chances, self._chance_shapes)
         reach = jnp.ones((3,), dtype) if range_of_motion is None else range_of_motion
         kind = jnp.sum(chance["kind"] >= jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
         is_kind = {k: kind == k for k in MovementKind}
 
-        half, middle = self._interval(chance, is_kind)
-        center, amplitude = self._excursion(middle - half, middle + half, reach, chance["share"])
+        half, middle, share = self._intervals(chance, is_kind)
+        center, amplitude = self._excursion(middle - half, middle + half, reach, share)
         multiple, weight = _spectrum(chance, is_kind)
 
         plane = np.array(self.plane)
@@ -224,6 +231,41 @@ class MovementSampler(eqx.Module):
         """rad, zero or the end of the range nearest to it."""
         return jnp.clip(0.0, self.low, self.high)
 
+    @property
+    def _chance_shapes(self) -> dict[str, tuple[int, ...]]:
+        planes, coordinates = len(PLANES), (len(self.plane),)
+        shapes: dict[str, tuple[int, ...]] = {
+            name: () for name in ("kind", "main", "speed", "still", "turn")
+        }
+        shapes |= {name: (planes,) for name in ("half", "middle", "part")}
+        shapes |= {
+            "phase": (planes, _COMPONENTS),
+            "size": (planes, _COMPONENTS),
+            "frequency": (_COMPONENTS,),
+            "share": coordinates,
+        }
+        return shapes if self.least_share is not None else {**shapes, "place": coordinates}
+
+    def _intervals(
+        self, chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+    ) -> tuple[Float[Array, " q"], Float[Array, " q"], Float[Array, " q"]]:
+        """Half-width (negative where a coordinate goes against its plane) and middle of each
+        coordinate's movement in its range, and how much of both is used."""
+        plane = np.array(self.plane)
+        half, middle = (x[plane] for x in self._interval(chance, is_kind))
+        share = chance["share"]
+        if self.least_share is not None:
+            # Coordinates of a plane share it: one goes all the way, the others part of it.
+            largest = jnp.stack(
+                [jnp.max(jnp.where(plane == p, share, 0.0)) for p in range(len(PLANES))]
+            )
+            share = self.least_share + (1 - self.least_share) * share / largest[plane]
+            return half, middle, share
+        resting = (half == 0) & (middle == 0)
+        half = half * (2 * share - 1)
+        place = (2 * chance["place"] - 1) * (self.extent - jnp.abs(half))
+        return half, jnp.where(resting, 0.0, place), jnp.ones_like(share)
+
     def _interval(
         self, chance: dict[str, Array], is_kind: dict[MovementKind, Array]
     ) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
@@ -245,17 +287,11 @@ class MovementSampler(eqx.Module):
     def _excursion(
         self, start: Array, end: Array, reach: Array, share: Array
     ) -> tuple[Float[Array, " q"], Float[Array, " q"]]:
-        """Middle and amplitude (rad) of each coordinate between two points of its plane."""
-        plane = np.array(self.plane)
-        # Coordinates of a plane share it: one goes all the way, the others part of it.
-        largest = jnp.stack(
-            [jnp.max(jnp.where(plane == p, share, 0.0)) for p in range(len(PLANES))]
-        )
-        share = self.least_share + (1 - self.least_share) * share / largest[plane]
+        """Middle and amplitude (rad) of each coordinate between two points of its range."""
         neutral = self.neutral
 
         def angle(fraction: Array) -> Array:
-            fraction = (fraction * reach)[plane]
+            fraction = fraction * reach[np.array(self.plane)]
             end = jnp.where(fraction > 0, self.high - neutral, neutral - self.low)
             return neutral + share * fraction * end
 
@@ -307,27 +343,7 @@ def _shares(mix: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(mix.get(name, 0.0) / total for name in names)
 
 
-def chances_needed(coordinates: int) -> int:
-    """How many uniform random numbers a movement of so many coordinates takes."""
-    return sum(math.prod(shape) for shape in _chance_shapes(coordinates).values())
-
-
-def _chance_shapes(coordinates: int) -> dict[str, tuple[int, ...]]:
-    planes = len(PLANES)
-    shapes: dict[str, tuple[int, ...]] = {
-        name: () for name in ("kind", "main", "speed", "still", "turn")
-    }
-    shapes |= {name: (planes,) for name in ("half", "middle", "part")}
-    return shapes | {
-        "phase": (planes, _COMPONENTS),
-        "size": (planes, _COMPONENTS),
-        "frequency": (_COMPONENTS,),
-        "share": (coordinates,),
-    }
-
-
-def _named(chances: Float[Array, " n"], coordinates: int) -> dict[str, Array]:
-    shapes = _chance_shapes(coordinates)
+def _named(chances: Float[Array, " n"], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
     sizes = [math.prod(shape) for shape in shapes.values()]
     ends = np.cumsum(sizes)
     return {

@@ -68,6 +68,22 @@ def test_frames_can_follow_one_another(bare):
     np.testing.assert_allclose((q[:, 2] - q[:, 0]) / 0.02, qd[:, 1], atol=0.02)
 
 
+def test_movements_can_use_the_models_range_whoever_moves(bare, drawn):
+    people, rows = drawn
+    plan = DatasetPlan(
+        persons=32, movements=2, frames=2, block=16, personal_range=False, joint_loads=False
+    )
+    assert DatasetPlan.from_json(plan.to_json()) == plan
+    build = build_factory(plan, bare)
+    _, wide = eqx.filter_jit(build.blocks)(jnp.arange(2, dtype=jnp.uint32))
+    low, high = np.asarray(build.sampler.low), np.asarray(build.sampler.high)
+    reach = np.repeat(np.asarray(people.range_of_motion), 4, axis=0)[:, [0, 1, 2, 0, 1, 2]]
+    used = [np.maximum(q / high, q / low) for q in (np.asarray(rows.q), np.asarray(wide.q))]
+    assert np.all(used[0] <= 0.9 * reach + 1e-9)
+    assert np.any(used[1] > 0.9 * reach + 1e-3)
+    assert np.all(used[1] <= 0.9 + 1e-6)
+
+
 def test_rows_beyond_the_muscles_are_marked_with_the_muscle(factory):
     """A twentieth of the strength, a heavy head, in flexion: reserves carry the rest."""
     personalizer = factory.personalizer

@@ -113,6 +113,27 @@ def test_the_share_of_upper_and_lower_neck_varies(sampler, drawn):
     assert share.max() > 0.7
 
 
+def test_upper_and_lower_neck_can_turn_against_each_other(neck):
+    """As in drawing the chin in: bent below, extended above, at rest and on the way."""
+    sampler = MovementSampler.of(neck, least_share=None, extent=1.0)
+    movements, sample = draw(sampler)
+    q, qd = np.asarray(sample.q), np.asarray(sample.qd)
+    assert np.all(q >= sampler.low - 1e-9)
+    assert np.all(q <= sampler.high + 1e-9)
+    assert np.rad2deg(head_speed(sampler, qd)).max() <= 360 + 1e-6
+    moving = np.asarray(movements.kind) == MovementKind.COMBINED
+    for upper, lower in ((0, 3), (1, 4), (2, 5)):
+        for x in (q[moving], qd[moving]):
+            assert 0.3 < np.mean(x[..., upper] * x[..., lower] < 0) < 0.7
+    used = np.abs(q).max(axis=(0, 1)) / np.maximum(-sampler.low, sampler.high)
+    assert np.all(used > 0.9)
+    planar = np.asarray(movements.kind) == MovementKind.PLANAR
+    turned = np.ptp(q[planar], axis=1) > 0
+    assert np.all(turned.sum(axis=1) == 2)
+    circling = np.asarray(movements.kind) == MovementKind.CIRCUMDUCTION
+    assert not np.any(q[circling][..., [2, 5]])
+
+
 def test_planes_by_name_or_given(neck):
     assert [PLANES[p] for p in plane_of_coordinates(neck)] == ["pitch", "roll", "yaw"] * 2
     given = {"pitch": ("pitch1", "pitch2"), "roll": ("roll1",), "yaw": ("yaw1", "yaw2")}
@@ -127,6 +148,7 @@ def test_planes_by_name_or_given(neck):
     [
         ({"slowest_deg": 50.0, "fastest_deg": 20.0}, "do not increase"),
         ({"extent": 1.2}, "extent = 1.2"),
+        ({"least_share": 1.2}, "least_share = 1.2"),
         ({"band_limit": 0.0}, "band_limit"),
         ({"mix": {"jumping": 1.0}}, "jumping"),
         ({"mix": {"planar": -1.0}}, "not shares"),
