@@ -223,9 +223,9 @@ def _judged(
         }
 
     next_step("Newton steps, ablation")
-    dual = trained["dual"]
+    dual = trained["dual, wide"]
     assert isinstance(dual, DualNetwork)
-    findings.newton = newton_steps(dual, people, judge.score, range(7))
+    findings.newton = newton_steps(dual, wide["unseen people, wide"], judge.score, range(7))
     for name in _ablations(config):
         findings.ablation[name] = judge.score(judge.predict(trained[name], people), people)
 

@@ -132,7 +132,10 @@ def _newton(out: Path, steps: Sequence[tuple[int, Evaluation, Evaluation]]) -> s
         "from least squares: worst R²",
         "residual",
     )
-    title = "The dual network: Newton steps from where it points, and from least squares"
+    title = (
+        "The network `dual, wide`, on unseen people: Newton steps from where it points, and from "
+        "least squares"
+    )
     return _table(out / "newton_steps.csv", title, header, rows)
 
 
@@ -257,7 +260,7 @@ def _draw_newton(axis: Any, steps: Sequence[tuple[int, Evaluation, Evaluation]])
         xlabel="Newton steps",
         ylabel="torque residual (%)",
         yscale="log",
-        title="Polishing the dual",
+        title="Polishing the dual, wide population",
     )
     axis.legend(fontsize=8)
 

@@ -59,7 +59,7 @@ class Config:
     out: Path
     data: Path | None = None
     live: bool = False
-    plan: DatasetPlan = field(default_factory=lambda: plans(60_000, 0.1)["free"])
+    plan: DatasetPlan = field(default_factory=lambda: plans(60_000, 0.1)["wide"])
     preset: Literal["laptop", "gpu"] = "laptop"
     training: TrainingConfig = field(default_factory=lambda: LAPTOP)
     neck: str = "hyoid-repaired"
