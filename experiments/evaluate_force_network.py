@@ -63,7 +63,7 @@ class Config:
 
     Attributes:
         persons: of each population.
-        steps: of each training; the dual network takes half, the label-free one half more.
+        steps: of each training; the dual network takes half.
         ablation_steps: of each network that lacks a term.
         judged_rows: rows of each set to judge on.
         reserve: N m, optimal force of the reserves.
@@ -192,11 +192,12 @@ def _judged(
             extreme, max(16, config.judged_rows // 8), bare
         )
     }
+    named = networks(config.steps, config.ablation_steps)
     for sets in (free, wide, tied, harder):
         for what, judged in sets.items():
             scores = findings.scores.setdefault(what, {})
             for name in _compared(config, trained):
-                if _fits(name, what):
+                if _fits(named[name].data, what):
                     scores[name] = judge.score(judge.predict(trained[name], judged), judged)
 
     next_step("baselines")
@@ -223,7 +224,7 @@ def _judged(
         }
 
     next_step("Newton steps, ablation")
-    dual = trained["dual, wide"]
+    dual = trained["dual"]
     assert isinstance(dual, DualNetwork)
     findings.newton = newton_steps(dual, wide["unseen people, wide"], judge.score, range(7))
     for name in _ablations(config):
@@ -279,9 +280,11 @@ def _ablations(config: Config) -> list[str]:
     return [n for n in named if n.startswith(("all terms", "without", "linear head"))]
 
 
-def _fits(network: str, what: str) -> bool:
-    """Whether a network is judged on a set: that of its own population, or beyond it."""
-    return all(network.endswith(s) == what.endswith(s) for s in (", tied", ", wide"))
+def _fits(data: str, what: str) -> bool:
+    """Whether networks of a population are judged on a set: their own, or the wide ones on free."""
+    if what.endswith(", tied") or data in ("tied", "frames"):
+        return what.endswith(", tied") and data == "tied"
+    return data == "wide" or not what.endswith(", wide")
 
 
 def _test_rows(

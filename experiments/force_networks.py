@@ -109,9 +109,8 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
             "direct", head="linear", losses=LossWeights(force=1.0, activation=0.5)
         ),
         "physics": of("physics"),
-        "label-free": of("label-free", physics_share=0.5, steps=3 * steps // 2),
-        "dual": of("dual", steps=max(1, steps // 2)),
-        "dual, wide": of("dual", "wide", steps=max(1, steps // 2)),
+        "label-free": of("label-free", physics_share=0.5),
+        "dual": of("dual", "wide", steps=max(1, steps // 2)),
         "physics, wide": of("physics", "wide"),
         "physics, person unknown": of("physics", unknown_person=0.5),
         "sensor": of("physics", inputs="sensor"),

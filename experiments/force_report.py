@@ -56,8 +56,9 @@ def _heading(findings: Any, plan: DatasetPlan) -> str:
 
 Trained on {plan.persons:,} people of ANSUR II x {plan.rows_per_person} frames, up to
 {plan.fastest_deg:.0f} deg/s and {plan.extent:.0%} of each person's range, upper and lower neck sharing each movement at
-random, to the same side; torso upright or leaning up to {plan.inclination_deg:.0f}°. Where a name ends in `tied`, they share in
-proportion; in `wide`, each goes its own way to the ends of the model's range, as in recorded movements.
+random, to the same side; torso upright or leaning up to {plan.inclination_deg:.0f}°. In the population `tied` they share in
+proportion; in `wide` each goes its own way to the ends of the model's range, as in recorded movements
+(`physics, wide` and `dual` learned there).
 There is a tenth of the people for validation and a tenth for testing, and
 {", ".join(plan.splits.held_out_movements)} only for testing: the unseen movements, of unseen people as
 well. Labels: convention `{plan.convention}`, reserves of
@@ -133,7 +134,7 @@ def _newton(out: Path, steps: Sequence[tuple[int, Evaluation, Evaluation]]) -> s
         "residual",
     )
     title = (
-        "The network `dual, wide`, on unseen people: Newton steps from where it points, and from "
+        "The dual network, on unseen people of the wide population: Newton steps from where it points, and from "
         "least squares"
     )
     return _table(out / "newton_steps.csv", title, header, rows)
