@@ -188,7 +188,7 @@ def _judged(
     )
     extreme = DatasetPlan(joint_loads=False, reserve=config.reserve, seed=11)
     harder = {
-        "beyond training: faster and wider": judge.population(
+        "beyond training: twice as fast": judge.population(
             extreme, max(16, config.judged_rows // 8), bare
         )
     }
@@ -349,7 +349,10 @@ def _against_opensim(
     )
     findings.opensim_rows, findings.opensim_seconds = len(theirs.judged), theirs.seconds
     findings.opensim_movements = [motion.name for motion in motions]
+    named = networks(config.steps, config.ablation_steps)
     for name in _compared(config, trained):
+        if not _fits(named[name].data, "recorded"):
+            continue
         said = judge.predict(trained[name], theirs.judged)
         findings.opensim[name] = judge.score(said, theirs.judged)
     ours = judge.labeler(

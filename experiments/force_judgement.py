@@ -195,7 +195,8 @@ def information_bound(
 
     Every row gets twins: the same person with the same sum of the angles of each plane, shared out
     anew as the sampler does. One less the variance among twins over that among all rows. Turns
-    about several axes do not add up exactly, so it is an estimate for large combined movements.
+    about several axes do not add up exactly, so it is an estimate for large combined movements;
+    twins that would leave the range are left out, which raises it.
     """
     rng = np.random.default_rng(seed)
     chosen = rng.choice(len(judged), min(rows, len(judged)), replace=False)

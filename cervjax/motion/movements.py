@@ -103,8 +103,8 @@ class MovementSampler(eqx.Module):
         extent: largest part of the range that is used.
         least_share: of its range that a coordinate uses at least, where another of its plane uses
             all it may. At 1 lower and upper neck always turn in proportion to their ranges, and
-            the head's orientation tells the posture. None: a coordinate's place and size do not
-            depend on the others, and they may turn against each other.
+            the head's orientation tells the posture. None: a coordinate has a place of its own
+            and its own part of its plane's movement, to either side.
     """
 
     low: Float[Array, " q"]
