@@ -143,6 +143,7 @@ def _ways(
         "mechanics alone": call(lambda *x: frame_balance(model, MotionSample(*x)), *motion),
         "dual, 0 Newton steps": call(with_steps(0), inputs, motion),
         "dual, 3 Newton steps": call(with_steps(3), inputs, motion),
+        "dual, 10 Newton steps": call(with_steps(10), inputs, motion),
         "direct solver": call(solve, *motion),
     }
     return ways

@@ -35,7 +35,7 @@ class NetworkConfig:
     width: int = 256
     depth: int = 3
     head: Head = "bounded"
-    newton_steps: int = 5
+    newton_steps: int = 10
 
     def __post_init__(self) -> None:
         for name, least in (

@@ -92,7 +92,7 @@ class MovementSampler(eqx.Module):
     and never exceeded. Peaks are below it, by a third in the median: components do not peak at
     once, and small movements are held back by the band limit. Lower and upper neck share each
     plane at random, both to the same side; or each goes its own way, as in drawing the chin in,
-    where the lower neck bends and the upper extends.
+    where the lower neck extends and the upper bends.
 
     Attributes:
         low, high: rad, range of each coordinate.

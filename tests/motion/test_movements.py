@@ -114,7 +114,7 @@ def test_the_share_of_upper_and_lower_neck_varies(sampler, drawn):
 
 
 def test_upper_and_lower_neck_can_turn_against_each_other(neck):
-    """As in drawing the chin in: bent below, extended above, at rest and on the way."""
+    """As in drawing the chin in: extended below, bent above, at rest and on the way."""
     sampler = MovementSampler.of(neck, least_share=None, extent=1.0)
     movements, sample = draw(sampler)
     q, qd = np.asarray(sample.q), np.asarray(sample.qd)
