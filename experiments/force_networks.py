@@ -68,7 +68,8 @@ def plans(persons: int, reserve: float) -> dict[str, DatasetPlan]:
 
     `free`: lower and upper neck share a movement at random, to the same side, as far as anatomy
     lets them, within each person's range. `wide`: each goes its own way to the ends of the model's
-    range, whoever moves, as in recorded movements (most of their frames have the lower neck extended and the upper bent).
+    range, whoever moves, as in recorded movements (in most frames of which the lower neck is
+    extended and the upper bent, or the other way round).
     `tied`: they share in proportion to their ranges, so that the head's orientation tells the
     posture. All up to the fastest natural head movements; the default plan goes twice as fast.
     `frames`: tied, frame after frame. Circumduction is for testing only in all.

@@ -124,7 +124,8 @@ def test_upper_and_lower_neck_can_turn_against_each_other(neck):
     moving = np.asarray(movements.kind) == MovementKind.COMBINED
     for upper, lower in ((0, 3), (1, 4), (2, 5)):
         for x in (q[moving], qd[moving]):
-            assert 0.3 < np.mean(x[..., upper] * x[..., lower] < 0) < 0.7
+            # About half; some 35 movements: three standard deviations are 0.25.
+            assert 0.25 < np.mean(x[..., upper] * x[..., lower] < 0) < 0.75
     used = np.abs(q).max(axis=(0, 1)) / np.maximum(-sampler.low, sampler.high)
     assert np.all(used > 0.9)
     planar = np.asarray(movements.kind) == MovementKind.PLANAR
