@@ -122,7 +122,7 @@ def test_upper_and_lower_neck_can_turn_against_each_other(neck):
     assert np.all(q <= sampler.high + 1e-9)
     assert np.rad2deg(head_speed(sampler, qd)).max() <= 360 + 1e-6
     moving = np.asarray(movements.kind) == MovementKind.COMBINED
-    for upper, lower in ((0, 3), (1, 4), (2, 5)):
+    for lower, upper in ((0, 3), (1, 4), (2, 5)):
         for x in (q[moving], qd[moving]):
             # About half; some 35 movements: three standard deviations are 0.25.
             assert 0.25 < np.mean(x[..., upper] * x[..., lower] < 0) < 0.75
