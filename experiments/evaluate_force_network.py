@@ -192,13 +192,11 @@ def _judged(
             extreme, max(16, config.judged_rows // 8), bare
         )
     }
-    named = networks(config.steps, config.ablation_steps)
-    for sets in (free, wide, tied, harder):
-        for what, judged in sets.items():
-            scores = findings.scores.setdefault(what, {})
-            for name in _compared(config, trained):
-                if _fits(named[name].data, what):
-                    scores[name] = judge.score(judge.predict(trained[name], judged), judged)
+    for what, judged in (free | wide | tied | harder).items():
+        findings.scores[what] = {
+            name: judge.score(judge.predict(trained[name], judged), judged)
+            for name in _compared(config, what)
+        }
 
     next_step("baselines")
     seen = sources["physics"].rows("train", config.judged_rows)
@@ -264,13 +262,21 @@ def _judged(
     return findings
 
 
-def _compared(config: Config, trained: dict[str, ForceNetwork]) -> list[str]:
-    """Names of the long trainings of single frames, one of each."""
+def _compared(config: Config, what: str) -> list[str]:
+    """Names of the long trainings of single frames, one of each, that a set of rows is for.
+
+    Rows of the tied or wide population are for networks that learned from it, others for all but
+    the tied ones.
+    """
+    apart = "tied" if what.endswith(", tied") else "wide" if what.endswith(", wide") else None
     short = _ablations(config)
     return [
         name
-        for name, network in trained.items()
-        if network.config.window == 1 and "seed" not in name and name not in short
+        for name, named in networks(config.steps, config.ablation_steps).items()
+        if named.config.network.window == 1
+        and "seed" not in name
+        and name not in short
+        and (named.data == apart if apart else named.data != "tied")
     ]
 
 
@@ -278,13 +284,6 @@ def _ablations(config: Config) -> list[str]:
     """Names of the short trainings, the one with all terms first."""
     named = networks(config.steps, config.ablation_steps)
     return [n for n in named if n.startswith(("all terms", "without", "linear head"))]
-
-
-def _fits(data: str, what: str) -> bool:
-    """Whether networks of a population are judged on a set: their own, or the wide ones on free."""
-    if what.endswith(", tied") or data in ("tied", "frames"):
-        return what.endswith(", tied") and data == "tied"
-    return data == "wide" or not what.endswith(", wide")
 
 
 def _test_rows(
@@ -349,10 +348,7 @@ def _against_opensim(
     )
     findings.opensim_rows, findings.opensim_seconds = len(theirs.judged), theirs.seconds
     findings.opensim_movements = [motion.name for motion in motions]
-    named = networks(config.steps, config.ablation_steps)
-    for name in _compared(config, trained):
-        if not _fits(named[name].data, "recorded"):
-            continue
+    for name in _compared(config, "recorded"):
         said = judge.predict(trained[name], theirs.judged)
         findings.opensim[name] = judge.score(said, theirs.judged)
     ours = judge.labeler(

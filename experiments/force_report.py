@@ -1,6 +1,7 @@
 """Tables and the page of figures of `evaluate_force_network.py`."""
 
 import csv
+import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -294,15 +295,9 @@ def _draw_coverage(axis: Any, covered: dict[str, tuple[np.ndarray, float, np.nda
 
 
 def _draw_ablation(axis: Any, ablation: dict[str, Evaluation]) -> None:
-    for name, score in ablation.items():
-        axis.scatter(100 * score.relative_residual, 1 - score.median_r2)
-        axis.annotate(
-            name,
-            (100 * score.relative_residual, 1 - score.median_r2),
-            fontsize=8,
-            xytext=(4, 3),
-            textcoords="offset points",
-        )
+    for marker, (name, score) in zip(itertools.cycle("oXsD^v<>P*"), ablation.items(), strict=False):
+        at = 100 * score.relative_residual, 1 - score.median_r2
+        axis.scatter(*at, marker=marker, label=name)
     axis.set(
         xlabel="torque residual (%)",
         ylabel="1 - median R² (1)",
@@ -310,6 +305,7 @@ def _draw_ablation(axis: Any, ablation: dict[str, Evaluation]) -> None:
         yscale="log",
         title="Without one term of the loss (short trainings)",
     )
+    axis.legend(fontsize=8)
 
 
 def _slug(name: str) -> str:

@@ -133,7 +133,7 @@ def findings(judge, judged):
     return Findings(
         scores={"unseen people": people, "unseen movements": people},
         grouped={"direct": {"planar": people["direct"]}},
-        bounds={"free": rng.random(72), "tied": np.ones(72), "0.9": rng.random(72)},
+        bounds={0.15: rng.random(72), 0.9: rng.random(72), 1.0: np.ones(72)},
         newton=[(k, people["dual"], people["direct"]) for k in range(3)],
         unknown=unknown_people(judge, direct, judged),
         covered={"unseen people": coverage(ensemble, judged)},
