@@ -45,3 +45,20 @@ def central_difference(function: Callable[[float], float], x: float) -> float:
 def single(tree, index: int):
     """Row `index` of every array in `tree`."""
     return jax.tree.map(lambda x: x[index], tree)
+
+
+TRACKED_TRUNK = {
+    "SJN": (0.056, 0.341, 0.004),
+    "SXS": (0.144, 0.181, 0.004),
+    "CV7": (-0.12, 0.40, 0.004),
+    "TV8": (-0.088, 0.114, 0.0),
+}
+"""m, where one person wore markers on the ribcage ..."""
+TRACKED_HEAD = {
+    "LAH": (0.099, 0.15, -0.032),
+    "RAH": (0.088, 0.148, 0.063),
+    "LPH": (-0.098, 0.068, -0.052),
+    "RPH": (-0.098, 0.069, 0.064),
+}
+"""... and on the skull."""
+TRACKED_MARKERS = (*TRACKED_TRUNK, *TRACKED_HEAD)

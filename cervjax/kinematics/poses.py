@@ -35,13 +35,6 @@ def body_poses(model: NeckModel, q: Float[Array, " q"]) -> BodyPoses:
     )
 
 
-def marker_positions(model: NeckModel, q: Float[Array, " q"]) -> Float[Array, "markers 3"]:
-    """Positions of the model's markers in ground, m."""
-    poses = body_poses(model, q)
-    body = np.array(model.topology.marker_body, dtype=int)
-    return poses.position[body] + rotate(poses.rotation[body], model.marker_location)
-
-
 def anchor_poses(state: TreeState) -> tuple[Float[Array, "n 3 3"], Float[Array, "n 3"]]:
     """Poses of ground and of the moving bodies, in this order."""
     eye = jnp.eye(3, dtype=state.rotation.dtype)[None]

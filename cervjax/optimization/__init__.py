@@ -1,5 +1,7 @@
 """Static optimization with a certificate for every answer."""
 
+from cervjax.elimination import inverse_spd as inverse_spd, solve_spd as solve_spd
+
 from .certificate import Certificate as Certificate, certify as certify
 from .compensated import accurate_costs as accurate_costs
 from .dual_newton import (
@@ -7,7 +9,6 @@ from .dual_newton import (
     least_squares_multipliers as least_squares_multipliers,
     solve_dual as solve_dual,
 )
-from .elimination import inverse_spd as inverse_spd, solve_spd as solve_spd
 from .problem import (
     ActivationProblem as ActivationProblem,
     controls_from as controls_from,

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cervjax.contraction import contract
+from cervjax.elimination import inverse_spd, solve_spd
 
 from .compensated import accurate_costs, two_sum
-from .elimination import inverse_spd, solve_spd
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied
 
 _QUICK_STEPS, _QUICK_SEARCH = 10, 4

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from cervjax.kinematics.poses import body_poses, marker_positions
+from cervjax.kinematics import body_poses, marker_positions
 from cervjax.model import NeckModel
 from cervjax.spec import VERTEBRAE
 

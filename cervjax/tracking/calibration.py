@@ -1,0 +1,220 @@
+"""A static trial: how large a person is, and where the markers sit on them."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from cervjax.kinematics import body_poses, marker_positions
+from cervjax.model import NeckModel
+from cervjax.personalization import Measures, Personalizer, Subject
+from cervjax.personalization.subject import LIMITS
+from cervjax.spec import Marker, NeckSpec
+
+from .recording import HEAD_MARKERS, SHOULDER_MARKERS, TRUNK_MARKERS, MarkerRecording
+
+_STILL = 0.01
+"""m, standard deviation above which nobody stood still."""
+_HEAD_SPREAD = (0.08, 0.40)
+"""m, farthest two markers of a head are apart."""
+
+
+@dataclass(frozen=True)
+class MarkerBodies:
+    """Which markers sit on which body, and which the model has to be laid onto them by.
+
+    Attributes:
+        head, torso: bodies.
+        head_markers, trunk_markers: that may sit there.
+        anchors: trunk or shoulder markers of the model that its torso is laid onto.
+    """
+
+    head: str = "skull"
+    torso: str = "ribcage"
+    head_markers: tuple[str, ...] = HEAD_MARKERS
+    trunk_markers: tuple[str, ...] = TRUNK_MARKERS
+    anchors: tuple[str, ...] = ("SJN", *SHOULDER_MARKERS)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A person's neck with the markers where they sit.
+
+    Attributes:
+        spec: the person's neck; its markers are those tracked.
+        subject: its ratios to the model.
+        markers: tracked, trunk first.
+        laid_on: m, distances of the torso's anchors from the model's.
+        stillness: m, standard deviation of every marker in the trial.
+    """
+
+    spec: NeckSpec
+    subject: Subject
+    markers: tuple[str, ...]
+    laid_on: dict[str, float]
+    stillness: dict[str, float]
+
+
+def calibrate(
+    static: MarkerRecording,
+    spec: NeckSpec,
+    *,
+    bodies: MarkerBodies = MarkerBodies(),
+    ratios: Mapping[str, float] | None = None,
+) -> Calibration:
+    """A person's size and markers from a trial in which they sit or stand still, looking ahead.
+
+    Shoulder width is the distance of the acromia over the model's, head size the mean distance
+    among the head's markers over the model's, neck length the height of the head's markers over
+    the torso's anchors that is left. All three presume that markers sit where the model's do: a
+    head band a centimeter higher is a neck a tenth longer. The neck is then taken to be neutral,
+    and every marker to sit where it was seen, as OpenSim's MarkerPlacer does.
+
+    Args:
+        ratios: of the person, where they are known better; see `Subject.of`.
+
+    Raises:
+        ValueError: markers lack, the person moves, left and right are exchanged, units are wrong,
+            or a ratio is beyond `LIMITS`.
+    """
+    head = tuple(m for m in bodies.head_markers if m in static.markers)
+    trunk = tuple(m for m in bodies.trunk_markers if m in static.markers)
+    lacking = [m for m in bodies.anchors if m not in static.markers]
+    if len(head) < 3 or len(trunk) < 3 or lacking:
+        raise ValueError(
+            f"{static.name}: a static trial needs three markers of the head (found "
+            f"{', '.join(head) or 'none'}), three of the trunk ({', '.join(trunk) or 'none'}) and "
+            f"{', '.join(bodies.anchors)}"
+        )
+    used = tuple(dict.fromkeys((*trunk, *bodies.anchors, *head)))
+    recording = static.chosen(used)
+    place, stillness = _still_places(recording)
+    _check_head(static.name, {m: place[m] for m in head})
+
+    model = NeckModel.from_spec(spec)
+    low, high = np.array([spec.coordinate(n).range for n in spec.free_coordinates]).T
+    upright = jnp.clip(jnp.zeros_like(model.default_q), jnp.asarray(low), jnp.asarray(high))
+    found = _ratios(model, upright, place, head, bodies.anchors, Measures.of(model).neck_length)
+    subject = Subject.of(None, **{**found, **(ratios or {})})
+    person = Personalizer(spec, model)(subject)
+    own = dict(zip(spec_markers(spec), np.asarray(marker_positions(person, upright)), strict=True))
+    turn, shift = _laid(
+        np.array([own[m] for m in bodies.anchors]), np.array([place[m] for m in bodies.anchors])
+    )
+    in_model = {m: turn.T @ (x - shift) for m, x in place.items()}
+    _check_sides(static.name, in_model, own, head)
+    poses = body_poses(person, upright)
+    markers = []
+    for names, body in ((trunk, bodies.torso), (head, bodies.head)):
+        index = person.body_index(body)
+        rotation, origin = np.asarray(poses.rotation[index]), np.asarray(poses.position[index])
+        for m in names:
+            x, y, z = (float(v) for v in rotation.T @ (in_model[m] - origin))
+            markers.append(Marker(m, body, (x, y, z)))
+    return Calibration(
+        dataclasses.replace(person.to_spec(spec), markers=tuple(markers)),
+        subject,
+        (*trunk, *head),
+        {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors},
+        stillness,
+    )
+
+
+def spec_markers(spec: NeckSpec) -> tuple[str, ...]:
+    """Names of the markers of `spec`."""
+    return tuple(marker.name for marker in spec.markers)
+
+
+def _still_places(recording: MarkerRecording) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Mean place and standard deviation of every marker."""
+    unseen = [m for m, s in zip(recording.markers, recording.seen.T, strict=True) if not s.any()]
+    if unseen:
+        raise ValueError(f"{recording.name}: {', '.join(unseen)} are never seen")
+    place = np.nanmean(recording.position, axis=0)
+    spread = np.sqrt(np.nanvar(recording.position, axis=0).sum(axis=1))
+    stillness = dict(zip(recording.markers, spread.tolist(), strict=True))
+    restless = [f"{m} ({1e3 * s:.0f} mm)" for m, s in stillness.items() if s > _STILL]
+    if restless:
+        raise ValueError(
+            f"{recording.name}: {', '.join(restless)} move by more than {1e3 * _STILL:.0f} mm in "
+            "the static trial; cut out the part where the person stands still"
+        )
+    return dict(zip(recording.markers, place, strict=True)), stillness
+
+
+def _check_head(name: str, place: Mapping[str, np.ndarray]) -> None:
+    low, high = _HEAD_SPREAD
+    points = np.array(list(place.values()))
+    widest = float(np.linalg.norm(points[:, None] - points[None], axis=2).max())
+    if not low <= widest <= high:
+        raise ValueError(
+            f"{name}: the head's markers {', '.join(place)} are up to {widest:.3g} m apart, not "
+            f"{low} to {high}: wrong units, or other markers by these names"
+        )
+
+
+def _check_sides(
+    name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], head: tuple
+) -> None:
+    """Left markers must be on the model's left."""
+    pairs = [(m, "R" + m[1:]) for m in head if m.startswith("L") and "R" + m[1:] in head]
+    for left, right in pairs:
+        if (in_model[left] - in_model[right]) @ (own[left] - own[right]) < 0:
+            raise ValueError(
+                f"{name}: {left} is to the right of {right} when the shoulders are laid onto the "
+                "model: left and right are exchanged, or head and trunk face apart"
+            )
+
+
+def _ratios(
+    model: NeckModel,
+    upright: Float[np.ndarray, " q"],
+    place: Mapping[str, np.ndarray],
+    head: tuple[str, ...],
+    anchors: tuple[str, ...],
+    neck_length: float,
+) -> dict[str, float]:
+    own = dict(
+        zip(model.topology.markers, np.asarray(marker_positions(model, upright)), strict=True)
+    )
+
+    def apart(points: Mapping[str, np.ndarray], names: tuple[str, ...]) -> float:
+        at = np.array([points[m] for m in names])
+        distance = np.linalg.norm(at[:, None] - at[None], axis=2)
+        return float(distance.sum() / (len(names) * (len(names) - 1)))
+
+    found: dict[str, float] = {}
+    if all(m in place for m in SHOULDER_MARKERS):
+        found["shoulder_width"] = apart(place, SHOULDER_MARKERS) / apart(own, SHOULDER_MARKERS)
+    found["head_size"] = apart(place, head) / apart(own, head)
+    turn, shift = _laid(np.array([own[m] for m in anchors]), np.array([place[m] for m in anchors]))
+
+    def height(points: Mapping[str, np.ndarray]) -> float:
+        return float(np.mean([points[m][1] for m in head]))
+
+    skull = float(body_poses(model, upright).position[model.body_index("skull")][1])
+    seen = height({m: turn.T @ (place[m] - shift) for m in head})
+    longer = seen - (skull + found["head_size"] * (height(own) - skull))
+    found["neck_length"] = 1 + longer / neck_length
+    for name, value in found.items():
+        low, high = LIMITS[name]
+        if not low <= value <= high:
+            raise ValueError(
+                f"the static trial gives {name} = {value:.2f} of the model's, outside [{low}, "
+                f"{high}]: wrong units, up axis or names of markers; or give `ratios`"
+            )
+    return found
+
+
+def _laid(
+    points: Float[np.ndarray, "n 3"], onto: Float[np.ndarray, "n 3"]
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
+    """Rotation and shift that lay `points` onto others (Kabsch 1976)."""
+    middle, there = points.mean(axis=0), onto.mean(axis=0)
+    left, _, right = np.linalg.svd((onto - there).T @ (points - middle))
+    sign = np.sign(np.linalg.det(left @ right))
+    turn = left @ np.diag([1.0, 1.0, sign]) @ right
+    return turn, there - turn @ middle

@@ -1,0 +1,166 @@
+"""`MarkerRecording`: markers over time, in meters, gaps as NaN."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.interpolate import PchipInterpolator
+from scipy.signal import butter, sosfiltfilt
+
+HEAD_MARKERS = ("LAH", "RAH", "LPH", "RPH")
+"""HYOID's markers of the head: anterior and posterior, left and right."""
+TRUNK_MARKERS = ("SJN", "SXS", "CV7", "TV8", "TV10")
+"""Of the trunk: jugular notch, xiphoid, spinous processes of C7, T8, T10."""
+SHOULDER_MARKERS = ("LCAJ", "RCAJ")
+"""Of the acromioclavicular joints."""
+
+MARKER_MAPS: dict[str, dict[str, str]] = {
+    "hyoid": {n: n for n in (*HEAD_MARKERS, *TRUNK_MARKERS, *SHOULDER_MARKERS)},
+    "plug-in-gait": {
+        "LFHD": "LAH",
+        "RFHD": "RAH",
+        "LBHD": "LPH",
+        "RBHD": "RPH",
+        "CLAV": "SJN",
+        "STRN": "SXS",
+        "C7": "CV7",
+        "T10": "TV10",
+        "LSHO": "LCAJ",
+        "RSHO": "RCAJ",
+    },
+}
+"""From a protocol's labels to the names used here."""
+
+_UP = {
+    "x": np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]),
+    "y": np.eye(3),
+    "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
+}
+"""Rotations that bring a laboratory's vertical axis to OpenSim's y."""
+
+
+@dataclass(frozen=True)
+class MarkerRecording:
+    """Markers over time.
+
+    Attributes:
+        name: where they come from.
+        markers: names.
+        time: s, increasing.
+        position: m, in a laboratory whose y axis points up; NaN where a marker was not seen.
+    """
+
+    name: str
+    markers: tuple[str, ...]
+    time: Float[np.ndarray, " frames"]
+    position: Float[np.ndarray, "frames markers 3"]
+
+    def __post_init__(self) -> None:
+        doubled = {m for m in self.markers if self.markers.count(m) > 1}
+        if doubled:
+            raise ValueError(f"{self.name}: two markers are named {', '.join(sorted(doubled))}")
+        if len(self.time) < 1 or not np.all(np.diff(self.time) > 0):
+            raise ValueError(f"{self.name}: times do not increase")
+
+    @property
+    def rate(self) -> float:
+        """Hz, in the mean."""
+        return (len(self.time) - 1) / float(self.time[-1] - self.time[0])
+
+    @property
+    def seen(self) -> Bool[np.ndarray, "frames markers"]:
+        """Which markers were seen when."""
+        return np.isfinite(self.position).all(axis=2)
+
+    def mapped(self, names: Mapping[str, str]) -> "MarkerRecording":
+        """The markers that `names` knows, by the names it gives them.
+
+        Raises:
+            ValueError: it knows none of them.
+        """
+        kept = [m for m in self.markers if m in names]
+        if not kept:
+            raise ValueError(
+                f"{self.name} has none of the markers {', '.join(names)}; it has "
+                f"{', '.join(self.markers)}; give a map of names"
+            )
+        chosen = self.chosen(kept)
+        return dataclasses.replace(chosen, markers=tuple(names[m] for m in kept))
+
+    def chosen(self, markers: Sequence[str]) -> "MarkerRecording":
+        """These markers, in this order.
+
+        Raises:
+            ValueError: one is not there.
+        """
+        lacking = [m for m in markers if m not in self.markers]
+        if lacking:
+            raise ValueError(
+                f"{self.name} has no marker {', '.join(lacking)}; it has {', '.join(self.markers)}"
+            )
+        index = [self.markers.index(m) for m in markers]
+        return dataclasses.replace(self, markers=tuple(markers), position=self.position[:, index])
+
+    def upright(self, up: str) -> "MarkerRecording":
+        """Turned from a laboratory in which `up` (x, y or z) points up.
+
+        Raises:
+            ValueError: there is no such axis.
+        """
+        if up not in _UP:
+            raise ValueError(f"up = {up!r} is no axis; x, y or z")
+        return dataclasses.replace(self, position=self.position @ _UP[up].T)
+
+    def between(self, start: float, end: float) -> "MarkerRecording":
+        """The frames from `start` to `end` (s).
+
+        Raises:
+            ValueError: there are none.
+        """
+        inside = (self.time >= start - 1e-9) & (self.time <= end + 1e-9)
+        if not inside.any():
+            raise ValueError(
+                f"{self.name} has no frame between {start:g} and {end:g} s; it lasts from "
+                f"{self.time[0]:g} to {self.time[-1]:g} s"
+            )
+        return dataclasses.replace(self, time=self.time[inside], position=self.position[inside])
+
+    def filled(self, longest: float = 0.1) -> "MarkerRecording":
+        """Gaps up to `longest` (s) bridged by monotone cubic interpolation, longer ones left."""
+        position = self.position.copy()
+        seen = self.seen
+        for k in range(len(self.markers)):
+            index = np.flatnonzero(seen[:, k])
+            if len(index) < 2:
+                continue
+            bridge = PchipInterpolator(self.time[index], position[index, k])
+            for before, after in itertools.pairwise(index):
+                if after - before > 1 and self.time[after] - self.time[before] <= longest:
+                    gap = slice(before + 1, after)
+                    position[gap, k] = bridge(self.time[gap])
+        return dataclasses.replace(self, position=position)
+
+    def lowpass(self, cutoff: float) -> "MarkerRecording":
+        """Every unbroken stretch through a fourth-order zero-phase Butterworth filter (Hz);
+        stretches of fewer than 16 frames are left as they are.
+
+        Raises:
+            ValueError: frames are not evenly spaced, or the cutoff is not between zero and half
+                the sampling rate.
+        """
+        steps = np.diff(self.time)
+        if len(steps) < 1 or np.ptp(steps) > 1e-3 * np.mean(steps):
+            raise ValueError(f"{self.name}: filtering needs evenly spaced frames")
+        if not 0 < cutoff < self.rate / 2:
+            raise ValueError(f"cutoff {cutoff} Hz is not between 0 and {self.rate / 2:.4g} Hz")
+        filter_ = butter(2, cutoff, fs=self.rate, output="sos")
+        position, seen = self.position.copy(), self.seen
+        for k in range(len(self.markers)):
+            edges = np.flatnonzero(np.diff(np.r_[False, seen[:, k], False]))
+            for start, end in edges.reshape(-1, 2):
+                if end - start >= 16:
+                    position[start:end, k] = sosfiltfilt(filter_, position[start:end, k], axis=0)
+        return dataclasses.replace(self, position=position)
