@@ -18,6 +18,10 @@ from .recording import HEAD_MARKERS, SHOULDER_MARKERS, TRUNK_MARKERS, MarkerReco
 
 _STILL = 0.01
 """m, standard deviation above which nobody stood still."""
+_LEAN_DEG = 45.0
+"""Degrees from the vertical beyond which a torso is not upright."""
+_MISPLACED = 0.08
+"""m, from the model's markers of trunk and shoulders; persons of HYOID's build come to 4 cm."""
 _HEAD_SPREAD = (0.08, 0.40)
 """m, farthest two markers of a head are apart."""
 
@@ -44,7 +48,7 @@ class Calibration:
     """A person's neck with the markers where they sit.
 
     Attributes:
-        spec: the person's neck; its markers are those tracked.
+        spec: the person's neck, the markers tracked where they sit, the others scaled.
         subject: its ratios to the model.
         markers: tracked, trunk first.
         laid_on: m, distances of the torso's anchors from the model's.
@@ -77,8 +81,8 @@ def calibrate(
         ratios: of the person, where they are known better; see `Subject.of`.
 
     Raises:
-        ValueError: markers lack, the person moves, left and right are exchanged, units are wrong,
-            or a ratio is beyond `LIMITS`.
+        ValueError: markers lack, the person moves or lies, left and right are exchanged, units are
+            wrong, or a ratio is beyond `LIMITS`.
     """
     head = tuple(m for m in bodies.head_markers if m in static.markers)
     trunk = tuple(m for m in bodies.trunk_markers if m in static.markers)
@@ -94,20 +98,30 @@ def calibrate(
     place, stillness = _still_places(recording)
     _check_head(static.name, {m: place[m] for m in head})
 
+    strange = [m for m in (*head, *bodies.anchors) if m not in spec_markers(spec)]
+    if strange:
+        raise ValueError(
+            f"{spec.name!r} has no marker {', '.join(strange)} to compare the person with; it has "
+            f"{', '.join(spec_markers(spec))}"
+        )
     model = NeckModel.from_spec(spec)
     low, high = np.array([spec.coordinate(n).range for n in spec.free_coordinates]).T
     upright = jnp.clip(jnp.zeros_like(model.default_q), jnp.asarray(low), jnp.asarray(high))
-    found = _ratios(model, upright, place, head, bodies.anchors, Measures.of(model).neck_length)
-    subject = Subject.of(None, **{**found, **(ratios or {})})
+    measures, given = Measures.of(model), dict(ratios or {})
+    found = _ratios(model, upright, place, head, bodies, measures.neck_length, given)
+    subject = Subject.of(None, **found)
     person = Personalizer(spec, model)(subject)
     own = dict(zip(spec_markers(spec), np.asarray(marker_positions(person, upright)), strict=True))
     turn, shift = _laid(
         np.array([own[m] for m in bodies.anchors]), np.array([place[m] for m in bodies.anchors])
     )
     in_model = {m: turn.T @ (x - shift) for m, x in place.items()}
+    laid_on = {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors}
+    _check_torso(static.name, turn, laid_on)
     _check_sides(static.name, in_model, own, head)
     poses = body_poses(person, upright)
-    markers = []
+    scaled = person.to_spec(spec)
+    markers = [m for m in scaled.markers if m.name not in used or m.name in SHOULDER_MARKERS]
     for names, body in ((trunk, bodies.torso), (head, bodies.head)):
         index = person.body_index(body)
         rotation, origin = np.asarray(poses.rotation[index]), np.asarray(poses.position[index])
@@ -115,10 +129,10 @@ def calibrate(
             x, y, z = (float(v) for v in rotation.T @ (in_model[m] - origin))
             markers.append(Marker(m, body, (x, y, z)))
     return Calibration(
-        dataclasses.replace(person.to_spec(spec), markers=tuple(markers)),
+        dataclasses.replace(scaled, markers=tuple(markers)),
         subject,
         (*trunk, *head),
-        {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors},
+        laid_on,
         stillness,
     )
 
@@ -156,6 +170,22 @@ def _check_head(name: str, place: Mapping[str, np.ndarray]) -> None:
         )
 
 
+def _check_torso(name: str, turn: Float[np.ndarray, "3 3"], laid_on: Mapping[str, float]) -> None:
+    """The torso must stand, and its markers be where the model has them."""
+    lean = float(np.degrees(np.arccos(np.clip(turn[1, 1], -1.0, 1.0))))
+    if lean > _LEAN_DEG:
+        raise ValueError(
+            f"{name}: the torso leans by {lean:.0f} degrees in a trial in which it should be "
+            "upright: another axis of the laboratory points up, or markers are exchanged"
+        )
+    far = [f"{m} ({1e3 * x:.0f} mm)" for m, x in laid_on.items() if x > _MISPLACED]
+    if far:
+        raise ValueError(
+            f"{name}: {', '.join(far)} are far from where a person of this size has them: wrong "
+            "names of markers, or left and right exchanged"
+        )
+
+
 def _check_sides(
     name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], head: tuple
 ) -> None:
@@ -174,9 +204,12 @@ def _ratios(
     upright: Float[np.ndarray, " q"],
     place: Mapping[str, np.ndarray],
     head: tuple[str, ...],
-    anchors: tuple[str, ...],
+    bodies: MarkerBodies,
     neck_length: float,
+    given: Mapping[str, float],
 ) -> dict[str, float]:
+    """The ratios given, and from the markers those that are not."""
+    anchors = bodies.anchors
     own = dict(
         zip(model.topology.markers, np.asarray(marker_positions(model, upright)), strict=True)
     )
@@ -186,25 +219,28 @@ def _ratios(
         distance = np.linalg.norm(at[:, None] - at[None], axis=2)
         return float(distance.sum() / (len(names) * (len(names) - 1)))
 
-    found: dict[str, float] = {}
-    if all(m in place for m in SHOULDER_MARKERS):
-        found["shoulder_width"] = apart(place, SHOULDER_MARKERS) / apart(own, SHOULDER_MARKERS)
-    found["head_size"] = apart(place, head) / apart(own, head)
+    found = dict(given)
+    if all(m in place and m in own for m in SHOULDER_MARKERS):
+        width = apart(place, SHOULDER_MARKERS) / apart(own, SHOULDER_MARKERS)
+        found.setdefault("shoulder_width", width)
+    found.setdefault("head_size", apart(place, head) / apart(own, head))
     turn, shift = _laid(np.array([own[m] for m in anchors]), np.array([place[m] for m in anchors]))
 
     def height(points: Mapping[str, np.ndarray]) -> float:
         return float(np.mean([points[m][1] for m in head]))
 
-    skull = float(body_poses(model, upright).position[model.body_index("skull")][1])
+    skull = float(body_poses(model, upright).position[model.body_index(bodies.head)][1])
     seen = height({m: turn.T @ (place[m] - shift) for m in head})
     longer = seen - (skull + found["head_size"] * (height(own) - skull))
-    found["neck_length"] = 1 + longer / neck_length
+    found.setdefault("neck_length", 1 + longer / neck_length)
     for name, value in found.items():
+        if name in given:
+            continue
         low, high = LIMITS[name]
         if not low <= value <= high:
             raise ValueError(
                 f"the static trial gives {name} = {value:.2f} of the model's, outside [{low}, "
-                f"{high}]: wrong units, up axis or names of markers; or give `ratios`"
+                f"{high}]: wrong names of markers, or markers elsewhere; or give it in `ratios`"
             )
     return found
 

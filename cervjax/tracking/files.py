@@ -78,7 +78,10 @@ def _read_trc(path: Path) -> MarkerRecording:
         if not line.strip():
             continue
         values = line.rstrip("\r\n").split("\t")
-        if len(values) < width and any(v.strip() for v in values[2:]):
+        if len(values) < width:
+            # Programs leave out the tabs behind the last marker seen.
+            if (len(values) - 2) % 3:
+                raise ValueError(f"line {number} has {len(values)} values: it was cut off")
             values += [""] * (width - len(values))
         if any(v.strip() for v in values[width:]):
             raise ValueError(f"line {number} has {len(values)} values, not {width}")
@@ -88,6 +91,9 @@ def _read_trc(path: Path) -> MarkerRecording:
             raise ValueError(f"line {number}: {error}") from error
     if not rows:
         raise ValueError("it has no frames")
+    promised = settings.get("NumFrames", "").strip()
+    if promised.isdigit() and int(promised) != len(rows):
+        raise ValueError(f"its header says {promised} frames, it has {len(rows)}")
     table = np.array(rows)
     position = _UNITS[units] * table[:, 1:].reshape(len(table), len(names), 3)
     return MarkerRecording(path.name, names, table[:, 0], position)

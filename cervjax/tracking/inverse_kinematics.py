@@ -1,7 +1,8 @@
 """Inverse kinematics: from markers to the pose of the torso and the coordinates of the neck.
 
-The weighted least squares that OpenSim's InverseKinematicsTool solves, frame by frame without a
-memory of the frame before, so that frames are a batch axis and one lost marker harms one frame.
+The weighted least squares of OpenSim's InverseKinematicsTool and, unless told otherwise, a weak pull
+towards the natural share between lower and upper neck. Every frame for itself, so that frames are a
+batch axis and a lost marker harms its frame alone.
 """
 
 import itertools
@@ -24,14 +25,16 @@ from cervjax.spec import NeckSpec
 
 _TORSO = 6
 """Unknowns of the torso's pose, before those of the neck."""
-SHARE_WEIGHT = 2e-5
-"""m^2/rad^2, by default: with eight markers that slide by 4 mm, some 20 degrees off the share cost
-as much as the markers do."""
+SHARE_WEIGHT = 1e-4
+"""m^2/rad^2, by default: 20 degrees off the natural share cost as much as markers that are 3.5 mm off
+(root mean square), which is how far markers slide on skin."""
+_THIN = 0.01
+"""m; markers whose spread across their line is below this tell no rotation about it."""
 _FAST = 0.2
-"""Part of the cost that a step of Gauss and Newton's method has to save for another one. Markers that
-sit some millimeters off make it slow, because what little tells upper from lower neck is of the size
-of the second derivatives that it leaves out; far from the solution those mislead (the hybrid of
-Fletcher & Xu 1987, IMA J. Numer. Anal. 7:371)."""
+"""Part of the cost that a step of Gauss and Newton's method has to save for another one. Markers
+that sit some millimeters off make it slow, because what little tells upper from lower neck is of
+the size of the second derivatives that it leaves out; far from the solution those mislead (the
+hybrid of Fletcher & Xu 1987, IMA J. Numer. Anal. 7:371)."""
 _PASSES = 4
 """Times that a step is solved anew because coordinates would leave their limits."""
 
@@ -39,7 +42,8 @@ _PASSES = 4
 class PoseStatus(IntEnum):
     """What a frame's pose is good for.
 
-    CONVERGED: the least-squares pose. UNDETERMINED: too few markers were seen to tell it.
+    CONVERGED: the least-squares pose. UNDETERMINED: the markers seen do not tell it: fewer than
+    three on head or torso, or nearly in line.
     NOT_CONVERGED: the iterations did not settle.
     """
 
@@ -74,9 +78,10 @@ class InverseKinematics(eqx.Module):
     Attributes:
         markers: indices into `model.topology.markers`, in the order of what is seen.
         weight: of each marker; OpenSim's.
-        low, high: rad, limits of the coordinates.
+        low, high: rad, limits of the coordinates; infinite where not clamped.
         prior: m/rad, residuals that are zero where lower and upper neck share each plane in
-            proportion to their ranges, and where coordinates are zero.
+            proportion to their ranges, and where coordinates are zero; beside markers whose
+            weights add up to 1.
         max_steps: of Levenberg and Marquardt's method.
     """
 
@@ -110,9 +115,16 @@ class InverseKinematics(eqx.Module):
                 the skin decide how upper and lower neck are turned against each other.
 
         Raises:
-            ValueError: the neck lacks a marker, a weight is negative or of no marker, or the
-                markers cannot tell a pose.
+            ValueError: the neck lacks a marker, a weight is negative or of no marker, the markers
+                cannot tell a pose, or joints of the neck slide or follow curved functions.
         """
+        if max_steps < 1 or len(set(markers)) < len(markers):
+            raise ValueError(f"max_steps = {max_steps} of markers {', '.join(markers)}")
+        if model.topology.slides or not model.coordinates.is_affine:
+            raise ValueError(
+                f"{spec.name!r} has joints that slide or follow curved functions; inverse "
+                "kinematics knows hinges that turn in proportion to the coordinates"
+            )
         known = model.topology.markers
         lacking = [name for name in markers if name not in known]
         if lacking:
@@ -127,48 +139,53 @@ class InverseKinematics(eqx.Module):
                     f"{', '.join(markers)}"
                 )
         index = tuple(known.index(name) for name in markers)
-        moving = [model.topology.anchor[model.topology.marker_body[k]] >= 0 for k in index]
+        felt = [k for k, name in zip(index, markers, strict=True) if given.get(name, 1.0) > 0]
+        moving = [model.topology.anchor[model.topology.marker_body[k]] >= 0 for k in felt]
         if sum(moving) < 3 or len(moving) - sum(moving) < 3:
             raise ValueError(
-                f"markers {', '.join(markers)}: {sum(moving)} move with the head and "
-                f"{len(moving) - sum(moving)} with the torso; three of each are needed"
+                f"markers {', '.join(markers)}: of those with weight, {sum(moving)} move with the "
+                f"head and {len(moving) - sum(moving)} with the torso; three of each are needed"
             )
         ranges = np.array([spec.coordinate(name).range for name in spec.free_coordinates])
         for name, value in (("coordinate", coordinate_weight), ("share", share_weight)):
             if not value >= 0:
                 raise ValueError(f"{name}_weight = {value} is negative")
-        total = sum(given.get(name, 1.0) for name in markers)
         priors = [
-            np.sqrt(total * share_weight) * _share_rows(spec, ranges),
-            np.sqrt(total * coordinate_weight) * np.eye(len(ranges)),
+            np.sqrt(share_weight) * _share_rows(spec, ranges),
+            np.sqrt(coordinate_weight) * np.eye(len(ranges)),
         ]
+        clamped = [spec.coordinate(name).clamped for name in spec.free_coordinates]
+        limits = np.where(np.array(clamped)[:, None], ranges, [-np.inf, np.inf])
         return cls(
             weight=jnp.asarray([given.get(name, 1.0) for name in markers], model.dtype),
-            low=jnp.asarray(ranges[:, 0], model.dtype),
-            high=jnp.asarray(ranges[:, 1], model.dtype),
+            low=jnp.asarray(limits[:, 0], model.dtype),
+            high=jnp.asarray(limits[:, 1], model.dtype),
             prior=jnp.asarray(np.concatenate(priors), model.dtype),
             markers=index,
             max_steps=max_steps,
         )
 
     def __call__(self, model: NeckModel, seen: Float[Array, "markers 3"]) -> Pose:
-        """The pose of one frame; vmap for many. Differentiable in `model` and `seen`.
+        """The pose of one frame; vmap for many.
+
+        Differentiable in `model` and `seen`, by the implicit function theorem; not in the limits.
+        Frames whose pose is not told have no gradient.
 
         Args:
             seen: m, in the laboratory; NaN where a marker was not seen.
         """
+        seen = jnp.asarray(seen, model.dtype)
         state, status, steps = _solve((self, model), seen)
-        error = _look(self, model, state, seen).error
+        look = _look(self, model, state, seen)
         here = jnp.isfinite(seen).all(axis=1)
-        distance = jnp.sqrt(jnp.where(here, dot(error, error), 1.0))
-        return Pose(
-            state.rotation,
-            state.position - rotate(state.rotation, _pivot(self, model)),
-            state.q,
-            jnp.where(here, distance, jnp.nan),
-            status,
-            steps,
-        )
+        squared = dot(look.error, look.error)
+        apart = here & (squared > 0)
+        distance = jnp.where(apart, jnp.sqrt(jnp.where(apart, squared, 1.0)), 0.0)
+        told = status != int(PoseStatus.UNDETERMINED)
+        pose = (state.rotation, state.position - rotate(state.rotation, look.pivot), state.q)
+        rotation, position, q = (jnp.where(told, x, jnp.nan) for x in pose)
+        error = jnp.where(here & told, distance, jnp.nan)
+        return Pose(rotation, position, q, error, status, steps)
 
 
 class _State(NamedTuple):
@@ -204,24 +221,19 @@ def _share_rows(spec: NeckSpec, ranges: np.ndarray) -> np.ndarray:
     return np.array(rows).reshape(-1, len(width))
 
 
-def _pivot(task: InverseKinematics, model: NeckModel) -> Float[Array, " 3"]:
-    """m, middle of the torso's markers: turning about it moves the others least."""
-    topology = model.topology
-    torso = [k for k in task.markers if topology.anchor[topology.marker_body[k]] < 0]
-    still = marker_motion(model, model.default_q, tuple(torso)).position
-    return jax.lax.stop_gradient(jnp.mean(still, axis=0))
-
-
 class _Seen(NamedTuple):
     """Markers in the frame of the torso as it is held to be.
 
     Attributes:
         motion: of the model's markers.
+        pivot: m, middle of the torso's markers, in the torso: turning about it moves the others
+            least.
         arm: m, from the pivot.
         error: m, from where they were seen; zero where they were not.
     """
 
     motion: MarkerMotion
+    pivot: Float[Array, " 3"]
     arm: Float[Array, "markers 3"]
     error: Float[Array, "markers 3"]
 
@@ -230,15 +242,33 @@ def _look(
     task: InverseKinematics, model: NeckModel, state: _State, seen: Float[Array, "markers 3"]
 ) -> _Seen:
     motion = marker_motion(model, state.q, task.markers)
-    arm = motion.position - _pivot(task, model)
+    torso = _on_torso(task, model)
+    pivot = jax.lax.stop_gradient(jnp.sum(motion.position * torso[:, None], axis=0) / sum(torso))
+    arm = motion.position - pivot
     here = jnp.isfinite(seen).all(axis=1, keepdims=True)
     there = rotate(transpose(state.rotation), jnp.where(here, seen, 0.0) - state.position)
-    return _Seen(motion, arm, jnp.where(here, arm - there, 0.0))
+    return _Seen(motion, pivot, arm, jnp.where(here, arm - there, 0.0))
 
 
-def _cost(task: InverseKinematics, state: _State, error: Array) -> Float[Array, ""]:
-    prior = contract("sq,q->s", task.prior, state.q)
-    return 0.5 * (jnp.sum(task.weight * dot(error, error)) + jnp.sum(prior**2))
+def _on_torso(task: InverseKinematics, model: NeckModel) -> np.ndarray:
+    """1 for markers of the torso, 0 for those that the neck moves."""
+    topology = model.topology
+    still = [topology.anchor[topology.marker_body[k]] < 0 for k in task.markers]
+    return np.array(still, dtype=float).astype(model.dtype)
+
+
+def _prior(task: InverseKinematics, seen: Array) -> Float[Array, "q q"]:
+    """Weights of the priors beside the markers that are seen, as Simbody weighs them."""
+    here = jnp.isfinite(seen).all(axis=1)
+    total = jnp.sum(jnp.where(here, task.weight, 0.0))
+    return total * contract("sq,sr->qr", task.prior, task.prior)
+
+
+def _cost(
+    task: InverseKinematics, state: _State, seen: Array, error: Float[Array, "markers 3"]
+) -> Float[Array, ""]:
+    prior = contract("q,qr,r->", state.q, _prior(task, seen), state.q)
+    return 0.5 * (jnp.sum(task.weight * dot(error, error)) + prior)
 
 
 def _slope(
@@ -251,7 +281,7 @@ def _slope(
     moving = jnp.broadcast_to(eye, turning.shape)
     rows = jnp.concatenate([turning, moving, look.motion.jacobian], axis=1)
     gradient = contract("m,mux,mx->u", task.weight, rows, look.error)
-    prior = contract("sq,sr,r->q", task.prior, task.prior, state.q)
+    prior = contract("qr,r->q", _prior(task, seen), state.q)
     return look, rows, gradient.at[_TORSO:].add(prior)
 
 
@@ -268,8 +298,7 @@ def _curvature(
     spread = contract("mx,my->xy", pull, look.arm)
     turning = 0.5 * (spread + spread.T) - jnp.trace(spread) * jnp.eye(3, dtype=spread.dtype)
     corner = jnp.zeros((3, 3), spread.dtype)
-    priors = contract("sq,sr->qr", task.prior, task.prior)
-    matrix = matrix.at[_TORSO:, _TORSO:].add(priors)
+    matrix = matrix.at[_TORSO:, _TORSO:].add(_prior(task, seen))
     bent = jnp.block(
         [
             [turning, corner, bending.turning],
@@ -335,8 +364,8 @@ def _solve(models: tuple[InverseKinematics, NeckModel], seen: Array) -> tuple[_S
 
 def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_State, Array, Array]:
     dtype = seen.dtype
-    small = 1e-10 if dtype == jnp.float64 else 1e-5
-    flat = 1e-15 if dtype == jnp.float64 else 1e-7
+    # Of the cost, and m^2 beside it: below, rounding of positions decides.
+    part, floor = (1e-14, 1e-20) if dtype == jnp.float64 else (1e-5, 1e-12)
 
     def step(search: _Search) -> _Search:
         cost = search.cost
@@ -345,13 +374,11 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
         damped = matrix + search.damping * jnp.diag(scale)
         change = _bounded_step(task, search.state, gradient, damped)
         tried = _moved(task, search.state, change)
-        reached = _cost(task, tried, _look(task, model, tried, seen).error)
+        reached = _cost(task, tried, seen, _look(task, model, tried, seen).error)
         better = reached <= cost
-        # What the step promised or brought is below what rounding can tell.
-        still = (jnp.max(jnp.abs(change)) < small) | (
-            better & (cost - reached <= flat * cost) & (search.damping < 1e-2)
-        )
-        state = jax.tree.map(lambda a, b: jnp.where(better, a, b), tried, search.state)
+        promised = -contract("u,u->", gradient + 0.5 * contract("uv,v->u", matrix, change), change)
+        still = (promised >= 0) & (promised <= part * cost + floor) & (search.damping < 1e-2)
+        state = jax.tree.map(lambda a, b: jnp.where(better | still, a, b), tried, search.state)
         damping = jnp.where(better, 0.1 * search.damping, 10 * search.damping)
         return _Search(
             state,
@@ -371,7 +398,7 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
     scale = contract("m,mux,mux->u", task.weight, rows, rows)
     first = _Search(
         start,
-        _cost(task, start, look.error),
+        _cost(task, start, seen, look.error),
         jnp.asarray(1e-3, dtype),
         jnp.asarray(False),
         ~told,
@@ -380,22 +407,21 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
     last = jax.lax.while_loop(going, step, first)
     settled = jnp.where(last.done, int(PoseStatus.CONVERGED), int(PoseStatus.NOT_CONVERGED))
     status = jnp.where(told, settled, int(PoseStatus.UNDETERMINED))
-    nowhere = jax.tree.map(lambda x: jnp.where(told, x, jnp.nan), last.state)
-    return nowhere, status.astype(jnp.int32), last.steps
+    return last.state, status.astype(jnp.int32), last.steps
 
 
 def _start(
     task: InverseKinematics, model: NeckModel, seen: Array
 ) -> tuple[_State, Bool[Array, ""]]:
     """The torso laid onto its markers, the neck neutral; and whether the markers tell a pose."""
-    topology = model.topology
-    torso = np.array([topology.anchor[topology.marker_body[k]] < 0 for k in task.markers])
+    torso = _on_torso(task, model)
     neutral = jnp.clip(jnp.zeros_like(task.low), task.low, task.high)
-    arm = marker_motion(model, neutral, task.markers).position - _pivot(task, model)
-    here = jnp.isfinite(seen).all(axis=1)
-    enough = (jnp.sum(here & torso) >= 3) & (jnp.sum(here & ~torso) >= 3)
+    position = marker_motion(model, neutral, task.markers).position
+    arm = position - jnp.sum(position * torso[:, None], axis=0) / sum(torso)
+    here = jnp.isfinite(seen).all(axis=1) & (task.weight > 0)
+    enough = _spread(arm, here & (torso > 0)) & _spread(arm, here & (torso == 0))
     # Laid onto the torso's markers first; the head's turn it only where the torso's are in line.
-    trust = jnp.where(here, jnp.where(torso, 1.0, 1e-3), 0.0).astype(arm.dtype)[:, None]
+    trust = jnp.where(here, jnp.where(torso > 0, 1.0, 1e-3), 0.0).astype(arm.dtype)[:, None]
     total = jnp.maximum(jnp.sum(trust), 1e-9)
     seen = jnp.where(here[:, None], seen, 0.0)
     there, model_middle = (
@@ -410,12 +436,24 @@ def _start(
     return _State(rotation, there - rotate(rotation, model_middle), neutral), enough
 
 
+def _spread(points: Float[Array, "n 3"], chosen: Bool[Array, " n"]) -> Bool[Array, ""]:
+    """Whether the chosen points are three or more, and not in line."""
+    count = jnp.sum(chosen)
+    share = chosen[:, None] / jnp.maximum(count, 1)
+    away = jnp.where(chosen[:, None], points - jnp.sum(share * points, axis=0), 0.0)
+    scatter = contract("mi,mj->ij", away, away) / jnp.maximum(count, 1)
+    size = jnp.trace(scatter)
+    # Sum of the products of two of its eigenvalues: small where two of them are.
+    pairs = 0.5 * (size**2 - jnp.sum(scatter**2))
+    return (count >= 3) & (pairs > _THIN**2 * size)
+
+
 @_solve.def_jvp
 def _solve_jvp(primals, tangents):
     """By the implicit function theorem: the gradient stays zero, limits that hold stay held."""
     (models, seen), (models_dot, seen_dot) = primals, tangents
     task, model = models
-    state, status, steps = _search(task, model, seen)
+    state, status, steps = _solve(models, seen)
 
     def slope(models: tuple[InverseKinematics, NeckModel], seen: Array) -> Array:
         return _slope(*models, state, seen)[2]
@@ -425,9 +463,12 @@ def _solve_jvp(primals, tangents):
     matrix = straight + bent
     held = _held(task, state, gradient)
     matrix, rate = _without(held, matrix, rate)
+    # Where no pose was told there is nothing to follow, and the equations may be singular.
+    known = status == int(PoseStatus.CONVERGED)
+    matrix, rate = jnp.where(known, matrix, jnp.eye(len(rate))), jnp.where(known, rate, 0.0)
     # The inverse, because elimination of a table that a tangent is part of can't be transposed.
     change = -contract("uv,v->u", inverse_spd(matrix), rate)
-    turning = -cross(state.rotation, change[:3])
+    turning = cross(state.rotation, change[:3])
     moving = rotate(state.rotation, change[3:_TORSO])
     dot_state = _State(turning, moving, change[_TORSO:])
     return (state, status, steps), (dot_state, None, None)

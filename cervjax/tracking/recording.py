@@ -62,12 +62,23 @@ class MarkerRecording:
         doubled = {m for m in self.markers if self.markers.count(m) > 1}
         if doubled:
             raise ValueError(f"{self.name}: two markers are named {', '.join(sorted(doubled))}")
+        if self.position.shape != (len(self.time), len(self.markers), 3):
+            raise ValueError(
+                f"{self.name}: position has shape {self.position.shape}, not "
+                f"{(len(self.time), len(self.markers), 3)}"
+            )
         if len(self.time) < 1 or not np.all(np.diff(self.time) > 0):
             raise ValueError(f"{self.name}: times do not increase")
 
     @property
     def rate(self) -> float:
-        """Hz, in the mean."""
+        """Hz, in the mean.
+
+        Raises:
+            ValueError: there is one frame only.
+        """
+        if len(self.time) < 2:
+            raise ValueError(f"{self.name} has one frame, and no rate")
         return (len(self.time) - 1) / float(self.time[-1] - self.time[0])
 
     @property

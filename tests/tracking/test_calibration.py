@@ -38,7 +38,9 @@ def test_size_and_markers_of_a_known_person(neck, static):
     assert found.subject.head_size == pytest.approx(1.1, abs=5e-3)
     places = dict(zip(static.markers, static.position.mean(axis=0), strict=True))
     model = NeckModel.from_spec(found.spec)
+    names = model.topology.markers
     still = np.asarray(marker_positions(model, jnp.zeros(6)))
+    still = still[[names.index(name) for name in found.markers]]
     seen = np.array([places[name] for name in found.markers])
     apart = [np.linalg.norm(x[:, None] - x[None], axis=2) for x in (still, seen)]
     np.testing.assert_allclose(apart[0], apart[1], atol=1e-9)
@@ -52,6 +54,7 @@ def test_size_and_markers_of_a_known_person(neck, static):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda r: r.upright("z"), "the torso leans by 9"),
         (
             lambda r: dataclasses.replace(r, position=1e3 * r.position),
             "apart|move by more|LIMITS|outside",

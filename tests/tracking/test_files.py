@@ -41,7 +41,8 @@ def test_c3d_files_turn_upright_and_keep_their_gaps(recording, tmp_path):
     content["parameters"]["POINT"]["RATE"]["value"] = [100]
     content["parameters"]["POINT"]["LABELS"]["value"] = ["A:LAH", "A:RAH", "*101"]
     points = np.ones((4, 3, 40))
-    points[:3] = 1e3 * np.moveaxis(recording.position, 0, 2).swapaxes(0, 1)
+    # As programs write what cameras did not see: zeros, with a negative residual.
+    points[:3] = np.nan_to_num(1e3 * np.moveaxis(recording.position, 0, 2).swapaxes(0, 1))
     content["data"]["points"] = points
     residuals = np.zeros((1, 3, 40))
     residuals[0, 1, 5:8] = -1
@@ -66,7 +67,8 @@ def test_short_gaps_are_bridged_and_long_ones_left(recording):
     filled = dataclasses.replace(recording, position=gappy).filled(0.05)
     np.testing.assert_allclose(filled.position[5:8, 1], position[5:8, 1], atol=2e-4)
     assert np.array_equal(np.isnan(filled.position[:, 2, 0]), np.isnan(gappy[:, 2, 0]))
-    smooth = filled.lowpass(10.0)
+    shaking = 0.01 * np.sin(2 * np.pi * 40 * recording.time)[:, None, None]
+    smooth = dataclasses.replace(filled, position=filled.position + shaking).lowpass(10.0)
     np.testing.assert_allclose(smooth.position[10:18], whole.position[10:18], atol=2e-3)
     assert np.array_equal(smooth.seen, filled.seen)
 

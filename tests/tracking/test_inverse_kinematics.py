@@ -108,17 +108,51 @@ def test_bending_is_the_second_derivative_of_positions(model):
     np.testing.assert_allclose(ours.turning, turning, atol=1e-12)
 
 
-def test_the_natural_share_decides_where_markers_do_not(tracked, model, solve, posed):
-    """Markers that slide by 4 mm: without the share upper and lower neck part, with it not, and
-    the head's orientation stays the same."""
-    seen = posed[3] + np.random.default_rng(4).normal(scale=0.004, size=posed[3].shape)
-    shared = InverseKinematics.of(tracked, model, NAMES, max_steps=100)
-    pose = solve(shared, model, jnp.asarray(seen))
-    assert np.all(np.asarray(pose.status) == PoseStatus.CONVERGED)
-    q = np.asarray(pose.q)
-    width = np.ptp([tracked.coordinate(n).range for n in tracked.free_coordinates], axis=1)
-    apart = np.abs(q[:, :3] / width[:3] - q[:, 3:] / width[3:])
-    assert np.median(apart) < 0.25
+def test_the_natural_share_decides_where_markers_do_not(tracked, model, plain, solve, posed):
+    """Markers that slide by 4 mm: the share halves how far upper and lower neck are turned against
+    each other at least, and turns the head by less than those 4 mm do."""
+    low, high = np.array([tracked.coordinate(n).range for n in tracked.free_coordinates]).T
+    plane = np.random.default_rng(5).uniform(0.1, 0.9, (len(posed[0]), 3))
+    q = low + np.tile(plane, 2) * (high - low)
+    still = np.asarray(jax.jit(jax.vmap(marker_positions, (None, 0)))(model, jnp.asarray(q)))
+    seen = still + np.random.default_rng(4).normal(scale=0.004, size=still.shape)
+    shared = InverseKinematics.of(tracked, model, NAMES)
+    found = [solve(task, model, jnp.asarray(seen)) for task in (plain, shared)]
+    assert np.all(np.asarray(found[1].status) == PoseStatus.CONVERGED)
+    settled = np.asarray(found[0].status) == PoseStatus.CONVERGED
+    apart = [np.abs(np.asarray(p.q) - q)[settled].mean() for p in found]
+    assert apart[1] < 0.5 * apart[0]
+    head = [np.asarray(p.q)[:, :3] + np.asarray(p.q)[:, 3:] for p in found]
+    assert np.median(np.abs(head[1] - head[0])[settled]) < np.radians(3)
+
+
+def test_frames_without_a_pose_do_not_spoil_the_gradient_of_others(plain, model, posed):
+    seen = posed[3][:2].copy()
+    seen[1, 4:6] = np.nan
+
+    def loss(model):
+        pose = jax.vmap(lambda frame: plain(model, frame))(jnp.asarray(seen))
+        return jnp.sum(jnp.where((pose.status == PoseStatus.CONVERGED)[:, None], pose.q, 0.0))
+
+    gradient = jax.jit(jax.grad(loss, allow_int=True))(model).marker_location
+    assert np.all(np.isfinite(gradient))
+    assert np.any(np.asarray(gradient) != 0)
+
+
+def test_markers_in_line_tell_no_pose(plain, model, solve, posed):
+    """The spine's markers alone, and markers that weigh nothing."""
+    in_line = eqx.tree_at(
+        lambda m: m.marker_location,
+        model,
+        model.marker_location.at[:3].set(
+            jnp.array([[-0.1, 0.1, 0], [-0.1, 0.2, 0], [-0.1, 0.3, 0]])
+        ),
+    )
+    seen = posed[3].copy()
+    seen[:, 3] = np.nan
+    assert np.all(solve(plain, in_line, jnp.asarray(seen)).status == PoseStatus.UNDETERMINED)
+    weightless = eqx.tree_at(lambda k: k.weight, plain, plain.weight.at[4:6].set(0.0))
+    assert np.all(solve(weightless, model, jnp.asarray(posed[3])).status == PoseStatus.UNDETERMINED)
 
 
 def test_what_cannot_be_tracked_is_refused(tracked, model):
@@ -128,6 +162,8 @@ def test_what_cannot_be_tracked_is_refused(tracked, model):
         InverseKinematics.of(tracked, model, NAMES[:6])
     with pytest.raises(ValueError, match=r"weight -1\.0 of marker 'LAH'"):
         InverseKinematics.of(tracked, model, NAMES, weights={"LAH": -1.0})
+    with pytest.raises(ValueError, match="of those with weight, 2 move"):
+        InverseKinematics.of(tracked, model, NAMES, weights={"LAH": 0.0, "RPH": 0.0})
     with pytest.raises(ValueError, match="share_weight"):
         InverseKinematics.of(tracked, model, NAMES, share_weight=-1.0)
 
