@@ -197,10 +197,12 @@ class _State(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """Where the search is."""
+    """Where the search is: the best state, what was seen from it, and the state to try next."""
 
     state: _State
+    look: "_Seen"
     cost: Float[Array, ""]
+    tried: _State
     damping: Float[Array, ""]
     curved: Bool[Array, ""]
     done: Bool[Array, ""]
@@ -272,33 +274,45 @@ def _cost(
 
 
 def _slope(
-    task: InverseKinematics, model: NeckModel, state: _State, seen: Array
-) -> tuple[_Seen, Float[Array, "markers u 3"], Float[Array, " u"]]:
+    task: InverseKinematics, state: _State, seen: Array, look: _Seen
+) -> tuple[Float[Array, "markers u 3"], Float[Array, " u"]]:
     """Rows of the Jacobian and gradient of the cost, in small changes of the unknowns."""
-    look = _look(task, model, state, seen)
     eye = jnp.eye(3, dtype=look.arm.dtype)
     turning = cross(eye[None], look.arm[:, None])
     moving = jnp.broadcast_to(eye, turning.shape)
     rows = jnp.concatenate([turning, moving, look.motion.jacobian], axis=1)
     gradient = contract("m,mux,mx->u", task.weight, rows, look.error)
     prior = contract("qr,r->q", _prior(task, seen), state.q)
-    return look, rows, gradient.at[_TORSO:].add(prior)
+    return rows, gradient.at[_TORSO:].add(prior)
+
+
+class _Curvature(NamedTuple):
+    """The cost around a state, in small changes of the unknowns.
+
+    Attributes:
+        gradient: first derivatives.
+        straight: Gauss and Newton's matrix.
+        bent: what that lacks of the second derivatives.
+        scale: lever arms and weights of the markers; the matrix's own diagonal may be negative.
+    """
+
+    gradient: Float[Array, " u"]
+    straight: Float[Array, "u u"]
+    bent: Float[Array, "u u"]
+    scale: Float[Array, " u"]
 
 
 def _curvature(
-    task: InverseKinematics, model: NeckModel, state: _State, seen: Array
-) -> tuple[Float[Array, " u"], Float[Array, "u u"], Float[Array, "u u"]]:
-    """Gradient of the cost, Gauss and Newton's matrix, and what that lacks of the second
-    derivatives."""
-    look, rows, gradient = _slope(task, model, state, seen)
+    task: InverseKinematics, model: NeckModel, state: _State, seen: Array, look: _Seen
+) -> _Curvature:
+    rows, gradient = _slope(task, state, seen, look)
     here = jnp.isfinite(seen).all(axis=1)
-    matrix = contract("m,mux,mvx->uv", jnp.where(here, task.weight, 0.0), rows, rows)
+    straight = contract("m,mux,mvx->uv", jnp.where(here, task.weight, 0.0), rows, rows)
     pull = task.weight[:, None] * look.error
     bending = marker_bending(model, state.q, look.motion, pull, task.markers)
     spread = contract("mx,my->xy", pull, look.arm)
     turning = 0.5 * (spread + spread.T) - jnp.trace(spread) * jnp.eye(3, dtype=spread.dtype)
     corner = jnp.zeros((3, 3), spread.dtype)
-    matrix = matrix.at[_TORSO:, _TORSO:].add(_prior(task, seen))
     bent = jnp.block(
         [
             [turning, corner, bending.turning],
@@ -306,7 +320,9 @@ def _curvature(
             [bending.turning.T, jnp.zeros_like(bending.turning.T), bending.coordinates],
         ]
     )
-    return gradient, matrix, bent
+    scale = jnp.diagonal(straight)
+    straight = straight.at[_TORSO:, _TORSO:].add(_prior(task, seen))
+    return _Curvature(gradient, straight, bent, scale)
 
 
 def _moved(task: InverseKinematics, state: _State, change: Float[Array, " u"]) -> _State:
@@ -368,24 +384,32 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
     part, floor = (1e-14, 1e-20) if dtype == jnp.float64 else (1e-5, 1e-12)
 
     def step(search: _Search) -> _Search:
-        cost = search.cost
-        gradient, straight, bent = _curvature(task, model, search.state, seen)
-        matrix = straight + jnp.where(search.curved, 1.0, 0.0).astype(dtype) * bent
-        damped = matrix + search.damping * jnp.diag(scale)
-        change = _bounded_step(task, search.state, gradient, damped)
-        tried = _moved(task, search.state, change)
-        reached = _cost(task, tried, seen, _look(task, model, tried, seen).error)
-        better = reached <= cost
-        promised = -contract("u,u->", gradient + 0.5 * contract("uv,v->u", matrix, change), change)
-        still = (promised >= 0) & (promised <= part * cost + floor) & (search.damping < 1e-2)
-        state = jax.tree.map(lambda a, b: jnp.where(better | still, a, b), tried, search.state)
+        look = _look(task, model, search.tried, seen)
+        reached = _cost(task, search.tried, seen, look.error)
+        better = reached <= search.cost
+        state, look = jax.tree.map(
+            lambda new, old: jnp.where(better, new, old),
+            (search.tried, look),
+            (search.state, search.look),
+        )
+        cost = jnp.where(better, reached, search.cost)
+        slow = jnp.where(better, search.cost - reached < _FAST * search.cost, search.curved)
         damping = jnp.where(better, 0.1 * search.damping, 10 * search.damping)
+        around = _curvature(task, model, state, seen, look)
+        matrix = around.straight + jnp.where(slow, around.bent, 0.0)
+        damped = matrix + damping * jnp.diag(around.scale)
+        change = _bounded_step(task, state, around.gradient, damped)
+        slope = around.gradient + 0.5 * contract("uv,v->u", matrix, change)
+        promised = -contract("u,u->", slope, change)
+        settled = (promised >= 0) & (promised <= part * cost + floor) & (damping < 1e-2)
         return _Search(
             state,
-            jnp.where(better, reached, cost),
+            look,
+            cost,
+            _moved(task, state, change),
             jnp.clip(damping, 1e-9, 1e6),
-            jnp.where(better, cost - reached < _FAST * cost, search.curved),
-            still,
+            slow,
+            search.done | settled,
             search.steps + 1,
         )
 
@@ -393,47 +417,84 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
         return ~search.done & (search.steps < task.max_steps)
 
     start, told = _start(task, model, seen)
-    look, rows, _ = _slope(task, model, start, seen)
-    # Lever arms and weights of the markers: the curvature's own diagonal may be negative.
-    scale = contract("m,mux,mux->u", task.weight, rows, rows)
+    nothing = jax.tree.map(
+        lambda x: jnp.zeros(x.shape, x.dtype),
+        jax.eval_shape(lambda x: _look(task, model, start, x), seen),
+    )
+    # The first step finds the start better than nothing.
     first = _Search(
         start,
-        _cost(task, start, seen, look.error),
-        jnp.asarray(1e-3, dtype),
+        nothing,
+        jnp.asarray(jnp.inf, dtype),
+        start,
+        jnp.asarray(1e-2, dtype),
         jnp.asarray(False),
         ~told,
         jnp.asarray(0),
     )
     last = jax.lax.while_loop(going, step, first)
+    # The step that promised next to nothing is taken: it squares what is left of the error.
+    state = jax.tree.map(lambda a, b: jnp.where(last.done, a, b), last.tried, last.state)
     settled = jnp.where(last.done, int(PoseStatus.CONVERGED), int(PoseStatus.NOT_CONVERGED))
     status = jnp.where(told, settled, int(PoseStatus.UNDETERMINED))
-    return last.state, status.astype(jnp.int32), last.steps
+    return state, status.astype(jnp.int32), last.steps
 
 
 def _start(
     task: InverseKinematics, model: NeckModel, seen: Array
 ) -> tuple[_State, Bool[Array, ""]]:
-    """The torso laid onto its markers, the neck neutral; and whether the markers tell a pose."""
+    """The torso laid onto its markers, the head's turn shared by the ranges of the coordinates; and
+    whether the markers tell a pose."""
     torso = _on_torso(task, model)
     neutral = jnp.clip(jnp.zeros_like(task.low), task.low, task.high)
-    position = marker_motion(model, neutral, task.markers).position
-    arm = position - jnp.sum(position * torso[:, None], axis=0) / sum(torso)
+    motion = marker_motion(model, neutral, task.markers)
+    arm = motion.position - jnp.sum(motion.position * torso[:, None], axis=0) / sum(torso)
     here = jnp.isfinite(seen).all(axis=1) & (task.weight > 0)
     enough = _spread(arm, here & (torso > 0)) & _spread(arm, here & (torso == 0))
-    # Laid onto the torso's markers first; the head's turn it only where the torso's are in line.
-    trust = jnp.where(here, jnp.where(torso > 0, 1.0, 1e-3), 0.0).astype(arm.dtype)[:, None]
-    total = jnp.maximum(jnp.sum(trust), 1e-9)
+    # The other body's markers turn one only where its own are in line.
+    trust = jnp.where(here, jnp.where(jnp.stack([torso > 0, torso == 0]), 1.0, 1e-3), 0.0)
     seen = jnp.where(here[:, None], seen, 0.0)
-    there, model_middle = (
-        jnp.sum(trust * seen, axis=0) / total,
-        jnp.sum(trust * arm, axis=0) / total,
+    (rotation, head), (position, _) = jax.vmap(_laid, (0, None, None))(
+        trust.astype(arm.dtype), arm, seen
     )
-    spread = contract("mi,mj->ij", trust * (seen - there), arm - model_middle)
+    topology = model.topology
+    mover = max(topology.anchor[topology.marker_body[k]] for k in task.markers)
+    width = jnp.where(jnp.isfinite(task.high - task.low), task.high - task.low, 1.0)
+    turning = motion.twist[mover + 1, :, :3] * width[:, None]
+    across = contract("qx,qy->xy", turning, turning) + 1e-9 * jnp.eye(3, dtype=arm.dtype)
+    turned = _rotation_vector(multiply(transpose(rotation), head))
+    q = width * contract("qx,x->q", turning, solve_spd(across, turned))
+    q = jnp.where(enough, jnp.clip(neutral + q, task.low, task.high), neutral)
+    return _State(rotation, position, q), enough
+
+
+def _laid(
+    trust: Float[Array, " n"], arm: Float[Array, "n 3"], seen: Float[Array, "n 3"]
+) -> tuple[Float[Array, "3 3"], Float[Array, " 3"]]:
+    """Rotation and shift that lay `arm` onto what was seen (Kabsch 1976)."""
+    trust = trust[:, None]
+    total = jnp.maximum(jnp.sum(trust), 1e-9)
+    there, middle = jnp.sum(trust * seen, axis=0) / total, jnp.sum(trust * arm, axis=0) / total
+    spread = contract("mi,mj->ij", trust * (seen - there), arm - middle)
     left, _, right = jnp.linalg.svd(spread)
     flip = jnp.sign(jnp.linalg.det(left) * jnp.linalg.det(right))
     last = jnp.array([1.0, 1.0, 0.0], arm.dtype) + jnp.array([0.0, 0.0, 1.0], arm.dtype) * flip
     rotation = multiply(left * last, right)
-    return _State(rotation, there - rotate(rotation, model_middle), neutral), enough
+    return rotation, there - rotate(rotation, middle)
+
+
+def _rotation_vector(rotation: Float[Array, "3 3"]) -> Float[Array, " 3"]:
+    """Axis times angle, to well below a half turn."""
+    twice = jnp.stack(
+        [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+        ]
+    )
+    size = jnp.sqrt(dot(twice, twice) + jnp.finfo(rotation.dtype).tiny)
+    angle = jnp.arctan2(size, jnp.trace(rotation) - 1)
+    return twice / size * angle
 
 
 def _spread(points: Float[Array, "n 3"], chosen: Bool[Array, " n"]) -> Bool[Array, ""]:
@@ -456,12 +517,13 @@ def _solve_jvp(primals, tangents):
     state, status, steps = _solve(models, seen)
 
     def slope(models: tuple[InverseKinematics, NeckModel], seen: Array) -> Array:
-        return _slope(*models, state, seen)[2]
+        task, model = models
+        return _slope(task, state, seen, _look(task, model, state, seen))[1]
 
     _, rate = eqx.filter_jvp(slope, (models, seen), (models_dot, seen_dot))
-    gradient, straight, bent = _curvature(task, model, state, seen)
-    matrix = straight + bent
-    held = _held(task, state, gradient)
+    around = _curvature(task, model, state, seen, _look(task, model, state, seen))
+    matrix = around.straight + around.bent
+    held = _held(task, state, around.gradient)
     matrix, rate = _without(held, matrix, rate)
     # Where no pose was told there is nothing to follow, and the equations may be singular.
     known = status == int(PoseStatus.CONVERGED)

@@ -27,7 +27,7 @@ def test_frames_go_on_without_lost_markers(plain, model, solve, posed):
     gappy = seen.copy()
     gappy[::3, 5] = np.nan
     gappy[1::3, 2] = np.nan
-    gappy[2, 4:6] = np.nan
+    gappy[2, [4, 5, 8]] = np.nan
     pose = solve(plain, model, jnp.asarray(gappy))
     told = np.arange(len(q)) != 2
     assert np.all(np.asarray(pose.status)[told] == PoseStatus.CONVERGED)
@@ -45,7 +45,7 @@ def test_the_least_squares_inside_the_limits_is_scipys(plain, model, solve, pose
     _, _, _, seen = posed
     seen = seen + np.random.default_rng(1).normal(scale=0.01, size=seen.shape)
     narrow = eqx.tree_at(lambda k: (k.low, k.high), plain, (0.3 * plain.low, 0.3 * plain.high))
-    weight = jnp.linspace(0.5, 2.0, len(NAMES))
+    weight = jnp.linspace(0.5, 2.0, len(narrow.markers))
     narrow = eqx.tree_at(lambda k: k.weight, narrow, weight)
     pose = solve(narrow, model, jnp.asarray(seen))
     assert np.all(np.asarray(pose.status) == PoseStatus.CONVERGED)
@@ -88,16 +88,16 @@ def test_gradients_in_markers_and_in_where_they_sit(plain, model, posed):
     forward = np.asarray(jax.jit(jax.jacfwd(answer))(jnp.zeros(2)))
     reverse = np.asarray(jax.jit(jax.jacrev(answer))(jnp.zeros(2)))
     for k in range(2):
-        step = 1e-5 * jnp.eye(2)[k]
-        differences = np.asarray((answer(step) - answer(-step)) / 2e-5)
+        step = 3e-6 * jnp.eye(2)[k]
+        differences = np.asarray((answer(step) - answer(-step)) / 6e-6)
         np.testing.assert_allclose(forward[:, k], differences, atol=1e-5, rtol=1e-4)
     np.testing.assert_allclose(reverse, forward, atol=1e-9)
 
 
 def test_bending_is_the_second_derivative_of_positions(model):
     rng = np.random.default_rng(3)
-    q, pull = jnp.asarray(0.2 * rng.normal(size=6)), jnp.asarray(rng.normal(size=(8, 3)))
-    chosen = tuple(range(8))
+    q, pull = jnp.asarray(0.2 * rng.normal(size=6)), jnp.asarray(rng.normal(size=(9, 3)))
+    chosen = tuple(range(9))
     motion = jax.jit(marker_motion)(model, q)
     ours = marker_bending(model, q, motion, pull, chosen)
     second = jax.jit(jax.jacfwd(jax.jacfwd(lambda q: jnp.sum(pull * marker_positions(model, q)))))
@@ -108,7 +108,7 @@ def test_bending_is_the_second_derivative_of_positions(model):
     np.testing.assert_allclose(ours.turning, turning, atol=1e-12)
 
 
-def test_the_natural_share_decides_where_markers_do_not(tracked, model, plain, solve, posed):
+def test_the_natural_share_decides_where_markers_do_not(tracked, model, solve, posed):
     """Markers that slide by 4 mm: the share halves how far upper and lower neck are turned against
     each other at least, and turns the head by less than those 4 mm do."""
     low, high = np.array([tracked.coordinate(n).range for n in tracked.free_coordinates]).T
@@ -116,8 +116,8 @@ def test_the_natural_share_decides_where_markers_do_not(tracked, model, plain, s
     q = low + np.tile(plane, 2) * (high - low)
     still = np.asarray(jax.jit(jax.vmap(marker_positions, (None, 0)))(model, jnp.asarray(q)))
     seen = still + np.random.default_rng(4).normal(scale=0.004, size=still.shape)
-    shared = InverseKinematics.of(tracked, model, NAMES)
-    found = [solve(task, model, jnp.asarray(seen)) for task in (plain, shared)]
+    tasks = [InverseKinematics.of(tracked, model, NAMES, share_weight=w) for w in (0.0, 1e-4)]
+    found = [solve(task, model, jnp.asarray(seen)[:, : len(NAMES)]) for task in tasks]
     assert np.all(np.asarray(found[1].status) == PoseStatus.CONVERGED)
     settled = np.asarray(found[0].status) == PoseStatus.CONVERGED
     apart = [np.abs(np.asarray(p.q) - q)[settled].mean() for p in found]
@@ -128,7 +128,7 @@ def test_the_natural_share_decides_where_markers_do_not(tracked, model, plain, s
 
 def test_frames_without_a_pose_do_not_spoil_the_gradient_of_others(plain, model, posed):
     seen = posed[3][:2].copy()
-    seen[1, 4:6] = np.nan
+    seen[1, [4, 5, 8]] = np.nan
 
     def loss(model):
         pose = jax.vmap(lambda frame: plain(model, frame))(jnp.asarray(seen))
@@ -151,7 +151,9 @@ def test_markers_in_line_tell_no_pose(plain, model, solve, posed):
     seen = posed[3].copy()
     seen[:, 3] = np.nan
     assert np.all(solve(plain, in_line, jnp.asarray(seen)).status == PoseStatus.UNDETERMINED)
-    weightless = eqx.tree_at(lambda k: k.weight, plain, plain.weight.at[4:6].set(0.0))
+    weightless = eqx.tree_at(
+        lambda k: k.weight, plain, plain.weight.at[jnp.array([4, 5, 8])].set(0.0)
+    )
     assert np.all(solve(weightless, model, jnp.asarray(posed[3])).status == PoseStatus.UNDETERMINED)
 
 
