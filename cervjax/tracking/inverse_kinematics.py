@@ -1,7 +1,7 @@
 """Inverse kinematics: from markers to the pose of the torso and the coordinates of the neck.
 
-The weighted least squares of OpenSim's InverseKinematicsTool and, unless told otherwise, a weak pull
-towards the natural share between lower and upper neck. Every frame for itself, so that frames are a
+The weighted least squares of OpenSim's InverseKinematicsTool and, unless told otherwise, a weak
+pull towards the natural share between lower and upper neck. Every frame for itself, so that frames are a
 batch axis and a lost marker harms its frame alone.
 """
 
@@ -26,8 +26,8 @@ from cervjax.spec import NeckSpec
 _TORSO = 6
 """Unknowns of the torso's pose, before those of the neck."""
 SHARE_WEIGHT = 1e-4
-"""m^2/rad^2, by default: 20 degrees off the natural share cost as much as markers that are 3.5 mm off
-(root mean square), which is how far markers slide on skin."""
+"""m^2/rad^2, by default: 20 degrees off the natural share cost as much as markers that are 3.5 mm
+off (root mean square), which is how far markers slide on skin."""
 _THIN = 0.01
 """m; markers whose spread across their line is below this tell no rotation about it."""
 _FAST = 0.2
