@@ -1,8 +1,8 @@
 """Inverse kinematics: from markers to the pose of the torso and the coordinates of the neck.
 
 The weighted least squares of OpenSim's InverseKinematicsTool and, unless told otherwise, a weak
-pull towards the natural share between lower and upper neck. Every frame for itself, so that frames are a
-batch axis and a lost marker harms its frame alone.
+pull towards the natural share between lower and upper neck. Every frame for itself, so that frames
+are a batch axis and a lost marker harms its frame alone.
 """
 
 import itertools
