@@ -16,6 +16,7 @@ from .movements import (
     sample_motion as sample_motion,
 )
 from .recorded import RecordedMovements as RecordedMovements, read_motions as read_motions
+from .shares import coordinate_shares as coordinate_shares
 from .splines import (
     Derivatives as Derivatives,
     analyze_derivatives as analyze_derivatives,

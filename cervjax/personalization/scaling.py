@@ -67,7 +67,7 @@ class Personalizer(eqx.Module):
             )
         scaled = {*recipe.neck, *recipe.shoulders, *recipe.head}
         for k, parent in enumerate(model.topology.joint_parent):
-            shifted = bool(jnp.any(model.joint_rest_translation[k] != 0))
+            shifted = bool(np.any(np.asarray(model.joint_rest_translation[k]) != 0))
             if shifted and model.topology.bodies[parent] in scaled:
                 raise ValueError(
                     f"joint {model.topology.joints[k]!r} is displaced on a scaled body; "
@@ -76,7 +76,7 @@ class Personalizer(eqx.Module):
         self.model = model
         self.recipe = recipe
         self.inertia = inertia
-        self.path_length = muscle_paths(model, model.default_q).length
+        self.path_length = _default_lengths(model)
         self.flexors = _members(spec, model, recipe.flexor_groups)
         self.extensors = _members(spec, model, recipe.extensor_groups)
         both = set(self.flexors) & set(self.extensors)
@@ -147,6 +147,12 @@ class Personalizer(eqx.Module):
         strength = jnp.broadcast_to(subject.strength, self.path_length.shape)
         strength = strength.at[np.array(self.flexors, int)].multiply(subject.flexor_strength)
         return strength.at[np.array(self.extensors, int)].multiply(subject.extensor_strength)
+
+
+@eqx.filter_jit
+def _default_lengths(model: NeckModel) -> Float[Array, " muscles"]:
+    # Compiled as one: done operation by operation, each is compiled by itself.
+    return muscle_paths(model, model.default_q).length
 
 
 def _members(spec: NeckSpec, model: NeckModel, groups: tuple[str, ...]) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from cervjax.kinematics import body_poses, marker_positions
+from cervjax.kinematics import BodyPoses, body_poses, marker_positions
 from cervjax.model import NeckModel
 from cervjax.spec import VERTEBRAE
 
@@ -120,8 +120,7 @@ class Measures:
         Raises:
             ValueError: the model lacks a body of the recipe, or the acromion markers.
         """
-        upright = jnp.zeros_like(model.default_q)
-        poses, markers = body_poses(model, upright), marker_positions(model, upright)
+        poses, markers = upright_pose(model)
         head, lowest = model.body_index(recipe.head[0]), model.body_index(recipe.neck[0])
         joint = model.topology.joint_child.index(lowest)
         parent = model.topology.joint_parent[joint]
@@ -158,6 +157,13 @@ class Measures:
         }
         ratios = {k: np.asarray(v) / own for k, (v, own) in sizes.items() if v is not None}
         return Subject.of(None, **ratios, **strengths)
+
+
+@eqx.filter_jit
+def upright_pose(model: NeckModel) -> tuple[BodyPoses, Float[Array, "markers 3"]]:
+    """Bodies and markers at coordinates of zero, in one compiled function."""
+    upright = jnp.zeros_like(model.default_q)
+    return body_poses(model, upright), marker_positions(model, upright)
 
 
 def subject_at(subjects: Subject, index: int) -> Subject:

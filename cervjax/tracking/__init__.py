@@ -12,4 +12,12 @@ from .inverse_kinematics import (
     Pose as Pose,
     PoseStatus as PoseStatus,
 )
+from .orientation_kinematics import (
+    HeadPose as HeadPose,
+    OrientationKinematics as OrientationKinematics,
+)
+from .orientations import (
+    OrientationRecording as OrientationRecording,
+    read_orientations_csv as read_orientations_csv,
+)
 from .recording import MARKER_MAPS as MARKER_MAPS, MarkerRecording as MarkerRecording

@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import jax.numpy as jnp
+import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.kinematics import body_poses, marker_positions
 from cervjax.model import NeckModel
 from cervjax.personalization import Measures, Personalizer, Subject
-from cervjax.personalization.subject import LIMITS
+from cervjax.personalization.subject import LIMITS, upright_pose
 from cervjax.spec import Marker, NeckSpec
 
 from .recording import HEAD_MARKERS, SHOULDER_MARKERS, TRUNK_MARKERS, MarkerRecording
@@ -105,13 +104,12 @@ def calibrate(
             f"{', '.join(spec_markers(spec))}"
         )
     model = NeckModel.from_spec(spec)
-    low, high = np.array([spec.coordinate(n).range for n in spec.free_coordinates]).T
-    upright = jnp.clip(jnp.zeros_like(model.default_q), jnp.asarray(low), jnp.asarray(high))
     measures, given = Measures.of(model), dict(ratios or {})
-    found = _ratios(model, upright, place, head, bodies, measures.neck_length, given)
+    found = _ratios(model, place, head, bodies, measures.neck_length, given)
     subject = Subject.of(None, **found)
-    person = Personalizer(spec, model)(subject)
-    own = dict(zip(spec_markers(spec), np.asarray(marker_positions(person, upright)), strict=True))
+    person = _scaled(Personalizer(spec, model), subject)
+    poses, positions = upright_pose(person)
+    own = dict(zip(spec_markers(spec), np.asarray(positions), strict=True))
     turn, shift = _laid(
         np.array([own[m] for m in bodies.anchors]), np.array([place[m] for m in bodies.anchors])
     )
@@ -119,7 +117,6 @@ def calibrate(
     laid_on = {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors}
     _check_torso(static.name, turn, laid_on)
     _check_sides(static.name, in_model, own, head)
-    poses = body_poses(person, upright)
     scaled = person.to_spec(spec)
     markers = [m for m in scaled.markers if m.name not in used or m.name in SHOULDER_MARKERS]
     for names, body in ((trunk, bodies.torso), (head, bodies.head)):
@@ -135,6 +132,11 @@ def calibrate(
         laid_on,
         stillness,
     )
+
+
+@eqx.filter_jit
+def _scaled(personalizer: Personalizer, subject: Subject) -> NeckModel:
+    return personalizer(subject)
 
 
 def spec_markers(spec: NeckSpec) -> tuple[str, ...]:
@@ -201,7 +203,6 @@ def _check_sides(
 
 def _ratios(
     model: NeckModel,
-    upright: Float[np.ndarray, " q"],
     place: Mapping[str, np.ndarray],
     head: tuple[str, ...],
     bodies: MarkerBodies,
@@ -210,9 +211,8 @@ def _ratios(
 ) -> dict[str, float]:
     """The ratios given, and from the markers those that are not."""
     anchors = bodies.anchors
-    own = dict(
-        zip(model.topology.markers, np.asarray(marker_positions(model, upright)), strict=True)
-    )
+    poses, positions = upright_pose(model)
+    own = dict(zip(model.topology.markers, np.asarray(positions), strict=True))
 
     def apart(points: Mapping[str, np.ndarray], names: tuple[str, ...]) -> float:
         at = np.array([points[m] for m in names])
@@ -229,7 +229,7 @@ def _ratios(
     def height(points: Mapping[str, np.ndarray]) -> float:
         return float(np.mean([points[m][1] for m in head]))
 
-    skull = float(body_poses(model, upright).position[model.body_index(bodies.head)][1])
+    skull = float(poses.position[model.body_index(bodies.head)][1])
     seen = height({m: turn.T @ (place[m] - shift) for m in head})
     longer = seen - (skull + found["head_size"] * (height(own) - skull))
     found.setdefault("neck_length", 1 + longer / neck_length)

@@ -5,7 +5,6 @@ pull towards the natural share between lower and upper neck. Every frame for its
 are a batch axis and a lost marker harms its frame alone.
 """
 
-import itertools
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -20,8 +19,10 @@ from cervjax.elimination import inverse_spd, solve_spd
 from cervjax.kinematics import MarkerMotion, marker_bending, marker_motion
 from cervjax.kinematics.rotation import axis_rotation, cross, dot, multiply, rotate, transpose
 from cervjax.model import NeckModel
-from cervjax.motion import PLANES, plane_of_coordinates
+from cervjax.motion import coordinate_shares
 from cervjax.spec import NeckSpec
+
+from .bounded_step import bounded_step, held_at_limits, without
 
 _TORSO = 6
 """Unknowns of the torso's pose, before those of the neck."""
@@ -35,8 +36,6 @@ _FAST = 0.2
 that sit some millimeters off make it slow, because what little tells upper from lower neck is of
 the size of the second derivatives that it leaves out; far from the solution those mislead (the
 hybrid of Fletcher & Xu 1987, IMA J. Numer. Anal. 7:371)."""
-_PASSES = 4
-"""Times that a step is solved anew because coordinates would leave their limits."""
 
 
 class PoseStatus(IntEnum):
@@ -151,7 +150,7 @@ class InverseKinematics(eqx.Module):
             if not value >= 0:
                 raise ValueError(f"{name}_weight = {value} is negative")
         priors = [
-            np.sqrt(share_weight) * _share_rows(spec, ranges),
+            np.sqrt(share_weight) * coordinate_shares(spec),
             np.sqrt(coordinate_weight) * np.eye(len(ranges)),
         ]
         clamped = [spec.coordinate(name).clamped for name in spec.free_coordinates]
@@ -207,20 +206,6 @@ class _Search(NamedTuple):
     curved: Bool[Array, ""]
     done: Bool[Array, ""]
     steps: Int[Array, ""]
-
-
-def _share_rows(spec: NeckSpec, ranges: np.ndarray) -> np.ndarray:
-    """Rows that are zero on coordinates in proportion to their ranges, in rad."""
-    plane, width = np.array(plane_of_coordinates(spec)), np.ptp(ranges, axis=1)
-    rows = []
-    for p in range(len(PLANES)):
-        members = np.flatnonzero(plane == p)
-        for one, other in itertools.pairwise(members):
-            row = np.zeros(len(width))
-            both = width[one] + width[other]
-            row[one], row[other] = width[other] / both, -width[one] / both
-            rows.append(row)
-    return np.array(rows).reshape(-1, len(width))
 
 
 class _Seen(NamedTuple):
@@ -336,39 +321,14 @@ def _moved(task: InverseKinematics, state: _State, change: Float[Array, " u"]) -
     )
 
 
-def _held(task: InverseKinematics, state: _State, gradient: Array) -> Bool[Array, " u"]:
-    """Unknowns at a limit that the cost pushes against."""
-    down, up = state.q <= task.low, state.q >= task.high
-    push = gradient[_TORSO:]
-    stuck = (down & (push > 0)) | (up & (push < 0))
-    return jnp.concatenate([jnp.zeros(_TORSO, bool), stuck])
-
-
-def _without(held: Array, matrix: Array, right: Array) -> tuple[Array, Array]:
-    """The equations of the unknowns that are not held; the others do not change."""
-    free = ~held
-    matrix = jnp.where(free[:, None] & free[None, :], matrix, 0.0)
-    return matrix + jnp.diag(jnp.where(held, 1.0, 0.0).astype(matrix.dtype)), right * free
-
-
-def _bounded_step(
-    task: InverseKinematics, state: _State, gradient: Array, matrix: Array
-) -> Float[Array, " u"]:
-    """The change that the quadratic model asks for, inside the limits: coordinates that would
-    leave them go as far as they may, and the others make up for it."""
+def _room(
+    task: InverseKinematics, state: _State, gradient: Array
+) -> tuple[Float[Array, " u"], Float[Array, " u"], Bool[Array, " u"]]:
+    """How far the unknowns may change, down and up; and those held at a limit."""
     endless = jnp.full(_TORSO, jnp.inf, gradient.dtype)
     low = jnp.concatenate([-endless, task.low - state.q])
     high = jnp.concatenate([endless, task.high - state.q])
-    held = _held(task, state, gradient)
-    change = jnp.zeros_like(gradient)
-    for _ in range(_PASSES):
-        known = jnp.where(held, change, 0.0)
-        right = gradient + contract("uv,v->u", matrix, known)
-        change = known - solve_spd(*_without(held, matrix, right))
-        beyond = (change < low) | (change > high)
-        change = jnp.clip(change, low, high)
-        held = held | beyond
-    return change
+    return low, high, held_at_limits(gradient, low, high)
 
 
 @eqx.filter_custom_jvp
@@ -398,7 +358,7 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
         around = _curvature(task, model, state, seen, look)
         matrix = around.straight + jnp.where(slow, around.bent, 0.0)
         damped = matrix + damping * jnp.diag(around.scale)
-        change = _bounded_step(task, state, around.gradient, damped)
+        change = bounded_step(around.gradient, damped, *_room(task, state, around.gradient))
         slope = around.gradient + 0.5 * contract("uv,v->u", matrix, change)
         promised = -contract("u,u->", slope, change)
         settled = (promised >= 0) & (promised <= part * cost + floor) & (damping < 1e-2)
@@ -462,7 +422,7 @@ def _start(
     width = jnp.where(jnp.isfinite(task.high - task.low), task.high - task.low, 1.0)
     turning = motion.twist[mover + 1, :, :3] * width[:, None]
     across = contract("qx,qy->xy", turning, turning) + 1e-9 * jnp.eye(3, dtype=arm.dtype)
-    turned = _rotation_vector(multiply(transpose(rotation), head))
+    turned = rotation_vector(multiply(transpose(rotation), head))
     q = width * contract("qx,x->q", turning, solve_spd(across, turned))
     q = jnp.where(enough, jnp.clip(neutral + q, task.low, task.high), neutral)
     return _State(rotation, position, q), enough
@@ -483,7 +443,7 @@ def _laid(
     return rotation, there - rotate(rotation, middle)
 
 
-def _rotation_vector(rotation: Float[Array, "3 3"]) -> Float[Array, " 3"]:
+def rotation_vector(rotation: Float[Array, "3 3"]) -> Float[Array, " 3"]:
     """Axis times angle, to well below a half turn."""
     twice = jnp.stack(
         [
@@ -523,8 +483,8 @@ def _solve_jvp(primals, tangents):
     _, rate = eqx.filter_jvp(slope, (models, seen), (models_dot, seen_dot))
     around = _curvature(task, model, state, seen, _look(task, model, state, seen))
     matrix = around.straight + around.bent
-    held = _held(task, state, around.gradient)
-    matrix, rate = _without(held, matrix, rate)
+    _, _, held = _room(task, state, around.gradient)
+    matrix, rate = without(held, matrix, rate)
     # Where no pose was told there is nothing to follow, and the equations may be singular.
     known = status == int(PoseStatus.CONVERGED)
     matrix, rate = jnp.where(known, matrix, jnp.eye(len(rate))), jnp.where(known, rate, 0.0)

@@ -84,7 +84,7 @@ class MarkerRecording:
     @property
     def seen(self) -> Bool[np.ndarray, "frames markers"]:
         """Which markers were seen when."""
-        return np.isfinite(self.position).all(axis=2)
+        return np.all(np.isfinite(self.position), axis=2)
 
     def mapped(self, names: Mapping[str, str]) -> "MarkerRecording":
         """The markers that `names` knows, by the names it gives them.
@@ -124,6 +124,36 @@ class MarkerRecording:
         if up not in _UP:
             raise ValueError(f"up = {up!r} is no axis; x, y or z")
         return dataclasses.replace(self, position=self.position @ _UP[up].T)
+
+    def named(self) -> "MarkerRecording":
+        """By the names used here, through the one of `MARKER_MAPS` that knows most of the labels.
+
+        Raises:
+            ValueError: none knows any.
+        """
+        known = {
+            name: sum(m in labels for m in self.markers) for name, labels in MARKER_MAPS.items()
+        }
+        return self.mapped(MARKER_MAPS[max(known, key=lambda name: known[name])])
+
+    def stillest(self, length: float, *, within: float) -> "MarkerRecording":
+        """The `length` s of the first `within` s in which the markers move least.
+
+        Raises:
+            ValueError: the recording is shorter.
+        """
+        start = float(self.time[0])
+        if float(self.time[-1]) - start < length:
+            raise ValueError(f"{self.name} is shorter than {length:g} s")
+        last = min(start + within, float(self.time[-1])) - length
+        begins = np.arange(start, last + 1e-9, 0.1 * length)
+
+        def unrest(begin: float) -> float:
+            part = self.between(begin, begin + length).position
+            return float(np.nansum(np.ptp(np.nan_to_num(part, nan=np.nanmean(part)), axis=0)))
+
+        best = min(begins, key=unrest)
+        return self.between(best, best + length)
 
     def between(self, start: float, end: float) -> "MarkerRecording":
         """The frames from `start` to `end` (s).

@@ -1,0 +1,29 @@
+"""From a recording to where a person's movement falls short of healthy people's."""
+
+from .assess import (
+    Assessment as Assessment,
+    AssessmentOptions as AssessmentOptions,
+    Quality as Quality,
+    assess_markers as assess_markers,
+    assess_motion as assess_motion,
+    assess_orientations as assess_orientations,
+    widened as widened,
+)
+from .deficits import (
+    Change as Change,
+    Deficit as Deficit,
+    Findings as Findings,
+    changes as changes,
+    find_deficits as find_deficits,
+)
+from .directions import (
+    DIRECTION_VECTORS as DIRECTION_VECTORS,
+    DIRECTIONS as DIRECTIONS,
+    MAIN as MAIN,
+    head_turns as head_turns,
+)
+from .envelope import Envelope as Envelope
+from .forces import ForceSummary as ForceSummary
+from .healthy import MovementNorms as MovementNorms, Mover as Mover
+from .measures import MEASURES as MEASURES, Measure as Measure, measure as measure
+from .person import AssessedPerson as AssessedPerson

@@ -1,0 +1,219 @@
+"""The idealised movement envelope: what healthy people like this one do."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from .healthy import MovementNorms, Mover
+from .measures import MEASURES, measure
+
+ENVELOPE_FORMAT = 1
+SHIPPED_AGES = (28.0, 59.0, 90.0)
+"""Years, of the people in `healthy_people.npz`, which `experiments/envelope_table.py` writes."""
+PERCENTILES = (2.5, 5.0, 25.0, 50.0, 75.0, 95.0, 97.5)
+FALSE_ALARMS = {
+    "range": 0.008,
+    "range asymmetry": 0.008,
+    "speed": 0.006,
+    "speed asymmetry": 0.005,
+    "smoothness": 0.002,
+    "coupling": 0.002,
+}
+"""Part of healthy people's examinations in which any measure of a kind is called a deficit; 3 % of
+them in all."""
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Healthy people of one age, each examined on two days.
+
+    Attributes:
+        age: years.
+        norms: what they were drawn from.
+        seed: of the drawing.
+        measured: of each person, on each day; in the order of `MEASURES`.
+    """
+
+    age: float
+    norms: MovementNorms
+    seed: int
+    measured: Float[np.ndarray, "people 2 measures"]
+
+    @classmethod
+    def simulate(
+        cls,
+        age: float,
+        *,
+        people: int = 400,
+        norms: MovementNorms = MovementNorms(),
+        seed: int = 0,
+    ) -> "Envelope":
+        """Draw and examine them.
+
+        Range of motion follows age; it is taken to be the same for women and men, as the reviews
+        find within a few degrees. Nothing here stops at the model's own limits, which are narrower
+        than healthy people.
+
+        Raises:
+            ValueError: age or number of people is out of range.
+        """
+        if not 18 <= age <= 90:
+            raise ValueError(f"age = {age:g} years; published ranges are of adults, 18 to 90")
+        if people < 40:
+            raise ValueError(f"people = {people}; percentiles need 40 or more")
+        # Not of age: the same people, older, so that ages between two can be interpolated.
+        rng = np.random.default_rng(seed)
+        measured = np.full((people, 2, len(MEASURES)), np.nan)
+        for person in range(people):
+            mover = Mover.draw(norms, age, rng)
+            for day in range(2):
+                measured[person, day] = measure(*mover.today(norms, rng).examination(rng))
+        return cls(float(age), norms, seed, measured)
+
+    @classmethod
+    def of(cls, age: float) -> "Envelope":
+        """The shipped one: 400 people, between the two nearest of `SHIPPED_AGES`, which is what
+        `simulate` gives, because range of motion is linear in age.
+
+        Raises:
+            ValueError: age is out of range.
+        """
+        if not 18 <= age <= SHIPPED_AGES[-1]:
+            raise ValueError(f"age = {age:g} years; published ranges are of adults, 18 to 90")
+        at = max(float(age), SHIPPED_AGES[0])
+        upper = max(1, int(np.searchsorted(SHIPPED_AGES, at)))
+        low, high = SHIPPED_AGES[upper - 1], SHIPPED_AGES[upper]
+        table = _shipped()
+        part = (at - low) / (high - low)
+        measured = (1 - part) * table[upper - 1] + part * table[upper]
+        return cls(float(age), MovementNorms(), 0, measured)
+
+    @property
+    def percentiles(self) -> Float[np.ndarray, "percentiles measures"]:
+        """`PERCENTILES` of one examination."""
+        return np.nanpercentile(self._rows, PERCENTILES, axis=0)
+
+    @property
+    def expected(self) -> Float[np.ndarray, " measures"]:
+        """Median."""
+        return np.nanmedian(self._rows, axis=0)
+
+    @property
+    def spread(self) -> Float[np.ndarray, "2 measures"]:
+        """Standard deviations below and above the median, between examinations: of the half of the
+        distribution that lies there, by its 5th or 95th percentile. Of logarithms for speeds."""
+        rows = _even(self._rows)
+        low, middle, high = np.nanpercentile(rows, (5, 50, 95), axis=0)
+        return np.maximum(np.stack([middle - low, high - middle]) / 1.645, 1e-9)
+
+    @property
+    def day_sd(self) -> Float[np.ndarray, " measures"]:
+        """Standard deviation of one person from day to day."""
+        return np.nanstd(self.measured[:, 1] - self.measured[:, 0], axis=0) / np.sqrt(2)
+
+    def worse(self, values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
+        """How many standard deviations values are on the worse side of the median; asymmetries
+        count to both sides, and what is better is negative."""
+        below, above = self.spread
+        away = _even(values) - _even(self.expected)
+        score = away / np.where(away < 0, below, above)
+        return np.where(_LESS, -score, np.where(_MORE, score, np.abs(score)))
+
+    def limit(self, index: int, score: float, *, below: bool) -> float:
+        """Value of a measure that is `score` standard deviations from the median."""
+        low, high = self.spread[:, index]
+        away = -score * low if below else score * high
+        middle = float(self.expected[index])
+        return middle * np.exp(away) if MEASURES[index].kind == "speed" else middle + away
+
+    def thresholds(self, known: Bool[np.ndarray, " measures"]) -> Float[np.ndarray, " measures"]:
+        """Standard deviations beyond which `FALSE_ALARMS` of healthy examinations have any of the
+        measures of a kind that are `known`: many measures are many chances.
+
+        Raises:
+            ValueError: none is known.
+        """
+        if not known.any():
+            raise ValueError("nothing was measured, so nothing can be compared")
+        worse = self.worse(self._rows)
+        result = np.full(len(MEASURES), np.inf)
+        for kind, part in FALSE_ALARMS.items():
+            of_kind = np.array([m.kind == kind for m in MEASURES])
+            if (of_kind & known).any():
+                worst = np.nanmax(worse[:, of_kind & known], axis=1)
+                result[of_kind] = np.quantile(worst, 1 - part)
+        return result
+
+    @property
+    def _rows(self) -> Float[np.ndarray, "examinations measures"]:
+        return self.measured.reshape(-1, len(MEASURES))
+
+    @property
+    def identity(self) -> str:
+        """Of what it was drawn from, and by which definition of the measures."""
+        described = json.dumps(self._described(), sort_keys=True)
+        return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+    def _described(self) -> dict[str, Any]:
+        return {
+            "format": ENVELOPE_FORMAT,
+            "age": self.age,
+            "people": len(self.measured),
+            "seed": self.seed,
+            "norms": dataclasses.asdict(self.norms),
+            "measures": [m.name for m in MEASURES],
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write a `.npz`."""
+        np.savez_compressed(path, measured=self.measured, about=json.dumps(self._described()))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Envelope":
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: it is of another format, or of other measures.
+        """
+        with np.load(path) as stored:
+            about, measured = json.loads(str(stored["about"])), stored["measured"]
+        if about["format"] != ENVELOPE_FORMAT or about["measures"] != [m.name for m in MEASURES]:
+            raise ValueError(f"{path} is an envelope of another version; simulate it again")
+        norms = dict(about["norms"])
+        known = MovementNorms().physiology
+        physiology = dataclasses.replace(
+            known, **{k: _tuples(v) for k, v in norms.pop("physiology").items()}
+        )
+        given = {k: _tuples(v) for k, v in norms.items()}
+        return cls(
+            about["age"], MovementNorms(physiology=physiology, **given), about["seed"], measured
+        )
+
+
+_LESS = np.array([m.less_is_worse is True for m in MEASURES])
+_MORE = np.array([m.less_is_worse is False for m in MEASURES])
+
+
+def _even(values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
+    """Speeds as logarithms, as they are spread; the others as they are."""
+    fast = np.array([m.kind == "speed" for m in MEASURES])
+    return np.where(fast, np.log(np.where(fast, values, 1.0)), values)
+
+
+@functools.cache
+def _shipped() -> Float[np.ndarray, "ages people 2 measures"]:
+    with (resources.files(__package__) / "healthy_people.npz").open("rb") as file:
+        with np.load(file) as stored:
+            return stored["measured"].astype(float)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

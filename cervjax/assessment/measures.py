@@ -1,0 +1,195 @@
+"""What is measured of a recorded movement of the head."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.signal import find_peaks
+
+from .directions import DIRECTION_VECTORS, DIRECTIONS, MAIN, MAIN_AXIS, MAIN_SIGN
+from .smoothness import spectral_arc_length
+
+_LEAST_TURN = np.radians(15.0)
+"""Turns below are sway."""
+_CONE = np.cos(np.radians(25.0))
+"""Turns count for a direction between the main ones when they are no farther from it."""
+_BESIDE = np.radians(35.0)
+"""Movements that end farther beside an axis are between the main directions."""
+_EARNEST = 0.5
+"""Of the ellipsoid through a person's main directions."""
+_ENDS = 0.05
+"""Of its peak speed, below which a movement has not begun or is over."""
+TYPICAL = np.radians([60.0, 70.0, 42.0, 42.0, 75.0, 75.0])
+"""Reach of a healthy adult in the main directions; only tells which of them a movement is in."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One of the numbers that a recording gives.
+
+    Attributes:
+        kind: range, range asymmetry, speed, speed asymmetry, smoothness or coupling.
+        region: the direction, or for asymmetries the two sides.
+        unit: as reported.
+        scale: from the number to that unit.
+        less_is_worse: for asymmetries (left minus right, or its logarithm) neither; None.
+    """
+
+    kind: str
+    region: str
+    unit: str
+    scale: float
+    less_is_worse: bool | None
+
+    @property
+    def name(self) -> str:
+        """Kind and region."""
+        return f"{self.kind}: {self.region}"
+
+
+_DEG = float(np.degrees(1.0))
+MEASURES: tuple[Measure, ...] = (
+    *(Measure("range", d, "deg", _DEG, True) for d in DIRECTIONS),
+    *(Measure("range asymmetry", r, "deg", _DEG, None) for r in ("bending", "rotation")),
+    *(Measure("speed", d, "deg/s", _DEG, True) for d in MAIN),
+    *(Measure("speed asymmetry", r, "log ratio", 1.0, None) for r in ("bending", "rotation")),
+    *(Measure("smoothness", d, "SPARC", 1.0, True) for d in MAIN),
+    *(Measure("coupling", d, "deg", _DEG, False) for d in MAIN),
+)
+"""All that is measured, in the order of `measure`'s numbers."""
+_SIDES = ((2, 3), (4, 5))
+"""Left and right of bending and rotation, in `MAIN`."""
+
+
+@dataclass(frozen=True)
+class Excursion:
+    """One movement away from neutral.
+
+    Attributes:
+        start, peak: s, when it left and where it was farthest.
+        direction: index into `MAIN` of what it is mostly.
+        turn: rad, where it was farthest; see `head_turns`.
+        speed: rad/s, the highest on the way out.
+        smoothness: SPARC of the way out.
+    """
+
+    start: float
+    peak: float
+    direction: int
+    turn: Float[np.ndarray, " 3"]
+    speed: float
+    smoothness: float
+
+    @property
+    def beside(self) -> float:
+        """rad, angle of the farthest turn from the axis of `direction`."""
+        axis = MAIN_AXIS[self.direction]
+        return float(np.arctan2(np.linalg.norm(np.delete(self.turn, axis)), abs(self.turn[axis])))
+
+
+def excursions(
+    time: Float[np.ndarray, " n"],
+    turn: Float[np.ndarray, "n 3"],
+    valid: Bool[np.ndarray, " n"] | None = None,
+) -> list[Excursion]:
+    """The movements of a recording, each from where it left to where it was farthest.
+
+    Args:
+        time: s, evenly spaced.
+        turn: rad, smoothed; see `head_turns`.
+        valid: frames that were seen; movements with others are left out.
+    """
+    valid = np.ones(len(time), bool) if valid is None else valid
+    rate = (len(time) - 1) / (time[-1] - time[0])
+    size = np.linalg.norm(turn, axis=1)
+    speed = np.linalg.norm(np.gradient(turn, time, axis=0), axis=1)
+    peaks, found = find_peaks(
+        np.r_[0.0, size, 0.0], height=_LEAST_TURN, prominence=0.5 * _LEAST_TURN
+    )
+    result = []
+    for peak, base in zip(peaks - 1, found["left_bases"], strict=True):
+        first = max(int(base) - 1, 0)
+        earlier = [p for p in peaks - 1 if p < peak]
+        if earlier:
+            first = max(first, earlier[-1] + int(np.argmin(size[earlier[-1] : peak + 1])))
+        if peak - first < 4 or not valid[first : peak + 1].all():
+            continue
+        way = speed[first : peak + 1]
+        fastest = int(np.argmax(way))
+        slow = way < _ENDS * way[fastest]
+        begin = int(np.flatnonzero(slow[:fastest])[-1]) if slow[:fastest].any() else 0
+        late = np.flatnonzero(slow[fastest:])
+        end = fastest + int(late[0]) if len(late) else len(way) - 1
+        profile = way[begin : end + 1]
+        if len(profile) < 4:
+            continue
+        at = turn[peak]
+        part = [MAIN_SIGN[k] * at[MAIN_AXIS[k]] / TYPICAL[k] for k in range(6)]
+        result.append(
+            Excursion(
+                float(time[first + begin]),
+                float(time[peak]),
+                int(np.argmax(part)),
+                at,
+                float(way[fastest]),
+                spectral_arc_length(profile, rate),
+            )
+        )
+    return result
+
+
+def ellipsoid_reach(reach: Float[np.ndarray, " 6"], direction: Float[np.ndarray, " 3"]) -> float:
+    """rad, in a direction (unit vector), of the ellipsoid whose eighths end at `reach` in the main
+    directions."""
+    low, high = reach[[0, 2, 5]], reach[[1, 3, 4]]
+    axis = np.where(direction > 0, high, low)
+    part = np.where(direction == 0, 0.0, direction / axis)
+    return float(1 / np.sqrt(np.sum(part**2)))
+
+
+def _along(found: list[Excursion], direction: int) -> list[Excursion]:
+    """The movements in one of `MAIN`: those near its axis, or where there are none those that are
+    mostly in its direction."""
+    those = [e for e in found if e.direction == direction]
+    return [e for e in those if e.beside < _BESIDE] or those
+
+
+def measure(
+    time: Float[np.ndarray, " n"],
+    turn: Float[np.ndarray, "n 3"],
+    valid: Bool[np.ndarray, " n"] | None = None,
+) -> Float[np.ndarray, " m"]:
+    """All of `MEASURES`; NaN where the person did not move that way.
+
+    Range in a main direction is the largest turn about its axis, as goniometers say, in movements
+    that are mostly that; between them, the farthest turn within 25 degrees of the direction, where
+    it is half or more of what an ellipsoid through the person's own main directions says: heads
+    pass everywhere on their way, and less than that was no attempt. Speed
+    is the highest of any movement in the direction, smoothness the mean, coupling the angle by
+    which the movement that goes farthest ends beside its axis.
+    """
+    valid = np.ones(len(time), bool) if valid is None else valid
+    found = excursions(time, turn, valid)
+    of = [_along(found, k) for k in range(6)]
+    size = np.linalg.norm(turn, axis=1)
+    reach = np.full(len(DIRECTIONS), np.nan)
+    for k in range(6):
+        if of[k]:
+            reach[k] = max(MAIN_SIGN[k] * e.turn[MAIN_AXIS[k]] for e in of[k])
+    far = valid & (size > _LEAST_TURN)
+    unit = turn[far] / size[far, None]
+    for k in range(6, len(DIRECTIONS)):
+        near = unit @ DIRECTION_VECTORS[k] > _CONE
+        farthest = size[far][near].max(initial=0.0)
+        # NaN where a main direction beside it was not examined, and so never more than that.
+        if farthest > _EARNEST * ellipsoid_reach(reach[:6], DIRECTION_VECTORS[k]):
+            reach[k] = farthest
+    speed = np.array([max((e.speed for e in g), default=np.nan) for g in of])
+    smooth = np.array([np.mean([e.smoothness for e in g]) if g else np.nan for g in of])
+    beside = np.full(6, np.nan)
+    for k, group in enumerate(of):
+        if group:
+            beside[k] = max(group, key=lambda e, k=k: MAIN_SIGN[k] * e.turn[MAIN_AXIS[k]]).beside
+    uneven = [reach[left] - reach[right] for left, right in _SIDES]
+    ratio = [np.log(speed[left] / speed[right]) for left, right in _SIDES]
+    return np.concatenate([reach, uneven, speed, ratio, smooth, beside])

@@ -1,0 +1,71 @@
+"""Who is assessed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cervjax.personalization.subject import LIMITS
+from cervjax.population import Physiology, Sex
+
+_WOMEN_WEIGHT, _WOMEN_STATURE = 67.8, 1.629
+"""kg, m, means of ANSUR II."""
+
+
+@dataclass(frozen=True)
+class AssessedPerson:
+    """What is known of somebody.
+
+    Attributes:
+        sex: as recorded.
+        age: years.
+        stature, weight: m, kg; None where not known.
+        ratios: to the model, where known better than from markers; see `Subject`.
+    """
+
+    sex: Sex
+    age: float
+    stature: float | None = None
+    weight: float | None = None
+    ratios: Mapping[str, float] | None = None
+
+    @classmethod
+    def described(cls, values: Mapping[str, float | str]) -> "AssessedPerson":
+        """From `sex`, `age` and, where known, `stature` (m), `weight` (kg) and ratios by name.
+
+        Raises:
+            ValueError: sex or age lacks, a name is unknown, or a value is out of range.
+        """
+        ranges = {"age": (18, 90), "stature": (1.2, 2.3), "weight": (30, 250), **LIMITS}
+        unknown = set(values) - set(ranges) - {"sex"}
+        lacking = {"sex", "age"} - set(values)
+        if unknown or lacking:
+            raise ValueError(
+                f"a person needs sex=female or male and age=; unknown: {sorted(unknown)}, lacking: "
+                f"{sorted(lacking)}; there are also {', '.join(ranges)}"
+            )
+        try:
+            sex = Sex[str(values["sex"]).upper()]
+        except KeyError as error:
+            raise ValueError(f"sex = {values['sex']!r} is not female or male") from error
+        numbers = {}
+        for name, value in values.items():
+            if name == "sex":
+                continue
+            low, high = ranges[name]
+            if isinstance(value, str) or not low <= value <= high:
+                raise ValueError(f"{name} = {value!r} is not a number between {low} and {high}")
+            numbers[name] = float(value)
+        ratios = {name: v for name, v in numbers.items() if name in LIMITS}
+        return cls(
+            sex, numbers["age"], numbers.get("stature"), numbers.get("weight"), ratios or None
+        )
+
+    def head_mass(self, known: Physiology = Physiology()) -> float | None:
+        """kg, by the regression of Zatsiorsky & Seluyanov 1983; None without stature and weight."""
+        if self.stature is None or self.weight is None:
+            return None
+        slope = known.head_mass_per_weight, known.head_mass_per_stature
+        intercept = known.men_head_mass_intercept
+        if self.sex == Sex.FEMALE:
+            mean = known.women_head_mass_share * _WOMEN_WEIGHT
+            intercept = mean - slope[0] * _WOMEN_WEIGHT - slope[1] * _WOMEN_STATURE
+        return intercept + slope[0] * self.weight + slope[1] * self.stature
