@@ -7,7 +7,8 @@ from .assess import (
     assess_markers as assess_markers,
     assess_motion as assess_motion,
     assess_orientations as assess_orientations,
-    widened as widened,
+    healthy_limits as healthy_limits,
+    with_limits as with_limits,
 )
 from .deficits import (
     Change as Change,

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,7 +17,7 @@ from cervjax.model import NeckModel
 from cervjax.motion import PLANES, Motion, plane_of_coordinates
 from cervjax.personalization import Measures, Subject
 from cervjax.population import Physiology
-from cervjax.spec import Coordinate, NeckSpec
+from cervjax.spec import NeckSpec
 from cervjax.tracking import (
     Calibration,
     InverseKinematics,
@@ -35,7 +36,8 @@ from .measures import MEASURES, measure
 from .person import AssessedPerson
 from .smoothing import residual_cutoff
 
-_BATCH = 128
+_BATCH, _CHUNK = 128, 1024
+"""Frames mapped together, and compiled for."""
 _LEAST_SECONDS = 2.0
 _BRIDGED = 0.2
 """s, longest gap in which the pose is interpolated and still counts."""
@@ -43,6 +45,8 @@ _MOST_LOST = 0.5
 """Part of the frames without a pose, beyond which there is nothing to assess."""
 _MISPLACED, _SLIDING = 0.025, 0.010
 """m, root mean square of marker errors that is refused, and that is warned of."""
+_SIDE = 0.55
+"""Of a plane's range, that one side may have."""
 _SLACK = 3.0
 """Standard deviations of healthy range of motion to which the limits of coordinates are widened."""
 _SHARE_WEIGHT = 1e-3
@@ -230,14 +234,10 @@ def assess_orientations(
     first = float(recording.time[0])
     aligned = recording.against_neutral(*(neutral or (first, first + 1.0)))
     progress("coordinates from orientations")
-    wide = widened(spec)
-    model = NeckModel.from_spec(wide)
-    task = OrientationKinematics.of(wide, model)
-    relative = _padded(aligned.relative.as_matrix())
-    pose = _turned(task, model, jnp.asarray(relative))
-    count = len(aligned.time)
-    q = np.asarray(pose.q)[:count]
-    told = np.asarray(pose.status)[:count] == PoseStatus.CONVERGED
+    model = NeckModel.from_spec(spec)
+    task = with_limits(OrientationKinematics.of(spec, model), *healthy_limits(spec))
+    pose = _framewise(task, model, aligned.relative.as_matrix())
+    told = pose.status == PoseStatus.CONVERGED
     warnings = (
         "Two sensors tell how the head is turned against the torso, not how lower and upper neck "
         "share it: the share is assumed, and muscle forces follow that assumption.",
@@ -245,7 +245,7 @@ def assess_orientations(
     )
     steps = np.diff(aligned.time)
     quality = Quality(
-        count,
+        len(aligned.time),
         1 / float(np.mean(steps)),
         float(1 - told.mean()),
         0.0,
@@ -255,7 +255,7 @@ def assess_orientations(
         0.0,
         warnings,
     )
-    motion = Motion(recording.name, spec.free_coordinates, aligned.time, q)
+    motion = Motion(recording.name, spec.free_coordinates, aligned.time, pose.q)
     return _assessed(
         "sensors",
         person,
@@ -308,7 +308,7 @@ def assess_motion(
         _described_subject(person, spec),
         motion,
         gravity,
-        np.isfinite(motion.q).all(axis=1),
+        np.all(np.isfinite(motion.q), axis=1),
         quality,
         options,
         solver,
@@ -328,29 +328,20 @@ def _begun(spec: NeckSpec, options: AssessmentOptions) -> Future[ForceSolver] | 
     return found
 
 
-def widened(spec: NeckSpec, physiology: Physiology = Physiology()) -> NeckSpec:
-    """`spec` with coordinates that may turn as far as healthy people do: both sides of each plane
-    in proportion, to the mean range and three standard deviations. HYOID's own limits are narrower,
-    most of all in rotation."""
-    plane = plane_of_coordinates(spec)
-    ranges = {n: spec.coordinate(n).range for n in spec.free_coordinates}
-    factor = {}
+def healthy_limits(
+    spec: NeckSpec, physiology: Physiology = Physiology()
+) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
+    """Limits of coordinates (rad) that let the head turn as far as healthy people's: the model's
+    own, widened in proportion where a side of a plane is less than 0.55 of the mean range and three
+    standard deviations. HYOID's are, most of all in rotation."""
+    plane = np.array(plane_of_coordinates(spec))
+    low, high = np.array([spec.coordinate(n).range for n in spec.free_coordinates]).T
     for p in range(len(PLANES)):
-        members = [n for n, of in zip(ranges, plane, strict=True) if of == p]
-        width = sum(ranges[n][1] - ranges[n][0] for n in members)
-        wanted = physiology.range_mean[p] + _SLACK * physiology.range_sd[p]
-        factor.update({n: max(1.0, wanted / width) if width > 0 else 1.0 for n in members})
-
-    def wide(coordinate: Coordinate) -> Coordinate:
-        low, high = coordinate.range
-        more = factor.get(coordinate.name, 1.0)
-        return dataclasses.replace(coordinate, range=(more * low, more * high))
-
-    joints = tuple(
-        dataclasses.replace(joint, coordinates=tuple(wide(c) for c in joint.coordinates))
-        for joint in spec.joints
-    )
-    return dataclasses.replace(spec, joints=joints)
+        wanted = _SIDE * (physiology.range_mean[p] + _SLACK * physiology.range_sd[p])
+        of = plane == p
+        low[of] *= max(1.0, wanted / -low[of].sum())
+        high[of] *= max(1.0, wanted / high[of].sum())
+    return low, high
 
 
 def _assessed(
@@ -400,7 +391,8 @@ def _assessed(
     degrees = np.array([m.unit == "deg" for m in MEASURES])
     findings = find_deficits(values, envelope, uncertainty=np.where(degrees, _ORIENTATION_SD, 0.0))
     limits = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
-    beyond = ((smooth.q < limits[:, 0] - 1e-3) | (smooth.q > limits[:, 1] + 1e-3)).any(axis=1)
+    outside = (smooth.q < limits[:, 0] - 1e-3) | (smooth.q > limits[:, 1] + 1e-3)
+    beyond = np.any(outside, axis=1)
     forces = None
     if solver is not None:
         progress("muscle forces")
@@ -427,16 +419,6 @@ def _assessed(
     )
 
 
-@eqx.filter_jit
-def _tracked(task: InverseKinematics, model: NeckModel, seen: Array):
-    return jax.lax.map(lambda frame: task(model, frame), seen, batch_size=_BATCH)
-
-
-@eqx.filter_jit
-def _turned(task: OrientationKinematics, model: NeckModel, orientation: Array):
-    return jax.lax.map(lambda frame: task(model, frame), orientation, batch_size=_BATCH)
-
-
 def _poses(
     spec: NeckSpec, recording: MarkerRecording, weights: Mapping[str, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -445,17 +427,12 @@ def _poses(
     task = InverseKinematics.of(
         spec, model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
     )
-    seen = jnp.asarray(_padded(recording.position), model.dtype)
-    pose = _tracked(task, model, seen)
-    wider = _wider(spec, np.asarray(pose.q), np.asarray(task.low), np.asarray(task.high))
+    pose = _framewise(task, model, recording.position)
+    wider = _wider(spec, pose.q, np.asarray(task.low), np.asarray(task.high))
     if wider is not None:
-        ends = tuple(jnp.asarray(x, model.dtype) for x in wider)
-        pose = _tracked(eqx.tree_at(lambda t: (t.low, t.high), task, ends), model, seen)
-    count = len(recording.time)
-    told = np.asarray(pose.status)[:count] == PoseStatus.CONVERGED
-    down = np.asarray(model.gravity)
-    gravity = np.einsum("fyx,y->fx", np.asarray(pose.rotation)[:count], down)
-    return np.asarray(pose.q)[:count], gravity, np.asarray(pose.marker_error)[:count], told
+        pose = _framewise(with_limits(task, *wider), model, recording.position)
+    gravity = np.einsum("fyx,y->fx", pose.rotation, np.asarray(model.gravity))
+    return pose.q, gravity, pose.marker_error, pose.status == PoseStatus.CONVERGED
 
 
 def _wider(
@@ -466,8 +443,6 @@ def _wider(
     The model's own limits are kept where they suffice: muscle paths were made for them.
     """
     plane = np.array(plane_of_coordinates(spec))
-    wide = widened(spec)
-    ranges = np.array([wide.coordinate(n).range for n in spec.free_coordinates])
     at_low, at_high = q <= low + 1e-9, q >= high - 1e-9
     ended = [
         bool((at_low[:, plane == p].all(axis=1) | at_high[:, plane == p].all(axis=1)).any())
@@ -476,14 +451,34 @@ def _wider(
     if not any(ended):
         return None
     change = np.array(ended)[plane]
-    return np.where(change, ranges[:, 0], low), np.where(change, ranges[:, 1], high)
+    farthest = healthy_limits(spec)
+    return np.where(change, farthest[0], low), np.where(change, farthest[1], high)
 
 
-def _padded(values: np.ndarray) -> np.ndarray:
-    """Filled up with the last frame to a whole number of batches: a remainder would be compiled
-    once more."""
-    more = -len(values) % _BATCH
-    return np.concatenate([values, np.repeat(values[-1:], more, axis=0)])
+_Task = TypeVar("_Task", InverseKinematics, OrientationKinematics)
+
+
+def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarray, " q"]) -> _Task:
+    """`task` inside other limits of the coordinates, rad."""
+    ends = tuple(jnp.asarray(x, task.low.dtype) for x in (low, high))
+    return eqx.tree_at(lambda t: (t.low, t.high), task, ends)
+
+
+def _framewise(task: _Task, model: NeckModel, frames: np.ndarray) -> Any:
+    """The pose of every frame, a fixed number at a time, so that recordings of any length use the
+    same compiled function."""
+    parts = []
+    for start in range(0, len(frames), _CHUNK):
+        part = frames[start : start + _CHUNK]
+        filled = np.concatenate([part, np.repeat(part[-1:], _CHUNK - len(part), axis=0)])
+        found = _chunk(task, model, jnp.asarray(filled, model.dtype))
+        parts.append(jax.tree.map(lambda x, n=len(part): np.asarray(x)[:n], found))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+
+@eqx.filter_jit
+def _chunk(task: _Task, model: NeckModel, frames: Array) -> Any:
+    return jax.lax.map(lambda frame: task(model, frame), frames, batch_size=_BATCH)
 
 
 def _bridged(

@@ -126,7 +126,7 @@ def find_deficits(
     scores, expected = envelope.worse(values), envelope.expected
     spread = envelope.day_sd if uncertainty is None else np.hypot(envelope.day_sd, uncertainty)
     found = []
-    for k in np.flatnonzero(known & (scores > limits)):
+    for k in np.flatnonzero(known & (scores > limits)).tolist():
         measure = MEASURES[k]
         half = _NORMAL * spread[k]
         if abs(values[k] - expected[k]) <= half:

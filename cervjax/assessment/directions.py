@@ -2,13 +2,14 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
-from cervjax.kinematics import body_poses
+from cervjax.kinematics import BodyPoses, body_poses
 from cervjax.model import NeckModel
 
 MAIN = (
@@ -27,11 +28,15 @@ MAIN_SIGN = (-1, 1, -1, 1, 1, -1)
 """Its sign: extension, bending to the right and rotation to the left are positive."""
 
 
+_CHUNK = 512
+
+
 def _directions() -> tuple[tuple[str, ...], Float[np.ndarray, "26 3"]]:
     at = {(axis, sign): k for k, (axis, sign) in enumerate(zip(MAIN_AXIS, MAIN_SIGN, strict=True))}
     main = [tuple(MAIN_SIGN[k] * (MAIN_AXIS[k] == a) for a in range(3)) for k in range(6)]
     between = [s for s in itertools.product((-1, 0, 1), repeat=3) if sum(map(abs, s)) > 1]
-    names, vectors = list(MAIN), [np.array(v, float) for v in main]
+    names: list[str] = list(MAIN)
+    vectors = [np.array(v, float) for v in main]
     for signs in between:
         parts = [MAIN[at[a, s]] for a, s in enumerate(signs) if s]
         names.append(" with ".join([parts[0], " and ".join(parts[1:])]))
@@ -51,15 +56,26 @@ def head_turns(
     Returns:
         rad: extension, bending to the right, rotation to the left.
     """
-    index = model.body_index(head)
-
-    @jax.jit
-    def orientation(model: NeckModel, q: jax.Array) -> jax.Array:
-        return jax.vmap(lambda row: body_poses(model, row).rotation[index])(q)
-
-    both = jnp.concatenate([jnp.zeros((1, q.shape[1]), model.dtype), jnp.asarray(q, model.dtype)])
-    turned = Rotation.from_matrix(np.asarray(orientation(model, both), float))
+    both = np.concatenate([np.zeros((1, q.shape[1])), q])
+    rotation = frame_poses(model, both).rotation[:, model.body_index(head)]
+    turned = Rotation.from_matrix(np.asarray(rotation, float))
     return turns_of(turned[1:] * turned[0].inv())
+
+
+def frame_poses(model: NeckModel, q: Float[np.ndarray, "frames q"]) -> BodyPoses:
+    """Poses of all bodies in many frames, a fixed number at a time: compiled once."""
+    parts = []
+    for start in range(0, len(q), _CHUNK):
+        part = q[start : start + _CHUNK]
+        filled = np.pad(part, ((0, _CHUNK - len(part)), (0, 0)), mode="edge")
+        poses = _poses(model, jnp.asarray(filled, model.dtype))
+        parts.append(jax.tree.map(lambda x, n=len(part): np.asarray(x)[:n], poses))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+
+@eqx.filter_jit
+def _poses(model: NeckModel, q: Float[Array, "frames q"]) -> BodyPoses:
+    return jax.vmap(lambda row: body_poses(model, row))(q)
 
 
 def turns_of(relative: Rotation) -> Float[np.ndarray, "frames 3"]:

@@ -210,9 +210,9 @@ def _even(values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n mea
 
 @functools.cache
 def _shipped() -> Float[np.ndarray, "ages people 2 measures"]:
-    with (resources.files(__package__) / "healthy_people.npz").open("rb") as file:
-        with np.load(file) as stored:
-            return stored["measured"].astype(float)
+    table = resources.files("cervjax.assessment") / "healthy_people.npz"
+    with table.open("rb") as file, np.load(file) as stored:
+        return stored["measured"].astype(float)
 
 
 def _tuples(value: Any) -> Any:

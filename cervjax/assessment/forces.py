@@ -187,19 +187,20 @@ def movement_forces(
     levels = tuple(topology.joints[k] for k in topology.moving_joints)
     joints = mine.joint_force
     assert joints is not None
+    force, loads = np.asarray(mine.muscle_force), np.asarray(joints)
     return ForceSummary(
         time,
         topology.muscles,
-        mine.muscle_force,
-        mine.activation,
+        force,
+        np.asarray(mine.activation),
         groups,
-        mine.muscle_force @ members.T,
+        force @ members.T,
         band,
         levels,
-        joints[..., 1],
-        np.hypot(joints[..., 0], joints[..., 2]),
-        mine.status,
-        np.abs(mine.reserve_force).max(axis=1),
+        loads[..., 1],
+        np.hypot(loads[..., 0], loads[..., 2]),
+        np.asarray(mine.status),
+        np.abs(np.asarray(mine.reserve_force)).max(axis=1),
     )
 
 

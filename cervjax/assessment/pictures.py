@@ -5,8 +5,6 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
 from jaxtyping import Float
@@ -14,11 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
-from cervjax.kinematics import body_poses
 from cervjax.model import NeckModel
 
 from .assess import Assessment
-from .directions import DIRECTION_VECTORS, DIRECTIONS, MAIN, MAIN_AXIS, MAIN_SIGN
+from .directions import DIRECTION_VECTORS, DIRECTIONS, MAIN, MAIN_AXIS, MAIN_SIGN, frame_poses
 from .forces import ACTIONS, GROUPS
 
 PERSON, HEALTHY = "#b2182b", "#4393c3"
@@ -301,10 +298,9 @@ class _Paths:
 
 def _paths(assessment: Assessment, frames: Sequence[int]) -> list[_Paths]:
     model = NeckModel.from_spec(assessment.spec)
-    q = jnp.asarray(assessment.motion.q[list(frames)], model.dtype)
-    poses = jax.jit(lambda model, q: jax.vmap(lambda row: body_poses(model, row))(q))(model, q)
-    rotation, position = np.asarray(poses.rotation), np.asarray(poses.position)
-    return [_Paths(model, r, p) for r, p in zip(rotation, position, strict=True)]
+    poses = frame_poses(model, assessment.motion.q[list(frames)])
+    pairs = zip(np.asarray(poses.rotation), np.asarray(poses.position), strict=True)
+    return [_Paths(model, rotation, position) for rotation, position in pairs]
 
 
 def _draw_neck(axis: Any, paths: _Paths, force: Float[np.ndarray, " m"], norm: Any) -> None:

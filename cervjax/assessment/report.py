@@ -133,7 +133,7 @@ def write_report(
 
 def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = False) -> str:
     """The page. What files and people are called is escaped; nothing is loaded from elsewhere."""
-    template = resources.files(__package__).joinpath("report.html.j2").read_text("utf-8")
+    template = resources.files("cervjax.assessment").joinpath("report.html.j2").read_text("utf-8")
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

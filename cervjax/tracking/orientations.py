@@ -74,11 +74,13 @@ class OrientationRecording:
             ValueError: there is no frame between, the head moves, or the x axis of the torso's
                 sensor is upright.
         """
-        chosen = (self.time >= start - 1e-9) & (self.time <= end + 1e-9)
-        if not chosen.any():
+        inside = (self.time >= start - 1e-9) & (self.time <= end + 1e-9)
+        chosen = np.flatnonzero(inside)
+        if not len(chosen):
             raise ValueError(f"{self.name} has no frame between {start:g} and {end:g} s")
-        torso, head = self.torso[chosen].mean(), self.head[chosen].mean()
-        apart = np.degrees((head.inv() * self.head[chosen]).magnitude().max())
+        below, above = (Rotation.from_quat(x.as_quat()[chosen]) for x in (self.torso, self.head))
+        torso, head = below.mean(), above.mean()
+        apart = np.degrees((head.inv() * above).magnitude().max())
         if apart > 10:
             raise ValueError(
                 f"{self.name}: the head turns by {apart:.0f} degrees between {start:g} and "

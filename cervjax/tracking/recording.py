@@ -131,10 +131,8 @@ class MarkerRecording:
         Raises:
             ValueError: none knows any.
         """
-        known = {
-            name: sum(m in labels for m in self.markers) for name, labels in MARKER_MAPS.items()
-        }
-        return self.mapped(MARKER_MAPS[max(known, key=lambda name: known[name])])
+        best = max(MARKER_MAPS.values(), key=lambda labels: sum(m in labels for m in self.markers))
+        return self.mapped(best)
 
     def stillest(self, length: float, *, within: float) -> "MarkerRecording":
         """The `length` s of the first `within` s in which the markers move least.
@@ -149,10 +147,12 @@ class MarkerRecording:
         begins = np.arange(start, last + 1e-9, 0.1 * length)
 
         def unrest(begin: float) -> float:
-            part = self.between(begin, begin + length).position
-            return float(np.nansum(np.ptp(np.nan_to_num(part, nan=np.nanmean(part)), axis=0)))
+            part = self.between(begin, begin + length)
+            if not part.seen.any(axis=0).all():
+                return float("inf")
+            return float(np.sum(np.nanmax(part.position, 0) - np.nanmin(part.position, 0)))
 
-        best = min(begins, key=unrest)
+        best = float(min(begins, key=unrest))
         return self.between(best, best + length)
 
     def between(self, start: float, end: float) -> "MarkerRecording":
