@@ -10,8 +10,12 @@ gaps, and the recording is assessed as one that somebody brings. The results fol
 """
 
 import csv
+import functools
+import os
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -149,33 +153,43 @@ class Recovery:
 
 def run(config: Config) -> list[Recovery]:
     """Simulate, assess, and write tables and a figure."""
-    jax.config.update("jax_enable_x64", True)
     write_provenance(config.out, config)
+    workers = max(1, min(os.cpu_count() or 1, len(CASES)))
+    # Each process compiles for itself; they must not share JAX's threads, as a fork would.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(_recover, index, config) for index in range(len(CASES))]
+        found = [
+            job.result() for job in track(waiting, "cases", console=Console(), total=len(waiting))
+        ]
+    _write(config, found, _optimal(config))
+    return found
+
+
+def _recover(index: int, config: Config) -> Recovery:
+    """One case, in a process of its own."""
+    case, (spec, simulator) = CASES[index], _setup()
+    envelope = Envelope.of(config.age)
+    notes = [
+        _one(case, config, person, spec, simulator, envelope) for person in range(config.people)
+    ]
+    flagged, named, errors, inside = (np.array(x) for x in zip(*notes, strict=True))
+    return Recovery(
+        case,
+        float(flagged.mean()),
+        float(named.mean()),
+        float(np.sqrt(np.nanmean(errors**2))),
+        float(np.nanmean(inside)),
+    )
+
+
+@functools.cache
+def _setup() -> tuple[NeckSpec, "Simulator"]:
+    jax.config.update("jax_enable_x64", True)
     spec = shipped_neck()
     worn = [Marker(name, body, at) for name, (body, at) in WORN.items()]
     kept = [m for m in spec.markers if m.name not in WORN]
     spec = replace(spec, markers=(*kept, *worn))
-    simulator = Simulator.of(spec)
-    envelope = Envelope.of(config.age)
-    found = []
-    for case in CASES:
-        notes = [
-            _one(case, config, person, spec, simulator, envelope)
-            for person in track(range(config.people), case.name, console=Console())
-        ]
-        flagged, named, errors, inside = (np.array(x) for x in zip(*notes, strict=True))
-        found.append(
-            Recovery(
-                case,
-                float(flagged.mean()),
-                float(named.mean()),
-                float(np.sqrt(np.nanmean(errors**2))),
-                float(np.nanmean(inside)),
-            )
-        )
-    limit = _optimal(config, envelope)
-    _write(config, found, limit)
-    return found
+    return spec, Simulator.of(spec)
 
 
 class Simulator(eqx.Module):
@@ -250,7 +264,7 @@ def _judged(case: Case, assessment: Assessment) -> tuple[bool, bool]:
     return bool(deficits), first == case.region
 
 
-def _optimal(config: Config, envelope: Envelope) -> float:
+def _optimal(config: Config) -> float:
     """How many of the people cut to 60 degrees differ from healthy ones by so much that a test of
     left rotation and of its asymmetry, which knows both distributions, can tell them apart with 3 %
     of false alarms: the ceiling of any method on these measures."""

@@ -110,6 +110,9 @@ def corner_curve(points: list[list[Points]], curviness: list[list[float]]) -> Be
         points: per curve, `n + 1` points with slopes; x increases.
         curviness: per curve, one value in [0, 1] for each of its `n` segments.
     """
+    same = all(p == points[0] for p in points) and all(c == curviness[0] for c in curviness)
+    if same:
+        points, curviness = points[:1], curviness[:1]
     controls = np.array(
         [
             [_corner(a, b, 0.1 + 0.8 * c) for a, b, c in zip(p, p[1:], curve, strict=False)]
@@ -127,7 +130,7 @@ def corner_curve(points: list[list[Points]], curviness: list[list[float]]) -> Be
         ends[:, :, 1],
         ends[:, :, 2],
     )
-    if all(p == points[0] for p in points) and all(c == curviness[0] for c in curviness):
+    if same:
         arrays = tuple(a[0] for a in arrays)
     return BezierCurve(*(jnp.asarray(a) for a in arrays))
 
