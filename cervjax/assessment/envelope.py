@@ -69,12 +69,13 @@ class Envelope:
             raise ValueError(f"age = {age:g} years; published ranges are of adults, 18 to 90")
         if people < 40:
             raise ValueError(f"people = {people}; percentiles need 40 or more")
-        # Not of age: the same people, older, so that ages between two can be interpolated.
-        rng = np.random.default_rng(seed)
         measured = np.full((people, 2, len(MEASURES)), np.nan)
         for person in range(people):
-            mover = Mover.draw(norms, age, rng)
+            # Chances of their own, whatever the age: the same people, older, so that ages between
+            # two can be interpolated.
+            mover = Mover.draw(norms, age, np.random.default_rng((seed, person)))
             for day in range(2):
+                rng = np.random.default_rng((seed, person, day + 1))
                 measured[person, day] = measure(*mover.today(norms, rng).examination(rng))
         return cls(float(age), norms, seed, measured)
 

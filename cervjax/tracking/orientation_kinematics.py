@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.contraction import contract
+from cervjax.elimination import inverse_spd
 from cervjax.kinematics import body_poses
 from cervjax.kinematics.paths import body_twists
 from cervjax.kinematics.rotation import cross, dot, multiply, transpose
@@ -17,12 +18,12 @@ from cervjax.model import NeckModel
 from cervjax.motion import coordinate_shares
 from cervjax.spec import NeckSpec
 
-from .bounded_step import bounded_step, held_at_limits
+from .bounded_step import bounded_step, held_at_limits, without
 from .inverse_kinematics import PoseStatus, rotation_vector
 
 SHARE_WEIGHT = 1e-4
 """rad^2/rad^2: orientation is followed to a ten-thousandth of how far the share is off."""
-_STEPS = 30
+_STEPS = 60
 
 
 class HeadPose(NamedTuple):
@@ -90,25 +91,42 @@ class OrientationKinematics(eqx.Module):
         )
 
     def __call__(self, model: NeckModel, orientation: Float[Array, "3 3"]) -> HeadPose:
-        """The pose of one frame; vmap for many.
+        """The pose of one frame; vmap for many. Differentiable in `model` and `orientation`, by the
+        implicit function theorem, to 1e-5 where no limit holds.
 
         Args:
             orientation: of the head in the torso's frame, from the neutral pose.
         """
-        wanted = multiply(jnp.asarray(orientation, model.dtype), self.neutral)
+        seen = jnp.asarray(orientation, model.dtype)
+        told = jnp.all(jnp.isfinite(seen))
+        seen = jnp.where(told, seen, jnp.eye(3, dtype=seen.dtype))
+        wanted = multiply(seen, self.neutral)
         start = jnp.clip(jnp.zeros_like(self.low), self.low, self.high)
-        first = _Search(start, jnp.asarray(False), jnp.asarray(0))
+        still, fixed = jax.lax.stop_gradient((model, wanted))
         last = jax.lax.while_loop(
             lambda s: ~s.done & (s.steps < _STEPS),
-            lambda s: self._step(model, wanted, s),
-            first,
+            lambda s: self._step(still, fixed, s),
+            _Search(
+                start,
+                jnp.asarray(jnp.inf, model.dtype),
+                start,
+                jnp.asarray(1e-6, model.dtype),
+                jnp.asarray(False),
+                jnp.asarray(0),
+            ),
         )
-        told = jnp.all(jnp.isfinite(wanted))
+        # One more step, whose gradient is that of the implicit function theorem.
+        _, gradient, matrix = self._system(model, wanted, last.q)
+        held = held_at_limits(gradient, self.low - last.q, self.high - last.q)
+        matrix, gradient = without(held, jax.lax.stop_gradient(matrix), gradient)
+        q = last.q - contract("qr,r->q", inverse_spd(matrix), gradient)
+        q = jnp.clip(q, self.low, self.high)
+        off, _ = self._off(model, wanted, q)
+        squared = dot(off, off)
+        angle = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
         settled = jnp.where(last.done, int(PoseStatus.CONVERGED), int(PoseStatus.NOT_CONVERGED))
         status = jnp.where(told, settled, int(PoseStatus.UNDETERMINED)).astype(jnp.int32)
-        off, _ = self._off(model, wanted, last.q)
-        q, error = (jnp.where(told, x, jnp.nan) for x in (last.q, jnp.sqrt(dot(off, off))))
-        return HeadPose(q, error, status)
+        return HeadPose(jnp.where(told, q, jnp.nan), jnp.where(told, angle, jnp.nan), status)
 
     def _off(
         self, model: NeckModel, wanted: Array, q: Array
@@ -120,23 +138,50 @@ class OrientationKinematics(eqx.Module):
         turning = twist[model.topology.anchor[self.head] + 1, :, :3]
         return rotation_vector(multiply(rotation, transpose(wanted))), turning
 
-    def _step(self, model: NeckModel, wanted: Array, search: "_Search") -> "_Search":
-        off, turning = self._off(model, wanted, search.q)
-        # Of a rotation vector's change by a small turn, to second order in the vector.
-        rows = turning + 0.5 * cross(turning, off) + cross(cross(turning, off), off) / 12
+    def _system(
+        self, model: NeckModel, wanted: Array, q: Array
+    ) -> tuple[Float[Array, ""], Float[Array, " q"], Float[Array, "q q"]]:
+        """The cost, its gradient, and Gauss and Newton's matrix."""
+        off, turning = self._off(model, wanted, q)
+        # Of a rotation vector's change by a small turn: the inverse of SO(3)'s left Jacobian.
+        size = jnp.sqrt(dot(off, off) + jnp.finfo(off.dtype).tiny)
+        half = 0.5 * size
+        second = jnp.where(
+            size < 1e-3, 1 / 12, (1 - half / jnp.tan(jnp.where(size < 1e-3, 1.0, half))) / size**2
+        )
+        rows = turning + 0.5 * cross(turning, off) + second * cross(cross(turning, off), off)
         prior = contract("sq,sr->qr", self.prior, self.prior)
-        gradient = contract("qx,x->q", rows, off) + contract("qr,r->q", prior, search.q)
+        pull = contract("qr,r->q", prior, q)
+        cost = 0.5 * (dot(off, off) + contract("q,q->", q, pull))
+        gradient = contract("qx,x->q", rows, off) + pull
         matrix = contract("qx,rx->qr", rows, rows) + prior
-        matrix = matrix + 1e-9 * jnp.eye(len(matrix), dtype=matrix.dtype)
-        low, high = self.low - search.q, self.high - search.q
-        change = bounded_step(gradient, matrix, low, high, held_at_limits(gradient, low, high))
-        settled = jnp.max(jnp.abs(change))
-        tolerance = 1e-9 if change.dtype == jnp.float64 else 1e-5
-        q = jnp.clip(search.q + change, self.low, self.high)
-        return _Search(q, settled < tolerance, search.steps + 1)
+        return cost, gradient, matrix + 1e-9 * jnp.eye(len(matrix), dtype=matrix.dtype)
+
+    def _step(self, model: NeckModel, wanted: Array, search: "_Search") -> "_Search":
+        """Levenberg and Marquardt's: a step that does not lower the cost is taken back."""
+        reached, *_ = self._system(model, wanted, search.tried)
+        better = reached <= search.cost
+        q = jnp.where(better, search.tried, search.q)
+        damping = jnp.clip(jnp.where(better, 0.1, 10.0) * search.damping, 1e-9, 1e3)
+        cost, gradient, matrix = self._system(model, wanted, q)
+        low, high = self.low - q, self.high - q
+        damped = matrix + damping * jnp.eye(len(q), dtype=matrix.dtype)
+        change = bounded_step(gradient, damped, low, high, held_at_limits(gradient, low, high))
+        slope = gradient + 0.5 * contract("qr,r->q", matrix, change)
+        promised = -contract("q,q->", slope, change)
+        # Below these, rounding decides; rad^2.
+        part, floor = (1e-14, 1e-24) if change.dtype == jnp.float64 else (1e-6, 1e-12)
+        settled = jnp.abs(promised) <= part * cost + floor
+        tried = jnp.clip(q + change, self.low, self.high)
+        return _Search(q, cost, tried, damping, search.done | settled, search.steps + 1)
 
 
 class _Search(NamedTuple):
+    """Where the search is: the best coordinates, and those to try next."""
+
     q: Float[Array, " q"]
+    cost: Float[Array, ""]
+    tried: Float[Array, " q"]
+    damping: Float[Array, ""]
     done: Bool[Array, ""]
     steps: Int[Array, ""]
