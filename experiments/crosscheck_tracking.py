@@ -88,11 +88,11 @@ def run(config: Config) -> dict[str, Any]:
         )
         seconds, frames = seconds + theirs.seconds, frames + len(part.time)
         at = np.flatnonzero((whole.time >= start - 1e-9) & (whole.time <= end + 1e-9))
-        ours_q = everything.q[at]
+        ours_q = np.asarray(everything.q)[at]
         differences.append(np.degrees(ours_q - theirs.motion.q))
         ours_error = np.sqrt(np.mean(everything.marker_error[at] ** 2, axis=1))
         errors.append(np.column_stack([ours_error, theirs.marker_error]))
-        ours = np.degrees(head_turns(model, shared.q[at]))
+        ours = np.degrees(head_turns(model, np.asarray(shared.q)[at]))
         same = np.column_stack([np.interp(part.time, published.time, c) for c in published.q.T])
         author = np.degrees(head_turns(NeckModel.from_spec(neck), same))
         main = int(np.argmax(np.ptp(author, axis=0)))

@@ -96,6 +96,7 @@ def calibrate(
     recording = static.chosen(used)
     place, stillness = _still_places(recording)
     _check_head(static.name, {m: place[m] for m in head})
+    _check_still(static.name, stillness)
 
     strange = [m for m in (*head, *bodies.anchors) if m not in spec_markers(spec)]
     if strange:
@@ -152,13 +153,16 @@ def _still_places(recording: MarkerRecording) -> tuple[dict[str, np.ndarray], di
     place = np.nanmean(recording.position, axis=0)
     spread = np.sqrt(np.nanvar(recording.position, axis=0).sum(axis=1))
     stillness = dict(zip(recording.markers, spread.tolist(), strict=True))
+    return dict(zip(recording.markers, place, strict=True)), stillness
+
+
+def _check_still(name: str, stillness: Mapping[str, float]) -> None:
     restless = [f"{m} ({1e3 * s:.0f} mm)" for m, s in stillness.items() if s > _STILL]
     if restless:
         raise ValueError(
-            f"{recording.name}: {', '.join(restless)} move by more than {1e3 * _STILL:.0f} mm in "
+            f"{name}: {', '.join(restless)} move by more than {1e3 * _STILL:.0f} mm in "
             "the static trial; cut out the part where the person stands still"
         )
-    return dict(zip(recording.markers, place, strict=True)), stillness
 
 
 def _check_head(name: str, place: Mapping[str, np.ndarray]) -> None:

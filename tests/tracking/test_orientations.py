@@ -65,8 +65,8 @@ def test_at_limits_no_neighbour_is_better(task, model, solve, head):
 
 
 def test_gradients(task, model):
-    """Against central differences: 1e-5, because the share pulls the head off by 1e-5 rad, and Gauss
-    and Newton's matrix leaves out what that bends."""
+    """Against central differences: 1e-5, because the share pulls the head off by 1e-5 rad, and the
+    matrix of Gauss and Newton leaves out what that bends."""
     axis = jnp.array([0.2, -0.3, 0.4])
 
     @jax.jit

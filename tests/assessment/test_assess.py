@@ -1,0 +1,170 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from cervjax import NeckModel
+from cervjax.assessment import (
+    DIRECTIONS,
+    MAIN,
+    AssessedPerson,
+    assess_markers,
+    assess_motion,
+    assess_orientations,
+    healthy_limits,
+    measure,
+)
+from cervjax.assessment.directions import rotation_of
+from cervjax.labels import RowStatus
+from cervjax.personalization import Personalizer
+from cervjax.solve import solve_motion
+from cervjax.tracking import OrientationRecording
+
+RATE = 50.0
+
+
+def ranges(values):
+    return np.degrees(values[[DIRECTIONS.index(d) for d in MAIN]])
+
+
+def test_a_restriction_is_named_through_markers(assessment, examination):
+    """Ranges to 1.5 deg with 1 mm of noise; the cut rotation comes first."""
+    findings = assessment.findings
+    truth = measure(np.arange(len(examination)) / RATE, examination)
+    np.testing.assert_allclose(ranges(findings.values), ranges(truth), atol=1.5)
+    assert findings.regions[0] == "left rotation"
+    turn = np.degrees(assessment.turn - examination)
+    assert np.sqrt(np.mean(turn**2)) < 0.5
+
+
+def test_lost_markers_are_lived_with(recording, static, person, worn, quick, examination):
+    """One marker of the head for a fifth of the time: ranges to 2 deg, and a warning."""
+    place = recording.position.copy()
+    gone = (np.arange(len(place)) // 50) % 5 == 3
+    gone[:60] = False
+    place[gone, recording.markers.index("LAH")] = np.nan
+    gappy = dataclasses.replace(recording, position=place)
+    found = assess_markers(gappy, static, person, worn, quick)
+    truth = measure(np.arange(len(examination)) / RATE, examination)
+    np.testing.assert_allclose(ranges(found.findings.values), ranges(truth), atol=2)
+    assert "LAH is seen in" in " ".join(found.quality.warnings)
+
+
+def test_sensors_say_the_same(person, worn, quick, examination):
+    """Sensors that sit anyhow: turns to 0.2 deg, and what they cannot tell is said."""
+    rng = np.random.default_rng(1)
+    on_head = Rotation.random(rng=rng)
+    torso = Rotation.from_euler("y", 40, degrees=True) * Rotation.identity(len(examination))
+    head = torso * rotation_of(examination) * on_head
+    recording = OrientationRecording("imu.csv", np.arange(len(examination)) / RATE, torso, head)
+    found = assess_orientations(recording, person, worn, quick)
+    assert np.degrees(np.sqrt(np.mean((found.turn - examination) ** 2))) < 0.2
+    assert found.findings.regions[0] == "left rotation"
+    assert any("not how lower and upper neck" in w for w in found.quality.warnings)
+
+
+def test_coordinates_say_the_same(assessment, person, worn, quick):
+    found = assess_motion(assessment.motion, person, worn, quick)
+    assert np.degrees(np.abs(found.turn - assessment.turn).max()) < 0.5
+    assert found.findings.regions[0] == "left rotation"
+
+
+def test_forces_are_those_of_the_solver(assessment, worn):
+    """In float32, of a person scaled to the recording's size: 0.5 N of up to hundreds, against the
+    direct solver in float64."""
+    forces = assessment.forces
+    spec = worn.with_reserves(1.0)
+    person = Personalizer(spec, NeckModel.from_spec(spec))(assessment.subject)
+    at = [int(np.argmin(np.abs(assessment.motion.time - t))) for t in forces.time]
+    solved = solve_motion(spec, person, assessment.motion)
+    theirs = np.asarray(solved.solution.muscle_force)[at]
+    good = forces.status != RowStatus.NOT_CONVERGED
+    assert good.mean() > 0.9
+    # The torso stands but for the noise of its markers.
+    assert np.median(np.abs(forces.force - theirs)[good]) < 0.05
+    assert np.percentile(np.abs(forces.force - theirs)[good], 99) < 2.0
+
+
+def test_groups_and_bands(assessment):
+    forces = assessment.forces
+    at = forces.groups.index(("splenius", "left"))
+    members = [k for k, m in enumerate(forces.muscles) if m.startswith("splen") and m[-2:] == "_L"]
+    assert len(members) == 3
+    np.testing.assert_allclose(
+        forces.group_force[:, at], forces.force[:, members].sum(axis=1), rtol=1e-5
+    )
+    low, high = forces.band
+    assert np.all(low <= high)
+    # Strength moves forces among muscles, not what the movement asks for.
+    inside = (forces.group_force >= 0.5 * low) & (forces.group_force <= 2 * high)
+    assert inside.mean() > 0.9
+    assert forces.compression.shape == (len(forces.time), 8)
+    assert np.median(forces.compression[:, 0]) > 40  # N: the head's weight, and muscles
+
+
+def test_limits_are_wide_enough_for_healthy_people(worn):
+    """150 + 3 x 13 deg of rotation, 0.55 of it to a side; HYOID has 65."""
+    low, high = healthy_limits(worn)
+    yaw = [worn.free_coordinates.index(n) for n in ("yaw1", "yaw2")]
+    assert np.degrees(high[yaw].sum()) == pytest.approx(0.55 * (150 + 39), abs=1)
+    assert np.degrees(-low[yaw].sum()) == pytest.approx(0.55 * (150 + 39), abs=1)
+
+
+def test_bad_recordings_are_refused(recording, static, person, worn, quick):
+    def changed(place):
+        return dataclasses.replace(recording, position=place)
+
+    position, names = recording.position, recording.markers
+
+    def assessed(whole, still=static):
+        return assess_markers(whole, still, person, worn, quick)
+
+    with pytest.raises(ValueError, match="other units"):
+        assessed(changed(1000 * position))
+    with pytest.raises(ValueError, match="wrong units"):
+        assessed(recording, dataclasses.replace(static, position=1000 * static.position))
+    torso_only = [m for m in names if m not in ("LAH", "RAH", "LPH", "RPH")]
+    with pytest.raises(ValueError, match="three markers of the head"):
+        assessed(recording, static.chosen(torso_only))
+    with pytest.raises(ValueError, match="lacks LAH"):
+        assessed(recording.chosen(torso_only))
+    swapped = list(names)
+    for left, right in (("LAH", "RAH"), ("LPH", "RPH")):
+        i, j = names.index(left), names.index(right)
+        swapped[i], swapped[j] = swapped[j], swapped[i]
+    mirrored = dataclasses.replace(recording, markers=tuple(swapped))
+    with pytest.raises(ValueError, match="exchanged"):
+        assessed(mirrored)
+    with pytest.raises(ValueError, match="left and right are exchanged"):
+        assessed(recording, dataclasses.replace(static, markers=tuple(swapped)))
+    with pytest.raises(ValueError, match="has 2 frames"):
+        assessed(recording.between(2.0, 2.03))
+    lost = position.copy()
+    lost[100:, names.index("LAH")] = np.nan
+    lost[100:, names.index("RAH")] = np.nan
+    with pytest.raises(ValueError, match="of the frames tell no pose"):
+        assessed(changed(lost))
+    still = np.concatenate([static.position] * 4)
+    resting = dataclasses.replace(recording, position=still, time=np.arange(len(still)) / RATE)
+    with pytest.raises(ValueError, match="no movement to assess"):
+        assessed(resting)
+
+
+def test_a_person_is_described_or_refused():
+    found = AssessedPerson.described(
+        {"sex": "male", "age": 30.0, "stature": 1.8, "weight": 80.0, "neck_length": 1.1}
+    )
+    assert found.head_mass() == pytest.approx(1.296 + 0.0171 * 80 + 0.0143 * 180)
+    assert found.ratios == {"neck_length": 1.1}
+    mean = {"sex": "female", "age": 30.0, "stature": 1.629, "weight": 67.8}
+    women = AssessedPerson.described(mean)
+    assert women.head_mass() == pytest.approx(0.0668 * 67.8)
+    for wrong, text in (
+        ({"sex": "male"}, "lacking: .'age'"),
+        ({"sex": "x", "age": 30.0}, "not female or male"),
+        ({"sex": "male", "age": 12.0}, "between 18 and 90"),
+        ({"sex": "male", "age": 30.0, "shoe": 44.0}, "unknown: .'shoe'"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            AssessedPerson.described(wrong)
