@@ -12,24 +12,20 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import tyro
-from jaxtyping import Array, Float
 from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
-from scipy.optimize import linprog
 
-from cervjax.dynamics import mechanics
-from cervjax.kinematics import body_poses
+from cervjax.assessment.strength import Isometric, isometric, pushed, strongest
 from cervjax.model import NeckModel
 from cervjax.motion import MovementSampler
-from cervjax.muscle import rigid_tendon_state
 from cervjax.personalization import Personalizer, Subject
 from cervjax.population import AnsurPopulation
 from cervjax.spec import NeckSpec, shipped_neck
@@ -81,7 +77,7 @@ def run(config: Config) -> dict[str, Any]:
 
     def strengths(subject: Subject, off: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
         problem = jax.tree.map(np.asarray, evaluate(subject))
-        return _four(problem, off), _around(problem, angles, off)
+        return _four(problem, off), pushed(problem, angles, off)
 
     hyoids = hyoid_muscles(spec)
     generic, generic_around = strengths(Subject.of())
@@ -109,111 +105,12 @@ def hyoid_muscles(spec: NeckSpec) -> list[int]:
     return [k for k, m in enumerate(spec.muscles) if m.name.removesuffix("_L") in listed]
 
 
-class Isometric(NamedTuple):
-    """The balance of an upright, still neck, in the free coordinates; N m.
-
-    Attributes:
-        active: of each muscle at full activation.
-        passive: of all passive forces.
-        needed: what gravity and bushings ask for.
-        low, high: bounds of activation.
-        loads: of a unit force on the pad along x, along z, and a unit couple about y.
-        height: m, of the pad above the C7-T1 joint.
-    """
-
-    active: Float[Array, "6 muscles"]
-    passive: Float[Array, " 6"]
-    needed: Float[Array, " 6"]
-    low: Float[Array, " muscles"]
-    high: Float[Array, " muscles"]
-    loads: Float[Array, "6 3"]
-    height: Float[Array, ""]
-
-
-def isometric(model: NeckModel, pad_height: float) -> Isometric:
-    """The balance of `model`, with a pad `pad_height` (m) above the head's origin."""
-    q = jnp.zeros_like(model.default_q)
-    still = jnp.zeros_like(q)
-    frame = mechanics(model, q, still, still)
-    state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
-    skull = model.body_index("skull")
-
-    def pad(q: Array) -> Array:
-        poses = body_poses(model, q)
-        return poses.position[skull] + poses.rotation[skull] @ jnp.array([0.0, pad_height, 0.0])
-
-    def turned(q: Array) -> Array:
-        rotation = body_poses(model, q).rotation[skull]
-        return rotation @ body_poses(model, still).rotation[skull].T
-
-    along = jax.jacfwd(pad)(q)
-    # Angular velocity of the head about y per unit speed: the skew part of the turn.
-    about = jax.jacfwd(turned)(q)[0, 2]
-    joint = model.topology.joints[model.topology.moving_joints[0]]
-    base = _joint_center(model, joint)
-    active = frame.moment_arm * (state.active_fiber_force * state.cos_pennation)
-    passive = frame.moment_arm @ (jnp.maximum(state.passive_fiber_force, 0.0) * state.cos_pennation)
-    loads = jnp.stack([along[0], along[2], about], axis=1)
-    height = pad(q)[1] - base[1]
-    muscles = model.muscles
-    return Isometric(
-        active,
-        passive,
-        frame.generalized_force,
-        muscles.min_control,
-        muscles.max_control,
-        loads,
-        height,
-    )
-
-
-def _joint_center(model: NeckModel, joint: str) -> Float[Array, " 3"]:
-    k = model.topology.joints.index(joint)
-    poses = body_poses(model, jnp.zeros_like(model.default_q))
-    parent = model.topology.joint_parent[k]
-    return poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[k]
-
-
-def strongest(problem: Isometric, load: Float[np.ndarray, " 6"], off: Sequence[int] = ()) -> float:
-    """Largest factor of `load` (generalized forces on the head) that the muscles can hold.
-
-    Raises:
-        ValueError: not even the head itself can be held.
-    """
-    active = np.asarray(problem.active)
-    low, high = np.array(problem.low), np.array(problem.high)
-    if len(off):
-        low[list(off)] = high[list(off)] = 0.0
-    count = active.shape[1]
-    result = linprog(
-        np.concatenate([np.zeros(count), [-1.0]]),
-        A_eq=np.concatenate([active, load[:, None]], axis=1),
-        b_eq=problem.needed - problem.passive,
-        bounds=[*zip(low, high, strict=True), (0.0, None)],
-        method="highs",
-    )
-    if not result.success:
-        raise ValueError(f"no activations balance this neck: {result.message}")
-    return float(result.x[-1])
-
-
 def _four(problem: Isometric, off: Sequence[int]) -> np.ndarray:
     """Flexion, extension, lateral bending (mean of both sides), axial rotation (mean); N m."""
-    around = _around(problem, np.array([0.0, np.pi, 0.5 * np.pi, 1.5 * np.pi]), off)
+    around = pushed(problem, np.array([0.0, np.pi, 0.5 * np.pi, 1.5 * np.pi]), off)
     couple = np.asarray(problem.loads)[:, 2]
     axial = 0.5 * (strongest(problem, couple, off) + strongest(problem, -couple, off))
     return np.array([around[0], around[1], 0.5 * (around[2] + around[3]), axial])
-
-
-def _around(problem: Isometric, angles: np.ndarray, off: Sequence[int]) -> np.ndarray:
-    """Moment (N m) about C7-T1 of pushing the pad towards `angles`: 0 forwards, pi/2 right."""
-    loads, height = np.asarray(problem.loads), float(problem.height)
-    moments = []
-    for angle in angles:
-        # The pad pushes back, against the direction in which the head pushes.
-        load = -(np.cos(angle) * loads[:, 0] + np.sin(angle) * loads[:, 1])
-        moments.append(strongest(problem, load, off) * height)
-    return np.array(moments)
 
 
 def _people(model: NeckModel, spec: NeckSpec, config: Config, women: float) -> list[Subject]:

@@ -63,6 +63,7 @@ class Quality:
 
     Attributes:
         frames, rate: number, Hz.
+        warnings: what to think of before believing the rest.
         lost: part of the frames whose pose was not told or did not converge.
         bridged: part of the frames that were interpolated and count.
         cutoff: Hz, of the low-pass, by residual analysis.
@@ -70,18 +71,17 @@ class Quality:
         marker_seen: part of the frames in which each marker was seen.
         beyond_model: part of the frames in which a coordinate is beyond the model's own range,
             where its muscle paths were not made for.
-        warnings: what to think of before believing the rest.
     """
 
     frames: int
     rate: float
-    lost: float
-    bridged: float
-    cutoff: float
-    marker_error: Mapping[str, float]
-    marker_seen: Mapping[str, float]
-    beyond_model: float
     warnings: tuple[str, ...]
+    lost: float = 0.0
+    bridged: float = 0.0
+    cutoff: float = 0.0
+    marker_error: Mapping[str, float] = field(default_factory=dict)
+    marker_seen: Mapping[str, float] = field(default_factory=dict)
+    beyond_model: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -182,16 +182,14 @@ def assess_markers(
     subject = expected_subject(calibration.subject, person.sex, person.age)
     given = person.ratios or {}
     subject = Subject.of(None, **{**_ratios(subject), **given})
+    seen = np.mean(recording.chosen(chosen.markers).seen, axis=0)
     quality = Quality(
         len(chosen.time),
         chosen.rate,
-        float(1 - np.mean(told)),
-        0.0,
-        0.0,
-        dict(zip(chosen.markers, own.tolist(), strict=True)),
-        dict(zip(chosen.markers, np.mean(recording.chosen(chosen.markers).seen, 0), strict=True)),
-        0.0,
         warnings,
+        lost=float(1 - np.mean(told)),
+        marker_error=dict(zip(chosen.markers, own.tolist(), strict=True)),
+        marker_seen=dict(zip(chosen.markers, seen.tolist(), strict=True)),
     )
     motion = Motion(recording.name, calibration.spec.free_coordinates, chosen.time, q)
     return _assessed(
@@ -243,18 +241,8 @@ def assess_orientations(
         "share it: the share is assumed, and muscle forces follow that assumption.",
         "The body's size is not measured by sensors: sizes are the model's, or those given.",
     )
-    steps = np.diff(aligned.time)
-    quality = Quality(
-        len(aligned.time),
-        1 / float(np.mean(steps)),
-        float(1 - told.mean()),
-        0.0,
-        0.0,
-        {},
-        {},
-        0.0,
-        warnings,
-    )
+    rate = 1 / float(np.mean(np.diff(aligned.time)))
+    quality = Quality(len(aligned.time), rate, warnings, lost=float(1 - told.mean()))
     motion = Motion(recording.name, spec.free_coordinates, aligned.time, pose.q)
     return _assessed(
         "sensors",
@@ -288,18 +276,9 @@ def assess_motion(
     """
     _long_enough(motion.name, motion.time)
     solver = _begun(spec, options)
-    steps = np.diff(motion.time)
-    quality = Quality(
-        len(motion.time),
-        1 / float(np.mean(steps)),
-        0.0,
-        0.0,
-        0.0,
-        {},
-        {},
-        0.0,
-        ("Coordinates tell nothing of markers or of how the torso leans: it is taken as upright.",),
-    )
+    rate = 1 / float(np.mean(np.diff(motion.time)))
+    upright = "Coordinates tell nothing of how the torso leans: it is taken as upright."
+    quality = Quality(len(motion.time), rate, (upright,))
     gravity = np.broadcast_to(np.asarray(spec.gravity, float), (len(motion.time), 3))
     return _assessed(
         "coordinates",

@@ -15,6 +15,8 @@ from cervjax.personalization import Personalizer, Subject
 from cervjax.population import AnsurPopulation, Physiology, Sex
 from cervjax.spec import NeckSpec
 
+from .strength import torque_capacity
+
 GROUPS = (
     "sterno",
     "scalenus",
@@ -31,6 +33,8 @@ GROUPS = (
 ACTIONS = ("flexion", "extension", "lat_bending", "rotation_ipsi", "rotation_contra")
 _ROWS = 1024
 """Solved at once: a fixed number, so that everybody uses the same compiled function."""
+PEOPLE = 24
+"""Healthy people alike."""
 _LEFT = "_L"
 """Ends the names of HYOID's muscles of the left side."""
 
@@ -52,6 +56,10 @@ class ForceSummary:
             directions together.
         status: a `RowStatus` of each frame.
         reserve: N m, the largest that reserves carry in each frame.
+        capacity: N m, 5th, 50th and 95th percentile of the largest isometric moments of healthy
+            people alike, in each of `MAIN`.
+        demand: the largest activation of each group's muscles in the movement, and the 95th
+            percentile of it among healthy people alike.
     """
 
     time: Float[np.ndarray, " frames"]
@@ -66,6 +74,8 @@ class ForceSummary:
     shear: Float[np.ndarray, "frames levels"]
     status: Int[np.ndarray, " frames"]
     reserve: Float[np.ndarray, " frames"]
+    capacity: Float[np.ndarray, "3 6"]
+    demand: Float[np.ndarray, "2 groups"]
 
     @property
     def certified(self) -> float:
@@ -112,6 +122,7 @@ class ForceSolver:
         solver = cls(spec, model, Labeler(Personalizer(spec, model), RowOptions()))
         nothing = np.zeros((1, len(model.topology.coordinates)), np.float32)
         solver(np.ones((1, 7), np.float32), (nothing, nothing, nothing), np.zeros((1, 3)))
+        torque_capacity(solver.label.personalizer, np.ones((PEOPLE, 7), np.float32))
         return solver
 
     def __call__(
@@ -145,7 +156,7 @@ def movement_forces(
     age: float,
     frames: int = 1024,
     band_frames: int = 128,
-    people: int = 24,
+    people: int = PEOPLE,
     seed: int = 0,
 ) -> ForceSummary:
     """Solve evenly spaced frames of a smoothed motion, for the person and for healthy people of
@@ -187,12 +198,21 @@ def movement_forces(
     levels = tuple(topology.joints[k] for k in topology.moving_joints)
     joints = mine.joint_force
     assert joints is not None
+    capacity = np.nanpercentile(torque_capacity(solver.label.personalizer, others), (5, 50, 95), 0)
+    theirs_activation = np.asarray(alike.activation).reshape(people, len(picked), -1).max(axis=1)
+    activation = np.asarray(mine.activation)
+    demand = np.array(
+        [
+            [activation[:, m > 0].max() for m in members],
+            [np.percentile(theirs_activation[:, m > 0].max(axis=1), 95) for m in members],
+        ]
+    )
     force, loads = np.asarray(mine.muscle_force), np.asarray(joints)
     return ForceSummary(
         time,
         topology.muscles,
         force,
-        np.asarray(mine.activation),
+        activation,
         groups,
         force @ members.T,
         band,
@@ -201,6 +221,8 @@ def movement_forces(
         np.hypot(loads[..., 0], loads[..., 2]),
         np.asarray(mine.status),
         np.abs(np.asarray(mine.reserve_force)).max(axis=1),
+        capacity,
+        demand,
     )
 
 

@@ -174,6 +174,8 @@ def _forces(assessment: Assessment) -> dict[str, Any] | None:
                     "peak": _number(own.max()),
                     "mean": _number(own.mean()),
                     "healthy_peak": [_number(low.max()), _number(high.max())],
+                    "largest_activation": _number(forces.demand[0, column]),
+                    "healthy_largest_activation_95": _number(forces.demand[1, column]),
                 }
     return {
         "frames": len(forces.time),
@@ -181,6 +183,10 @@ def _forces(assessment: Assessment) -> dict[str, Any] | None:
         "largest_reserve": _number(forces.reserve.max()),
         "largest_activation": _number(forces.activation.max()),
         "groups": peaks,
+        "capacity_Nm": {
+            name: dict(zip(("5 %", "50 %", "95 %"), map(_number, column), strict=True))
+            for name, column in zip(MAIN, forces.capacity.T, strict=True)
+        },
         "joints": {
             name: {
                 "peak_compression": _number(forces.compression[:, k].max()),
