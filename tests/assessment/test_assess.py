@@ -168,3 +168,15 @@ def test_a_person_is_described_or_refused():
     ):
         with pytest.raises(ValueError, match=text):
             AssessedPerson.described(wrong)
+
+
+def test_healthy_people_alike_are_as_strong_as_published(assessment):
+    """Women's medians: two thirds to four fifths of men's 30, 52, 36 and 15 N m (Vasavada 2001,
+    2008), to a third, because the generic neck is stronger in flexion; sides alike to a tenth."""
+    low, middle, high = assessment.forces.capacity
+    published = np.array([0.68 * 30, 0.8 * 52, 0.74 * 36, 0.74 * 36, 0.74 * 15, 0.74 * 15])
+    np.testing.assert_allclose(middle, published, rtol=0.34)
+    np.testing.assert_allclose(middle[[2, 4]], middle[[3, 5]], rtol=0.1)
+    assert np.all((low < middle) & (middle < high))
+    own, theirs = assessment.forces.demand
+    assert np.all((own > 0) & (own <= 1 + 1e-6) & (theirs <= 1 + 1e-6))
