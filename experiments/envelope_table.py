@@ -25,7 +25,7 @@ class Config:
         out: the table.
     """
 
-    people: int = 400
+    people: int = 1000
     out: Path = Path(cervjax.assessment.__file__).parent / "healthy_people.npz"
 
 

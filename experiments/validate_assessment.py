@@ -280,7 +280,8 @@ def _optimal(config: Config) -> float:
             mover = Mover.draw(norms, config.age, rng).today(norms, rng)
             mover = mover if limit is None else mover.restricted(reach={LEFT: limit})
             rows.append(measure(*mover.examination(rng, directions=(*MAIN, *MAIN)))[at])
-        return np.array(rows)
+        found = np.array(rows)
+        return found[np.isfinite(found).all(axis=1)]
 
     healthy, cut = drawn(None), drawn(float(np.radians(60)))
     # The linear discriminant is the best test of two normal distributions of equal spread.

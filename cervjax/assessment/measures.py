@@ -11,7 +11,7 @@ from .smoothness import spectral_arc_length
 
 _LEAST_TURN = np.radians(15.0)
 """Turns below are sway."""
-_CONE = np.cos(np.radians(25.0))
+_CONE = np.cos(np.radians(12.0))
 """Turns count for a direction between the main ones when they are no farther from it."""
 _BESIDE = np.radians(35.0)
 """Movements that end farther beside an axis are between the main directions."""
@@ -162,7 +162,7 @@ def measure(
     """All of `MEASURES`; NaN where the person did not move that way.
 
     Range in a main direction is the largest turn about its axis, as goniometers say, in movements
-    that are mostly that; between them, the farthest turn within 25 degrees of the direction, where
+    that are mostly that; between them, the farthest turn within 12 degrees of the direction, where
     it is half or more of what an ellipsoid through the person's own main directions says: heads
     pass everywhere on their way, and less than that was no attempt. Speed
     is the highest of any movement in the direction, smoothness the mean, coupling the angle by
