@@ -21,7 +21,6 @@ MAIN = (
     "right rotation",
 )
 """The six directions of every examination."""
-PLANES_OF_MOTION = ("flexion and extension", "bending", "rotation")
 MAIN_AXIS = (0, 0, 1, 1, 2, 2)
 """Component of a turn that each belongs to."""
 MAIN_SIGN = (-1, 1, -1, 1, 1, -1)

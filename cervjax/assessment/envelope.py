@@ -98,17 +98,17 @@ class Envelope:
         measured = (1 - part) * table[upper - 1] + part * table[upper]
         return cls(float(age), MovementNorms(), 0, measured)
 
-    @property
+    @functools.cached_property
     def percentiles(self) -> Float[np.ndarray, "percentiles measures"]:
         """`PERCENTILES` of one examination."""
         return np.nanpercentile(self._rows, PERCENTILES, axis=0)
 
-    @property
+    @functools.cached_property
     def expected(self) -> Float[np.ndarray, " measures"]:
         """Median."""
         return np.nanmedian(self._rows, axis=0)
 
-    @property
+    @functools.cached_property
     def spread(self) -> Float[np.ndarray, "2 measures"]:
         """Standard deviations below and above the median, between examinations: of the half of the
         distribution that lies there, by its 5th or 95th percentile. Of logarithms for speeds."""
@@ -116,7 +116,7 @@ class Envelope:
         low, middle, high = np.nanpercentile(rows, (5, 50, 95), axis=0)
         return np.maximum(np.stack([middle - low, high - middle]) / 1.645, 1e-9)
 
-    @property
+    @functools.cached_property
     def day_sd(self) -> Float[np.ndarray, " measures"]:
         """Standard deviation of one person from day to day."""
         return np.nanstd(self.measured[:, 1] - self.measured[:, 0], axis=0) / np.sqrt(2)

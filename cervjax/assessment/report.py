@@ -20,7 +20,6 @@ from .forces import ACTIONS, GROUPS
 from .measures import MEASURES
 
 REPORT_FORMAT = 1
-_INTRODUCED = ("range", "range asymmetry", "speed", "speed asymmetry", "smoothness", "coupling")
 
 
 def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[str, Any]:
@@ -153,7 +152,6 @@ def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = Fal
         necks=None if necks is None else pictures.png(necks),
         rotating=pictures.rotating_neck(assessment) if rotating else None,
         main=[m for m in data["measures"] if m["region"] in MAIN or "asymmetry" in m["kind"]],
-        kinds=_INTRODUCED,
         false_alarms=100 * sum(FALSE_ALARMS.values()),
     )
 

@@ -26,11 +26,7 @@ def read_markers(path: str | Path, up: str | None = None) -> MarkerRecording:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no marker file at {path}")
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(
-            f"{path} has {path.stat().st_size / 2**30:.1f} GiB, more than {_LARGEST / 2**30:.0f}; "
-            "cut it into trials first"
-        )
+    refuse_large(path)
     readers = {".trc": (_read_trc, "y"), ".c3d": (_read_c3d, "z")}
     if path.suffix.lower() not in readers:
         raise ValueError(f"{path} is no .trc or .c3d file")
@@ -42,6 +38,16 @@ def read_markers(path: str | Path, up: str | None = None) -> MarkerRecording:
         return recording.upright(up or own)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def refuse_large(path: Path) -> None:
+    """Raise a ValueError where a file is too large for a recording of one trial."""
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise ValueError(
+            f"{path} has {size / 2**30:.1f} GiB, more than {_LARGEST / 2**30:.0f}; "
+            "cut it into trials first"
+        )
 
 
 def write_trc(path: str | Path, recording: MarkerRecording) -> None:

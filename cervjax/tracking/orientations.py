@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
+from .files import refuse_large
+
 COLUMNS = (
     "time",
     *(f"{body}_{part}" for body in ("torso", "head") for part in ("w", "x", "y", "z")),
@@ -19,7 +21,6 @@ _UP = {"y": Rotation.identity(), "z": Rotation.from_euler("x", -90, degrees=True
 _UNIT = 1e-2
 _GAP = 0.1
 """s, longest gap that is bridged."""
-_LARGEST = 2 * 2**30
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,7 @@ def read_orientations_csv(path: str | Path, *, up: str = "z") -> OrientationReco
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}")
-    if path.stat().st_size > _LARGEST:
-        raise ValueError(
-            f"{path} has more than {_LARGEST / 2**30:.0f} GiB; cut it into trials first"
-        )
+    refuse_large(path)
     with path.open(newline="", errors="replace") as file:
         reader = csv.DictReader(file)
         lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
