@@ -4,9 +4,19 @@ from typing import Any
 
 import opensim
 
-from cervjax.spec import MillardCurves, Muscle, PathPoint, ThelenCurves
+from cervjax.spec import (
+    DeGrooteFreglyCurves,
+    MillardCurves,
+    Muscle,
+    PathPoint,
+    ThelenCurves,
+)
 
-SUPPORTED_MUSCLES = ("Millard2012EquilibriumMuscle", "Thelen2003Muscle")
+SUPPORTED_MUSCLES = (
+    "Millard2012EquilibriumMuscle",
+    "Thelen2003Muscle",
+    "DeGrooteFregly2016Muscle",
+)
 
 
 def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
@@ -21,7 +31,8 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
     path = _path(muscle, skipped)
     if len(path) < 2:
         return None
-    millard = kind == "Millard2012EquilibriumMuscle"
+    thelen = kind == "Thelen2003Muscle"
+    smooth = kind == "DeGrooteFregly2016Muscle"
     return Muscle(
         name=muscle.getName(),
         path=path,
@@ -30,15 +41,16 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
         tendon_slack_length=muscle.getTendonSlackLength(),
         pennation_angle_at_optimal=muscle.getPennationAngleAtOptimalFiberLength(),
         max_contraction_velocity=muscle.getMaxContractionVelocity(),
-        fiber_damping=muscle.get_fiber_damping() if millard else 0.0,
+        fiber_damping=0.0 if thelen else muscle.get_fiber_damping(),
         min_control=muscle.getMinControl(),
         max_control=muscle.getMaxControl(),
         activation_time_constant=muscle.get_activation_time_constant(),
         deactivation_time_constant=muscle.get_deactivation_time_constant(),
-        minimum_activation=muscle.get_minimum_activation(),
+        # The smooth muscle has no such property: its activation follows any excitation.
+        minimum_activation=0.0 if smooth else muscle.get_minimum_activation(),
         default_activation=muscle.get_default_activation(),
         ignore_tendon_compliance=muscle.get_ignore_tendon_compliance(),
-        curves=_millard_curves(muscle) if millard else _thelen_curves(muscle),
+        curves=_CURVES[kind](muscle),
     )
 
 
@@ -99,3 +111,19 @@ def _thelen_curves(muscle: Any) -> ThelenCurves:
         Flen=muscle.get_Flen(),
         fv_linear_extrap_threshold=muscle.get_fv_linear_extrap_threshold(),
     )
+
+
+def _degroote_fregly_curves(muscle: Any) -> DeGrooteFreglyCurves:
+    return DeGrooteFreglyCurves(
+        muscle.get_active_force_width_scale(),
+        muscle.get_passive_fiber_strain_at_one_norm_force(),
+        muscle.get_tendon_strain_at_one_norm_force(),
+        muscle.get_activation_dynamics_smoothing(),
+    )
+
+
+_CURVES = {
+    "Millard2012EquilibriumMuscle": _millard_curves,
+    "Thelen2003Muscle": _thelen_curves,
+    "DeGrooteFregly2016Muscle": _degroote_fregly_curves,
+}

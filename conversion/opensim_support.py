@@ -103,7 +103,10 @@ def _muscle(muscle: Any) -> str | None:
         return f"its path is a {path}"
     if muscle.getGeometryPath().getWrapSet().getSize():
         return "its path wraps over wrap objects"
-    if abs(muscle.get_maximum_pennation_angle() - _MAXIMUM_PENNATION_ANGLE) > 1e-9:
+    if hasattr(muscle, "get_ignore_passive_fiber_force"):
+        if muscle.get_ignore_passive_fiber_force():
+            return "ignore_passive_fiber_force is true"
+    elif abs(muscle.get_maximum_pennation_angle() - _MAXIMUM_PENNATION_ANGLE) > 1e-9:
         return f"maximum_pennation_angle is not acos(0.1) = {_MAXIMUM_PENNATION_ANGLE}"
     if muscle.get_ignore_activation_dynamics():
         return "ignore_activation_dynamics is true"
@@ -144,6 +147,7 @@ _CHECKS = {
     "CoordinateActuator": _force,
     "Millard2012EquilibriumMuscle": _muscle,
     "Thelen2003Muscle": _muscle,
+    "DeGrooteFregly2016Muscle": _muscle,
     "CustomJoint": _custom_joint,
     "Coordinate": _coordinate,
     "CoordinateCouplerConstraint": _coupler,

@@ -10,6 +10,7 @@ from cervjax.spec import (
     Bushing,
     Constant,
     Coordinate,
+    DeGrooteFreglyCurves,
     Function,
     Joint,
     LinearFunction,
@@ -25,6 +26,12 @@ from cervjax.spec import (
 )
 
 _AXES = ("rotation1", "rotation2", "rotation3", "translation1", "translation2", "translation3")
+
+_MUSCLE_KINDS = {
+    MillardCurves: "Millard2012EquilibriumMuscle",
+    ThelenCurves: "Thelen2003Muscle",
+    DeGrooteFreglyCurves: "DeGrooteFregly2016Muscle",
+}
 
 
 def write_osim(spec: NeckSpec, path: str | Path) -> None:
@@ -127,9 +134,7 @@ def _forces(model: ET.Element, spec: NeckSpec) -> None:
 
 
 def _muscle(parent: ET.Element, muscle: Muscle) -> None:
-    millard = isinstance(muscle.curves, MillardCurves)
-    kind = "Millard2012EquilibriumMuscle" if millard else "Thelen2003Muscle"
-    element = _named(parent, kind, muscle.name)
+    element = _named(parent, _MUSCLE_KINDS[type(muscle.curves)], muscle.name)
     _text(element, "min_control", _number(muscle.min_control))
     _text(element, "max_control", _number(muscle.max_control))
     path = _named(element, "GeometryPath", "path")
@@ -147,15 +152,17 @@ def _muscle(parent: ET.Element, muscle: Muscle) -> None:
         "default_activation",
         "activation_time_constant",
         "deactivation_time_constant",
-        "minimum_activation",
     ):
         _text(element, name, _number(getattr(muscle, name)))
     _text(element, "ignore_tendon_compliance", _flag(muscle.ignore_tendon_compliance))
-    if isinstance(muscle.curves, MillardCurves):
+    if not isinstance(muscle.curves, DeGrooteFreglyCurves):
+        _text(element, "minimum_activation", _number(muscle.minimum_activation))
+    if not isinstance(muscle.curves, ThelenCurves):
         _text(element, "fiber_damping", _number(muscle.fiber_damping))
+    if isinstance(muscle.curves, MillardCurves):
         _millard_curves(element, muscle.name, muscle.curves)
     else:
-        _thelen_curves(element, muscle.curves)
+        _shape(element, muscle.curves)
 
 
 def _millard_curves(parent: ET.Element, muscle: str, curves: MillardCurves) -> None:
@@ -200,8 +207,8 @@ def _millard_curves(parent: ET.Element, muscle: str, curves: MillardCurves) -> N
     )
 
 
-def _thelen_curves(parent: ET.Element, curves: ThelenCurves) -> None:
-    for name in ThelenCurves.__dataclass_fields__:
+def _shape(parent: ET.Element, curves: ThelenCurves | DeGrooteFreglyCurves) -> None:
+    for name in curves.__dataclass_fields__:
         _text(parent, name, _number(getattr(curves, name)))
 
 

@@ -1,15 +1,33 @@
-"""Muscles: force curves and the rigid-tendon fiber."""
+"""Muscles: force curves, activation dynamics, fibers with rigid and with compliant tendons."""
 
-from .curves import (
-    ForceCurves as ForceCurves,
+from .activation import (
+    first_order_activation_rate as first_order_activation_rate,
+    smooth_activation_rate as smooth_activation_rate,
+)
+from .compliant_tendon import (
+    CompliantTendonState as CompliantTendonState,
+    FiberEquilibrium as FiberEquilibrium,
+    compliant_tendon_state as compliant_tendon_state,
+    fiber_equilibrium as fiber_equilibrium,
+)
+from .curves import ForceCurves as ForceCurves
+from .degroote_fregly import (
+    DeGrooteFreglyForceCurves as DeGrooteFreglyForceCurves,
+    degroote_fregly_force_curves as degroote_fregly_force_curves,
+)
+from .millard import (
     MillardForceCurves as MillardForceCurves,
-    ThelenForceCurves as ThelenForceCurves,
     millard_force_curves as millard_force_curves,
-    thelen_force_curves as thelen_force_curves,
+)
+from .parameters import (
+    MuscleParameters as MuscleParameters,
+    muscle_parameters as muscle_parameters,
 )
 from .rigid_tendon import (
-    MuscleParameters as MuscleParameters,
     RigidTendonState as RigidTendonState,
-    muscle_parameters as muscle_parameters,
     rigid_tendon_state as rigid_tendon_state,
+)
+from .thelen import (
+    ThelenForceCurves as ThelenForceCurves,
+    thelen_force_curves as thelen_force_curves,
 )

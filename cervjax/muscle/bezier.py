@@ -15,6 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 _GUESS_DEGREE = 7
+_ROOT_STEPS = 14
+"""Steps to the root of a curve and a slope, whose guess is a straight line only."""
 _BERNSTEIN_TO_POWER = np.array(
     [
         [
@@ -65,6 +67,55 @@ class BezierCurve(eqx.Module):
         return jnp.where(
             x > right, self.end_value[..., 1] + self.end_slope[..., 1] * (x - right), y
         )
+
+    def solve(
+        self, scale: Float[Array, " m"], slope: Float[Array, " m"], value: Float[Array, " m"]
+    ) -> Float[Array, " m"]:
+        """The x at which `scale * y(x) + slope * x` is `value`, for a curve that does not fall.
+
+        Sought as the curve's own parameter u, in which both y and x are polynomials: no root
+        inside a root. Differentiable twice.
+
+        Args:
+            scale, slope: not negative; one of them positive wherever the curve is not steep.
+        """
+        y_end = self.end_value
+        knot_y = jnp.concatenate([self.y[..., 0], y_end[..., 1:]], axis=-1)
+        sums = [
+            scale * knot_y[..., k] + slope * self.knots[..., k] for k in range(knot_y.shape[-1])
+        ]
+        first, last = sums[0], sums[-1]
+        inside = jnp.where(value < first, first, jnp.where(value > last, last, value))
+
+        def pick(columns: list[Array]) -> Array:
+            chosen = columns[0]
+            for bound, column in zip(sums[1:-1], columns[1:], strict=True):
+                chosen = jnp.where(inside >= bound, column, chosen)
+            return chosen
+
+        count = self.x.shape[-2]
+        x_of = [pick([self.x[..., i, k] for i in range(count)]) for k in range(6)]
+        y_of = [pick([self.y[..., i, k] for i in range(count)]) for k in range(6)]
+        sum_of = [scale * y + slope * x for x, y in zip(x_of, y_of, strict=True)]
+
+        plain = [jax.lax.stop_gradient(c) for c in (*sum_of, inside)]
+        left, right = jax.lax.stop_gradient((pick(sums[:-1]), pick(sums[1:])))
+        u = (plain[-1] - left) / (right - left)
+        low, high = jnp.zeros_like(u), jnp.ones_like(u)
+        for _ in range(_ROOT_STEPS):
+            short = _polynomial(plain[:-1], u) < plain[-1]
+            low, high = jnp.where(short, u, low), jnp.where(short, high, u)
+            step = u - _step(plain[:-1], plain[-1], u)
+            # A step that leaves what is known to hold the root is halved instead.
+            u = jnp.where((step > low) & (step < high), step, 0.5 * (low + high))
+        for _ in range(2):
+            u = u - _step(sum_of, inside, u)
+        x = _polynomial(x_of, u)
+        for k, bound, beyond in ((0, first, value < first), (1, last, value > last)):
+            steep = scale * self.end_slope[..., k] + slope
+            at = self.knots[..., 0 if k == 0 else -1]
+            x = jnp.where(beyond, at + (value - bound) / jnp.where(beyond, steep, 1.0), x)
+        return x
 
     def _segment(self, x: Float[Array, " m"]) -> tuple:
         """Coefficients of the segment that holds `x`, by selection: a gather is slower."""

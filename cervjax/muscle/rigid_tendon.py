@@ -1,44 +1,13 @@
 """A muscle with a tendon that does not stretch: path length and speed to fiber force."""
 
-import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.spec import MillardCurves, Muscle, ThelenCurves
-
-from .curves import (
-    ForceCurves,
-    MillardForceCurves,
-    millard_force_curves,
-    thelen_force_curves,
-)
-
-_MAX_PENNATION_ANGLE = math.acos(0.1)
-"""rad; OpenSim's limit for both muscle models."""
-
-
-class MuscleParameters(eqx.Module):
-    """Parameters of the muscles, one entry each; OpenSim's names, SI units.
-
-    Attributes:
-        curves: groups of muscles with the same kind of curves; `members` says which.
-    """
-
-    max_isometric_force: Float[Array, " muscles"]
-    optimal_fiber_length: Float[Array, " muscles"]
-    tendon_slack_length: Float[Array, " muscles"]
-    pennation_angle_at_optimal: Float[Array, " muscles"]
-    max_contraction_velocity: Float[Array, " muscles"]
-    fiber_damping: Float[Array, " muscles"]
-    min_control: Float[Array, " muscles"]
-    max_control: Float[Array, " muscles"]
-    curves: tuple[ForceCurves, ...]
-    members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+from .millard import MillardForceCurves
+from .parameters import MuscleParameters
 
 
 class RigidTendonState(NamedTuple):
@@ -82,9 +51,7 @@ def rigid_tendon_state(
     pennation angle, as in OpenSim. A slack tendon (length below tendon slack length) is the same.
     """
     optimal = muscles.optimal_fiber_length
-    height = optimal * jnp.sin(muscles.pennation_angle_at_optimal)
-    least_pennated = height / math.sin(_MAX_PENNATION_ANGLE)
-    least = jnp.maximum(_per_muscle(muscles, "least_norm_fiber_length") * optimal, least_pennated)
+    height, least = muscles.fiber_height, muscles.least_fiber_length
 
     along = length - muscles.tendon_slack_length
     least_along = jnp.sqrt(jnp.maximum(least**2 - height**2, 0.0))
@@ -96,11 +63,11 @@ def rigid_tendon_state(
     norm_length = fiber_length / optimal
     speed = lengthening_speed * cos_pennation
     norm_velocity = jnp.where(clamped, 0.0, speed / (optimal * muscles.max_contraction_velocity))
-    multiplier = _per_muscle(muscles, "active_force_length", norm_length) * _per_muscle(
-        muscles, "force_velocity", norm_velocity
+    multiplier = muscles.per_muscle("active_force_length", norm_length) * muscles.per_muscle(
+        "force_velocity", norm_velocity
     )
     passive = (
-        _per_muscle(muscles, "passive_force_length", norm_length)
+        muscles.per_muscle("passive_force_length", norm_length)
         + muscles.fiber_damping * norm_velocity
     )
     strongest = muscles.max_isometric_force
@@ -119,49 +86,8 @@ def rigid_tendon_state(
     )
 
 
-def muscle_parameters(muscles: Sequence[Muscle]) -> MuscleParameters:
-    """The parameters of `muscles` as arrays."""
-    groups: list[tuple[ForceCurves, tuple[int, ...]]] = []
-    for kind, build in (
-        (MillardCurves, millard_force_curves),
-        (ThelenCurves, thelen_force_curves),
-    ):
-        members = tuple(i for i, m in enumerate(muscles) if isinstance(m.curves, kind))
-        if members:
-            groups.append((build([muscles[i].curves for i in members]), members))  # type: ignore
-
-    def column(name: str) -> Array:
-        return jnp.asarray(np.array([getattr(m, name) for m in muscles], dtype=float))
-
-    return MuscleParameters(
-        column("max_isometric_force"),
-        column("optimal_fiber_length"),
-        column("tendon_slack_length"),
-        column("pennation_angle_at_optimal"),
-        column("max_contraction_velocity"),
-        column("fiber_damping"),
-        column("min_control"),
-        column("max_control"),
-        tuple(g[0] for g in groups),
-        tuple(g[1] for g in groups),
-    )
-
-
 def _is_millard(muscles: MuscleParameters) -> np.ndarray:
     is_millard = np.zeros(muscles.max_isometric_force.shape[0], bool)
     for curves, members in zip(muscles.curves, muscles.members, strict=True):
         is_millard[list(members)] = isinstance(curves, MillardForceCurves)
     return is_millard
-
-
-def _per_muscle(muscles: MuscleParameters, curve: str, *at: Array) -> Array:
-    """A method of each group's curves, gathered into one entry per muscle."""
-    count = muscles.max_isometric_force.shape[0]
-    if len(muscles.curves) == 1:
-        return jnp.broadcast_to(getattr(muscles.curves[0], curve)(*at), (count,))
-    result = jnp.zeros(count, muscles.max_isometric_force.dtype)
-    for curves, members in zip(muscles.curves, muscles.members, strict=True):
-        index = np.array(members)
-        value = getattr(curves, curve)(*(x[index] for x in at))
-        result = result.at[index].set(value)
-    return result

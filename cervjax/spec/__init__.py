@@ -7,6 +7,7 @@ from .components import (
     Coordinate as Coordinate,
     CoordinateActuator as CoordinateActuator,
     CoordinateCoupler as CoordinateCoupler,
+    DeGrooteFreglyCurves as DeGrooteFreglyCurves,
     Joint as Joint,
     JointKind as JointKind,
     Marker as Marker,

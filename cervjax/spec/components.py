@@ -162,11 +162,27 @@ class ThelenCurves:
 
 
 @dataclass(frozen=True, slots=True)
+class DeGrooteFreglyCurves:
+    """Shape parameters of OpenSim's DeGrooteFregly2016Muscle; defaults are OpenSim's.
+
+    `activation_dynamics_smoothing` is the steepness of the step between the two time constants.
+    """
+
+    active_force_width_scale: float = 1.0
+    passive_fiber_strain_at_one_norm_force: float = 0.6
+    tendon_strain_at_one_norm_force: float = 0.049
+    activation_dynamics_smoothing: float = 0.1
+
+
+MuscleCurves = MillardCurves | ThelenCurves | DeGrooteFreglyCurves
+
+
+@dataclass(frozen=True, slots=True)
 class Muscle:
     """A Hill-type muscle; N, m, rad, and optimal fiber lengths per second.
 
-    `fiber_damping` is in units of max isometric force per normalized fiber velocity. Whether it
-    is a Millard or a Thelen muscle is told by the type of `curves`.
+    `fiber_damping` is in units of max isometric force per normalized fiber velocity. Which of
+    OpenSim's muscle models it is, is told by the type of `curves`.
     """
 
     name: str
@@ -184,7 +200,7 @@ class Muscle:
     minimum_activation: float = 0.01
     default_activation: float = 0.05
     ignore_tendon_compliance: bool = False
-    curves: MillardCurves | ThelenCurves = field(default_factory=MillardCurves)
+    curves: MuscleCurves = field(default_factory=MillardCurves)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from .components import (
     Coordinate,
     CoordinateActuator,
     CoordinateCoupler,
+    DeGrooteFreglyCurves,
     Joint,
     Marker,
     MillardCurves,
@@ -44,6 +45,11 @@ from .neck import NeckSpec
 _XYZ = ("x", "y", "z")
 _INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
 _UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+_MUSCLE_KINDS = {
+    "Millard": MillardCurves,
+    "Thelen": ThelenCurves,
+    "DeGrooteFregly": DeGrooteFreglyCurves,
+}
 _MUSCLE_NUMBERS = tuple(
     f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves")
 )
@@ -231,7 +237,7 @@ def _muscle_row(muscle: Muscle) -> dict[str, object]:
         for k, v in dataclasses.asdict(muscle.curves).items()
         if v != getattr(type(muscle.curves)(), k)
     }
-    kind = "Millard" if isinstance(muscle.curves, MillardCurves) else "Thelen"
+    kind = next(k for k, curves in _MUSCLE_KINDS.items() if isinstance(muscle.curves, curves))
     return {"name": muscle.name, "kind": kind, **numbers, "curves": json.dumps(shape)}
 
 
@@ -272,7 +278,6 @@ def _joint(
 
 
 def _muscle(row: dict[str, str], points: list[dict[str, str]]) -> Muscle:
-    curves = MillardCurves if row["kind"] == "Millard" else ThelenCurves
     numbers: dict[str, Any] = {
         k: float(row[k]) for k in _MUSCLE_NUMBERS if k != "ignore_tendon_compliance"
     }
@@ -280,7 +285,7 @@ def _muscle(row: dict[str, str], points: list[dict[str, str]]) -> Muscle:
         name=row["name"],
         path=tuple(PathPoint(p["name"], p["body"], _vector(p, "location")) for p in points),
         ignore_tendon_compliance=row["ignore_tendon_compliance"] == "true",
-        curves=curves(**json.loads(row["curves"])),
+        curves=_MUSCLE_KINDS[row["kind"]](**json.loads(row["curves"])),
         **numbers,
     )
 

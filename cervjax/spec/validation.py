@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .components import GROUND, ThelenCurves
+from .components import GROUND, MillardCurves, ThelenCurves
 from .functions import (
     Function,
     MultiplierFunction,
@@ -186,10 +186,15 @@ def _numbers(spec: "NeckSpec") -> None:
             )
         if muscle.fiber_damping < 0:
             raise ValueError(f"muscle {muscle.name!r}: fiber_damping is negative")
-        if isinstance(muscle.curves, ThelenCurves):
+        if not isinstance(muscle.curves, MillardCurves):
             wrong = [k for k, v in dataclasses.asdict(muscle.curves).items() if not v > 0]
-            if wrong or muscle.curves.Flen <= 1 or muscle.curves.fv_linear_extrap_threshold >= 1:
-                raise ValueError(f"muscle {muscle.name!r}: impossible Thelen curves {wrong}")
+            if isinstance(muscle.curves, ThelenCurves):
+                wrong += ["Flen"] * (muscle.curves.Flen <= 1)
+                threshold = "fv_linear_extrap_threshold"
+                wrong += [threshold] * (getattr(muscle.curves, threshold) >= 1)
+            if wrong:
+                kind = type(muscle.curves).__name__
+                raise ValueError(f"muscle {muscle.name!r}: impossible {kind}: {', '.join(wrong)}")
         if not 0 <= muscle.min_control < muscle.max_control < math.inf:
             raise ValueError(
                 f"muscle {muscle.name!r}: controls [{muscle.min_control}, {muscle.max_control}] "
