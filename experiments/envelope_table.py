@@ -5,15 +5,19 @@
 Needed again when `MovementNorms`, the measures or how they are taken change.
 """
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import tyro
+from rich.progress import track
 
 import cervjax.assessment
 from cervjax.assessment import Envelope
-from cervjax.assessment.envelope import SHIPPED_AGES
+from cervjax.assessment.envelope import SHIPPED_AGES, write_table
+from cervjax.population import Sex
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Config:
     """What to simulate.
 
     Attributes:
-        people: of each age, examined on two days.
+        people: of each sex and age, examined on two days.
         out: the table.
     """
 
@@ -31,8 +35,15 @@ class Config:
 
 def run(config: Config) -> None:
     """Simulate and write."""
-    tables = [Envelope.simulate(age, people=config.people).measured for age in SHIPPED_AGES]
-    np.savez_compressed(config.out, measured=np.array(tables, np.float32))
+    cases = [(age, sex, config.people) for sex in Sex for age in SHIPPED_AGES]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        measured = list(track(pool.map(_simulated, cases), "envelopes", len(cases)))
+    write_table(config.out, np.array(measured).reshape(len(Sex), -1, *measured[0].shape))
+
+
+def _simulated(case: tuple[float, Sex, int]) -> np.ndarray:
+    age, sex, people = case
+    return Envelope.simulate(age, sex, people=people).measured
 
 
 if __name__ == "__main__":

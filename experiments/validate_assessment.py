@@ -35,7 +35,6 @@ from cervjax.assessment import (
     AssessedPerson,
     Assessment,
     AssessmentOptions,
-    Envelope,
     MovementNorms,
     Mover,
     assess_markers,
@@ -43,9 +42,11 @@ from cervjax.assessment import (
     measure,
     with_limits,
 )
+from cervjax.assessment.assess import MEASUREMENT_SD
 from cervjax.assessment.directions import rotation_of
 from cervjax.kinematics import marker_positions
 from cervjax.model import NeckModel
+from cervjax.population import Sex
 from cervjax.spec import Marker, NeckSpec, shipped_neck
 from cervjax.tracking import MarkerRecording, OrientationKinematics
 
@@ -168,10 +169,7 @@ def run(config: Config) -> list[Recovery]:
 def _recover(index: int, config: Config) -> Recovery:
     """One case, in a process of its own."""
     case, (spec, simulator) = CASES[index], _setup()
-    envelope = Envelope.of(config.age)
-    notes = [
-        _one(case, config, person, spec, simulator, envelope) for person in range(config.people)
-    ]
+    notes = [_one(case, config, person, spec, simulator) for person in range(config.people)]
     flagged, named, errors, inside = (np.array(x) for x in zip(*notes, strict=True))
     return Recovery(
         case,
@@ -218,12 +216,11 @@ def _one(
     person: int,
     spec: NeckSpec,
     simulator: Simulator,
-    envelope: Envelope,
 ) -> tuple[bool, bool, np.ndarray, np.ndarray]:
     """Whether anything, and the right thing, was found; errors of ranges, and which are inside."""
     rng = np.random.default_rng((config.seed, person))
-    norms = MovementNorms()
-    mover = Mover.draw(norms, config.age, rng).today(norms, rng).restricted(**case.changes)
+    norms, sex = MovementNorms(), Sex(person % len(Sex))
+    mover = Mover.draw(norms, config.age, sex, rng).today(norms, rng).restricted(**case.changes)
     _, turn = mover.examination(rng, directions=(*MAIN, *MAIN), rate=RATE)
     turn = np.concatenate([np.zeros((STILL, 3)), turn])
     count = len(turn)
@@ -242,15 +239,14 @@ def _one(
     assessment = assess_markers(
         whole,
         static,
-        AssessedPerson.described({"sex": "male", "age": config.age}),
+        AssessedPerson.described({"sex": sex.name, "age": config.age}),
         spec,
         AssessmentOptions(forces=False),
-        envelope=envelope,
     )
     truth = measure(np.arange(count) / RATE, turn)
     ranges = np.array([m.kind == "range" and m.region in MAIN for m in MEASURES])
     error = np.degrees(assessment.findings.values - truth)[ranges]
-    half = 1.96 * np.degrees(np.hypot(envelope.day_sd[ranges], np.radians(1.0)))
+    half = 1.96 * np.degrees(MEASUREMENT_SD[ranges])
     return (*_judged(case, assessment), error, np.where(np.isnan(error), np.nan, abs(error) < half))
 
 
@@ -277,7 +273,7 @@ def _optimal(config: Config) -> float:
     def drawn(limit: float | None) -> np.ndarray:
         rows = []
         for _ in range(400):
-            mover = Mover.draw(norms, config.age, rng).today(norms, rng)
+            mover = Mover.draw(norms, config.age, Sex.MALE, rng).today(norms, rng)
             mover = mover if limit is None else mover.restricted(reach={LEFT: limit})
             rows.append(measure(*mover.examination(rng, directions=(*MAIN, *MAIN)))[at])
         found = np.array(rows)
@@ -312,7 +308,7 @@ def _write(config: Config, found: list[Recovery], limit: float) -> None:
         "Right: the region is named first among deficits of its kind; for healthy people, that "
         "nothing is.\n\n"
         + "\n".join(lines)
-        + f"\n\nOf people cut to 60 degrees a linear test that knows both distributions tells "
+        + f"\n\nOf men cut to 60 degrees a linear test that knows both distributions tells "
         f"{100 * limit:.0f} % from healthy ones, at 3 % of false alarms: healthy people's left "
         "rotation is as low as that.\n"
     )

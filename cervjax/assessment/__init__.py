@@ -3,12 +3,9 @@
 from .assess import (
     Assessment as Assessment,
     AssessmentOptions as AssessmentOptions,
-    Quality as Quality,
     assess_markers as assess_markers,
     assess_motion as assess_motion,
     assess_orientations as assess_orientations,
-    healthy_limits as healthy_limits,
-    with_limits as with_limits,
 )
 from .deficits import (
     Change as Change,
@@ -28,3 +25,5 @@ from .forces import ForceSummary as ForceSummary
 from .healthy import MovementNorms as MovementNorms, Mover as Mover
 from .measures import MEASURES as MEASURES, Measure as Measure, measure as measure
 from .person import AssessedPerson as AssessedPerson
+from .poses import healthy_limits as healthy_limits, with_limits as with_limits
+from .quality import Quality as Quality

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from .directions import MAIN
-from .envelope import Envelope
+from .envelope import Envelope, even, plain
 from .measures import MEASURES, Measure
 
 _NORMAL = 1.96
@@ -21,7 +21,7 @@ class Deficit:
         measure: which.
         region: one of `MAIN`, or a direction between them.
         value, expected, limit: as measured; the median of healthy people; where they end.
-        interval: 95 %, of what the person would show on other days.
+        interval: 95 %, of what the person shows in the mean of many days.
         severity: standard deviations from the median.
     """
 
@@ -42,8 +42,9 @@ class Deficit:
         match self.measure.kind:
             case "range":
                 return (
-                    f"{_capital(self.region)} ends at {value:.0f}° (95 % interval over days "
-                    f"{low:.0f} to {high:.0f}°); healthy people of this age reach {expected:.0f}°."
+                    f"{_capital(self.region)} ends at {value:.0f}° (95 % interval of its mean over "
+                    f"days {low:.0f} to {high:.0f}°); healthy people like this one reach "
+                    f"{expected:.0f}°."
                 )
             case "range asymmetry":
                 return (
@@ -112,7 +113,8 @@ def find_deficits(
 ) -> Findings:
     """What is worse than in healthy people: beyond the threshold that a part of `FALSE_ALARMS` of
     healthy examinations crosses in any measure of the kind, and with a 95 % interval over
-    days (and measurement) that does not reach the healthy median.
+    days (and measurement) that does not reach the healthy median. Intervals of speeds are of their
+    logarithms.
 
     Args:
         values: of `measure`.
@@ -124,12 +126,13 @@ def find_deficits(
     known = np.isfinite(values)
     limits = envelope.thresholds(known)
     scores, expected = envelope.worse(values), envelope.expected
+    found_even, expected_even = even(values), even(expected)
     spread = envelope.day_sd if uncertainty is None else np.hypot(envelope.day_sd, uncertainty)
+    lower, upper = (plain(found_even + s * _NORMAL * spread) for s in (-1, 1))
     found = []
     for k in np.flatnonzero(known & (scores > limits)).tolist():
         measure = MEASURES[k]
-        half = _NORMAL * spread[k]
-        if abs(values[k] - expected[k]) <= half:
+        if abs(found_even[k] - expected_even[k]) <= _NORMAL * spread[k]:
             continue
         down = values[k] < expected[k]
         end = envelope.limit(k, limits[k], below=down)
@@ -140,7 +143,7 @@ def find_deficits(
                 float(values[k]),
                 float(expected[k]),
                 float(end),
-                (float(values[k] - half), float(values[k] + half)),
+                (float(lower[k]), float(upper[k])),
                 float(scores[k]),
             )
         )
@@ -151,14 +154,28 @@ def find_deficits(
 def score_of(values: Float[np.ndarray, " measures"], envelope: Envelope) -> float:
     """Mean over the main directions of range and of speed as parts of the healthy median, none
     above 1, times 100; NaN where neither was measured in any."""
-    of = [
-        k
-        for k, m in enumerate(MEASURES)
-        if m.kind in ("range", "speed") and m.region in MAIN and np.isfinite(values[k])
-    ]
-    if not of:
+    of = _scored(values)
+    if not of.any():
         return float("nan")
     return float(100 * np.mean(np.clip(values[of] / envelope.expected[of], 0.0, 1.0)))
+
+
+def healthy_scores(
+    values: Float[np.ndarray, " measures"], envelope: Envelope
+) -> Float[np.ndarray, " 3"]:
+    """5th, 50th and 95th percentile of the score of healthy people in whom the same was measured;
+    NaN where nothing was."""
+    of = _scored(values)
+    if not of.any():
+        return np.full(3, np.nan)
+    rows = envelope.measured.reshape(-1, len(MEASURES))[:, of]
+    scores = 100 * np.nanmean(np.clip(rows / envelope.expected[of], 0.0, 1.0), axis=1)
+    return np.nanpercentile(scores, (5, 50, 95))
+
+
+def _scored(values: Float[np.ndarray, " measures"]) -> np.ndarray:
+    counts = [m.kind in ("range", "speed") and m.region in MAIN for m in MEASURES]
+    return np.array(counts) & np.isfinite(values)
 
 
 @dataclass(frozen=True)
@@ -168,8 +185,9 @@ class Change:
     Attributes:
         measure: which.
         change: later minus earlier.
-        interval: 95 %, with the day-to-day variation of both sessions.
-        real: whether it is beyond that variation.
+        interval: 95 %, with the day-to-day variation and the measurement of both sessions.
+        real: whether it is beyond what one in twenty people who have not changed show in any of
+            the measures compared.
     """
 
     measure: Measure
@@ -182,15 +200,33 @@ def changes(
     earlier: Float[np.ndarray, " measures"],
     later: Float[np.ndarray, " measures"],
     envelope: Envelope,
+    *,
+    uncertainty: Float[np.ndarray, " measures"] | None = None,
 ) -> list[Change]:
-    """How each measure that both sessions have changed."""
-    half = _NORMAL * np.sqrt(2) * envelope.day_sd
-    result = []
-    for k in np.flatnonzero(np.isfinite(earlier) & np.isfinite(later)):
-        change = float(later[k] - earlier[k])
-        ends = (change - float(half[k]), change + float(half[k]))
-        result.append(Change(MEASURES[k], change, ends, bool(abs(change) > half[k])))
-    return result
+    """How each measure that both sessions have changed: ranges and speeds and their asymmetries.
+    How much smoothness and coupling vary from day to day is not known.
+
+    Args:
+        uncertainty: standard deviations of the measurement itself, beside day-to-day variation.
+    """
+    compared = np.array([m.kind not in ("smoothness", "coupling") for m in MEASURES])
+    known = compared & np.isfinite(earlier) & np.isfinite(later)
+    if not known.any():
+        return []
+    spread = envelope.day_sd if uncertainty is None else np.hypot(envelope.day_sd, uncertainty)
+    sd = np.sqrt(2) * spread
+    away = even(later) - even(earlier)
+    lower, upper = (plain(even(earlier) + away + s * _NORMAL * sd) - earlier for s in (-1, 1))
+    real = np.abs(away) > envelope.change_limit(known) * sd
+    return [
+        Change(
+            MEASURES[k],
+            float(later[k] - earlier[k]),
+            (float(lower[k]), float(upper[k])),
+            bool(real[k]),
+        )
+        for k in np.flatnonzero(known).tolist()
+    ]
 
 
 def _region(measure: Measure, value: float) -> str:

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cervjax.population import Sex
+
 from .healthy import MovementNorms, Mover
 from .measures import MEASURES, measure
 
-ENVELOPE_FORMAT = 1
+ENVELOPE_FORMAT = 2
 SHIPPED_AGES = (28.0, 59.0, 90.0)
-"""Years, of the people in `healthy_people.npz`, which `experiments/envelope_table.py` writes."""
+"""Years, of the women and men in `healthy_people.npz`, which `experiments/envelope_table.py`
+writes."""
 PERCENTILES = (2.5, 5.0, 25.0, 50.0, 75.0, 95.0, 97.5)
 FALSE_ALARMS = {
     "range": 0.008,
@@ -34,16 +37,18 @@ _DRAWS = 20_000
 
 @dataclass(frozen=True)
 class Envelope:
-    """Healthy people of one age, each examined on two days.
+    """Healthy people of one sex and age, each examined on two days.
 
     Attributes:
         age: years.
+        sex: as recorded.
         norms: what they were drawn from.
         seed: of the drawing.
         measured: of each person, on each day; in the order of `MEASURES`.
     """
 
     age: float
+    sex: Sex
     norms: MovementNorms
     seed: int
     measured: Float[np.ndarray, "people 2 measures"]
@@ -52,6 +57,7 @@ class Envelope:
     def simulate(
         cls,
         age: float,
+        sex: Sex,
         *,
         people: int = 400,
         norms: MovementNorms = MovementNorms(),
@@ -59,9 +65,8 @@ class Envelope:
     ) -> "Envelope":
         """Draw and examine them.
 
-        Range of motion follows age; it is taken to be the same for women and men, as the reviews
-        find within a few degrees. Nothing here stops at the model's own limits, which are narrower
-        than healthy people.
+        Range of motion follows age and sex, see `MovementNorms`. Nothing here stops at the model's
+        own limits, which are narrower than healthy people.
 
         Raises:
             ValueError: age or number of people is out of range.
@@ -74,14 +79,14 @@ class Envelope:
         for person in range(people):
             # Chances of their own, whatever the age: the same people, older, so that ages between
             # two can be interpolated.
-            mover = Mover.draw(norms, age, np.random.default_rng((seed, person)))
+            mover = Mover.draw(norms, age, sex, np.random.default_rng((seed, person)))
             for day in range(2):
                 rng = np.random.default_rng((seed, person, day + 1))
                 measured[person, day] = measure(*mover.today(norms, rng).examination(rng))
-        return cls(float(age), norms, seed, measured)
+        return cls(float(age), sex, norms, seed, measured)
 
     @classmethod
-    def of(cls, age: float) -> "Envelope":
+    def of(cls, age: float, sex: Sex) -> "Envelope":
         """The shipped one: 1000 people, between the two nearest of `SHIPPED_AGES`, which is what
         `simulate` gives, because range of motion is linear in age.
 
@@ -93,10 +98,10 @@ class Envelope:
         at = max(float(age), SHIPPED_AGES[0])
         upper = max(1, int(np.searchsorted(SHIPPED_AGES, at)))
         low, high = SHIPPED_AGES[upper - 1], SHIPPED_AGES[upper]
-        table = _shipped()
+        table = _shipped()[int(sex)]
         part = (at - low) / (high - low)
         measured = (1 - part) * table[upper - 1] + part * table[upper]
-        return cls(float(age), MovementNorms(), 0, measured)
+        return cls(float(age), sex, MovementNorms(), 0, measured)
 
     @functools.cached_property
     def percentiles(self) -> Float[np.ndarray, "percentiles measures"]:
@@ -112,20 +117,30 @@ class Envelope:
     def spread(self) -> Float[np.ndarray, "2 measures"]:
         """Standard deviations below and above the median, between examinations: of the half of the
         distribution that lies there, by its 5th or 95th percentile. Of logarithms for speeds."""
-        rows = _even(self._rows)
+        rows = even(self._rows)
         low, middle, high = np.nanpercentile(rows, (5, 50, 95), axis=0)
         return np.maximum(np.stack([middle - low, high - middle]) / 1.645, 1e-9)
 
     @functools.cached_property
     def day_sd(self) -> Float[np.ndarray, " measures"]:
-        """Standard deviation of one person from day to day."""
-        return np.nanstd(self.measured[:, 1] - self.measured[:, 0], axis=0) / np.sqrt(2)
+        """Standard deviation of one person from day to day; of logarithms for speeds."""
+        return np.nanstd(self._day_changes, axis=0) / np.sqrt(2)
+
+    @property
+    def _day_changes(self) -> Float[np.ndarray, "people measures"]:
+        return even(self.measured[:, 1]) - even(self.measured[:, 0])
+
+    def change_limit(self, known: Bool[np.ndarray, " measures"]) -> float:
+        """Standard deviations (of a difference of two days) beyond which one in twenty people who
+        have not changed have any of the measures that are `known`."""
+        away = np.abs(self._day_changes[:, known]) / (np.sqrt(2) * self.day_sd[known])
+        return float(np.nanquantile(np.nanmax(away, axis=1), 0.95))
 
     def worse(self, values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
         """How many standard deviations values are on the worse side of the median; asymmetries
         count to both sides, and what is better is negative."""
         below, above = self.spread
-        away = _even(values) - _even(self.expected)
+        away = even(values) - even(self.expected)
         score = away / np.where(away < 0, below, above)
         return np.where(_LESS, -score, np.where(_MORE, score, np.abs(score)))
 
@@ -133,8 +148,7 @@ class Envelope:
         """Value of a measure that is `score` standard deviations from the median."""
         low, high = self.spread[:, index]
         away = -score * low if below else score * high
-        middle = float(self.expected[index])
-        return middle * np.exp(away) if MEASURES[index].kind == "speed" else middle + away
+        return float(plain(even(self.expected) + away)[index])
 
     def thresholds(self, known: Bool[np.ndarray, " measures"]) -> Float[np.ndarray, " measures"]:
         """Standard deviations beyond which `FALSE_ALARMS` of healthy examinations have any of the
@@ -161,7 +175,7 @@ class Envelope:
     @functools.cached_property
     def _drawn(self) -> Float[np.ndarray, "draws measures"]:
         """Scores like those of `worse`, of a normal distribution with their correlations."""
-        away = _even(self._rows) - _even(self.expected)
+        away = even(self._rows) - even(self.expected)
         scores = away / np.where(away < 0, *self.spread)
         scores = np.where(np.isfinite(scores), scores, 0.0)
         drawn = np.random.default_rng(0).multivariate_normal(
@@ -175,19 +189,14 @@ class Envelope:
 
     @property
     def identity(self) -> str:
-        """Of what it was drawn from, and by which definition of the measures."""
-        described = json.dumps(self._described(), sort_keys=True)
-        return hashlib.sha256(described.encode()).hexdigest()[:16]
+        """Of the people, what they were drawn from, and the definition of the measures."""
+        described = json.dumps(self._described(), sort_keys=True).encode()
+        values = np.ascontiguousarray(self.measured, np.float32).tobytes()
+        return hashlib.sha256(described + values).hexdigest()[:16]
 
     def _described(self) -> dict[str, Any]:
-        return {
-            "format": ENVELOPE_FORMAT,
-            "age": self.age,
-            "people": len(self.measured),
-            "seed": self.seed,
-            "norms": dataclasses.asdict(self.norms),
-            "measures": [m.name for m in MEASURES],
-        }
+        own = {"age": self.age, "sex": self.sex.name, "people": len(self.measured)}
+        return own | origin(self.norms, self.seed)
 
     def save(self, path: str | Path) -> None:
         """Write a `.npz`."""
@@ -211,7 +220,11 @@ class Envelope:
         )
         given = {k: _tuples(v) for k, v in norms.items()}
         return cls(
-            about["age"], MovementNorms(physiology=physiology, **given), about["seed"], measured
+            about["age"],
+            Sex[about["sex"]],
+            MovementNorms(physiology=physiology, **given),
+            about["seed"],
+            measured,
         )
 
 
@@ -219,17 +232,46 @@ _LESS = np.array([m.less_is_worse is True for m in MEASURES])
 _MORE = np.array([m.less_is_worse is False for m in MEASURES])
 
 
-def _even(values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
+_FAST = np.array([m.kind == "speed" for m in MEASURES])
+
+
+def even(values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
     """Speeds as logarithms, as they are spread; the others as they are."""
-    fast = np.array([m.kind == "speed" for m in MEASURES])
-    return np.where(fast, np.log(np.where(fast, values, 1.0)), values)
+    return np.where(_FAST, np.log(np.where(_FAST, values, 1.0)), values)
+
+
+def plain(evened: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
+    """What `even` was given."""
+    return np.where(_FAST, np.exp(np.where(_FAST, evened, 0.0)), evened)
+
+
+def origin(norms: MovementNorms, seed: int) -> dict[str, Any]:
+    """What simulated people were drawn from, by which definition of the measures."""
+    return {
+        "format": ENVELOPE_FORMAT,
+        "seed": seed,
+        "norms": dataclasses.asdict(norms),
+        "measures": [m.name for m in MEASURES],
+    }
+
+
+def write_table(path: Path, tables: Float[np.ndarray, "sexes ages people 2 measures"]) -> None:
+    """Write the people that `Envelope.of` takes, and what they were drawn from."""
+    about = json.dumps(origin(MovementNorms(), 0) | {"ages": SHIPPED_AGES}, sort_keys=True)
+    np.savez_compressed(path, measured=tables.astype(np.float16), about=about)
 
 
 @functools.cache
-def _shipped() -> Float[np.ndarray, "ages people 2 measures"]:
+def _shipped() -> Float[np.ndarray, "sexes ages people 2 measures"]:
     table = resources.files("cervjax.assessment") / "healthy_people.npz"
     with table.open("rb") as file, np.load(file) as stored:
-        return stored["measured"].astype(float)
+        about, measured = str(stored["about"]), stored["measured"].astype(float)
+    if about != json.dumps(origin(MovementNorms(), 0) | {"ages": SHIPPED_AGES}, sort_keys=True):
+        raise RuntimeError(
+            "cervjax/assessment/healthy_people.npz was drawn from other norms or measured in "
+            "another way than this code says; run experiments/envelope_table.py"
+        )
+    return measured
 
 
 def _tuples(value: Any) -> Any:

@@ -2,17 +2,20 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
+from scipy.interpolate import PchipInterpolator
 
 from cervjax.labels import Labeler, RowOptions, RowStatus, Solution
 from cervjax.model import NeckModel
 from cervjax.motion import Motion, MotionSample
 from cervjax.personalization import Personalizer, Subject
 from cervjax.population import AnsurPopulation, Physiology, Sex
+from cervjax.predict import PredictedMotion
 from cervjax.spec import NeckSpec
 
 from .strength import torque_capacity
@@ -41,37 +44,43 @@ _LEFT = "_L"
 
 @dataclass(frozen=True)
 class ForceSummary:
-    """Forces of frames, as static optimization says.
+    """Forces of frames that count, as static optimization says; NaN where it found no optimum.
 
     Attributes:
         time: s.
         muscles: names.
         force: N.
         activation: parts of 1.
+        compared: frames (indices into `time`) that were solved for others too, who do not move in
+            all of them; peaks and demand are compared in these.
         groups: name and side of each muscle group.
         group_force: N, sum over the group.
-        band: N, 5th and 95th percentile of healthy people alike in the same movement.
+        band: N, 5th and 95th percentile of healthy people alike in the same movement; between the
+            frames compared interpolated.
         levels: names of the joints, lowest first.
         compression, shear: N, on the joint, see `cervjax.dynamics.JointLoads`; shear is both
             directions together.
+        joint_band: N, 5th and 95th percentile of healthy people alike; compression, then shear.
         status: a `RowStatus` of each frame.
         reserve: N m, the largest that reserves carry in each frame.
         capacity: N m, 5th, 50th and 95th percentile of the largest isometric moments of healthy
             people alike, in each of `MAIN`.
-        demand: the largest activation of each group's muscles in the movement, and the 95th
-            percentile of it among healthy people alike.
+        demand: the largest activation of each group's muscles in the frames compared, and the
+            95th percentile of it among healthy people alike.
     """
 
     time: Float[np.ndarray, " frames"]
     muscles: tuple[str, ...]
     force: Float[np.ndarray, "frames muscles"]
     activation: Float[np.ndarray, "frames muscles"]
+    compared: Int[np.ndarray, " compared"]
     groups: tuple[tuple[str, str], ...]
     group_force: Float[np.ndarray, "frames groups"]
     band: Float[np.ndarray, "2 frames groups"]
     levels: tuple[str, ...]
     compression: Float[np.ndarray, "frames levels"]
     shear: Float[np.ndarray, "frames levels"]
+    joint_band: Float[np.ndarray, "2 2 frames levels"]
     status: Int[np.ndarray, " frames"]
     reserve: Float[np.ndarray, " frames"]
     capacity: Float[np.ndarray, "3 6"]
@@ -151,6 +160,7 @@ def movement_forces(
     subject: Subject,
     motion: Motion,
     gravity: Float[np.ndarray, "frames 3"],
+    valid: Bool[np.ndarray, " frames"],
     *,
     sex: Sex,
     age: float,
@@ -165,65 +175,142 @@ def movement_forces(
     Args:
         subject: the person's ratios.
         gravity: m/s^2, in the torso's frame.
+        valid: frames that count; no others are solved.
         frames: solved at most; derivatives use all.
         band_frames: of them, solved for the others too.
         people: others.
     """
-    spec, model = solver.spec, solver.model
-    count = min(frames, len(motion.time))
-    chosen = np.unique(np.round(np.linspace(0, len(motion.time) - 1, count)).astype(int))
+    model = solver.model
+    counted = np.flatnonzero(valid)
+    chosen = counted[_spaced(len(counted), frames)]
     derivatives = motion.analyze_derivatives()
     sample = [np.asarray(x)[chosen] for x in derivatives]
     own = np.asarray(subject.as_vector(), np.float32)
-
     drop = gravity[chosen]
-    mine = solver(np.broadcast_to(own, (len(chosen), len(own))), tuple(sample), drop)
-    groups, members = _groups(spec, model.topology.muscles)
-    picked = np.unique(np.round(np.linspace(0, len(chosen) - 1, band_frames)).astype(int))
-    others = _alike(spec, model, own, sex, age, people, seed)
-    rows = np.tile(picked, people)
-    alike = solver(
-        np.repeat(others, len(picked), axis=0), tuple(x[rows] for x in sample), drop[rows]
+    mine = _Solved.of(
+        solver(np.broadcast_to(own, (len(chosen), len(own))), tuple(sample), drop), (len(chosen),)
     )
-    theirs = (alike.muscle_force @ members.T).reshape(people, len(picked), -1)
-    ends = np.percentile(theirs, (5, 95), axis=0)
+    compared = _spaced(len(chosen), band_frames)
+    others = _alike(solver.spec, model, own, sex, age, people, seed)
+    rows = np.tile(compared, people)
+    alike = _Solved.of(
+        solver(
+            np.repeat(others, len(compared), axis=0), tuple(x[rows] for x in sample), drop[rows]
+        ),
+        (people, len(compared)),
+    )
     time = motion.time[chosen]
-    band = np.stack(
+
+    def band(values: np.ndarray) -> np.ndarray:
+        ends = np.nanpercentile(values, (5, 95), axis=0)
+        return PchipInterpolator(time[compared], ends, axis=1)(time)
+
+    groups, members = _groups(solver.spec, model.topology.muscles)
+    capacity = np.nanpercentile(torque_capacity(solver.label.personalizer, others), (5, 50, 95), 0)
+    largest = [np.nanmax(solved.activation, axis=-2) for solved in (mine.at(compared), alike)]
+    demand = np.array(
         [
-            np.column_stack([np.interp(time, time[picked], column) for column in end.T])
-            for end in ends
+            [largest[0][m > 0].max() for m in members],
+            [np.nanpercentile(largest[1][:, m > 0].max(axis=1), 95) for m in members],
         ]
     )
     topology = model.topology
-    levels = tuple(topology.joints[k] for k in topology.moving_joints)
-    joints = mine.joint_force
-    assert joints is not None
-    capacity = np.nanpercentile(torque_capacity(solver.label.personalizer, others), (5, 50, 95), 0)
-    theirs_activation = np.asarray(alike.activation).reshape(people, len(picked), -1).max(axis=1)
-    activation = np.asarray(mine.activation)
-    demand = np.array(
-        [
-            [activation[:, m > 0].max() for m in members],
-            [np.percentile(theirs_activation[:, m > 0].max(axis=1), 95) for m in members],
-        ]
-    )
-    force, loads = np.asarray(mine.muscle_force), np.asarray(joints)
     return ForceSummary(
         time,
         topology.muscles,
-        force,
-        activation,
+        mine.force,
+        mine.activation,
+        compared,
         groups,
-        force @ members.T,
-        band,
-        levels,
-        loads[..., 1],
-        np.hypot(loads[..., 0], loads[..., 2]),
-        np.asarray(mine.status),
-        np.abs(np.asarray(mine.reserve_force)).max(axis=1),
+        mine.force @ members.T,
+        band(alike.force @ members.T),
+        tuple(topology.joints[k] for k in topology.moving_joints),
+        mine.loads[0],
+        mine.loads[1],
+        np.stack([band(loads) for loads in alike.loads], axis=1),
+        mine.status,
+        mine.reserve,
         capacity,
         demand,
     )
+
+
+class _Solved(NamedTuple):
+    """What is used of a `Solution`; NaN where there is no optimum."""
+
+    force: np.ndarray
+    activation: np.ndarray
+    loads: tuple[np.ndarray, np.ndarray]
+    reserve: np.ndarray
+    status: np.ndarray
+
+    @classmethod
+    def of(cls, solution: Solution, shape: tuple[int, ...]) -> "_Solved":
+        status = np.asarray(solution.status)
+        none = (status == RowStatus.NOT_CONVERGED)[:, None]
+
+        def shaped(values: object) -> np.ndarray:
+            known = np.where(none, np.nan, np.asarray(values, float))
+            return known.reshape(*shape, known.shape[-1])
+
+        assert solution.joint_force is not None
+        joints = np.asarray(solution.joint_force, float)
+        return cls(
+            shaped(solution.muscle_force),
+            shaped(solution.activation),
+            (shaped(joints[..., 1]), shaped(np.hypot(joints[..., 0], joints[..., 2]))),
+            np.abs(shaped(solution.reserve_force)).max(axis=-1),
+            status.reshape(shape),
+        )
+
+    def at(self, rows: np.ndarray) -> "_Solved":
+        return _Solved(
+            self.force[rows],
+            self.activation[rows],
+            (self.loads[0][rows], self.loads[1][rows]),
+            self.reserve[rows],
+            self.status[rows],
+        )
+
+
+@dataclass(frozen=True)
+class NetworkForces:
+    """What a trained network says of the same movement.
+
+    Attributes:
+        name: of the network.
+        time: s.
+        group_force: N, in the order of `ForceSummary.groups`.
+        novel: part of the frames unlike those of its training.
+    """
+
+    name: str
+    time: Float[np.ndarray, " frames"]
+    group_force: Float[np.ndarray, "frames groups"]
+    novel: float
+
+    @classmethod
+    def of(cls, predicted: PredictedMotion, spec: NeckSpec) -> "NetworkForces":
+        """Sums over the groups of `spec`.
+
+        Raises:
+            ValueError: the network's muscles are not the neck's.
+        """
+        muscles = predicted.predictor.model.topology.muscles
+        if set(muscles) != {m.name for m in spec.muscles}:
+            raise ValueError(f"{predicted.predictor.source} has other muscles than {spec.name!r}")
+        _, members = _groups(spec, muscles)
+        return cls(
+            predicted.predictor.source.name,
+            predicted.time,
+            np.asarray(predicted.force, float) @ members.T,
+            float(np.mean(predicted.novel)),
+        )
+
+
+def _spaced(count: int, most: int) -> Int[np.ndarray, " chosen"]:
+    """Indices of at most `most` of `count`, evenly spaced."""
+    return np.unique(np.round(np.linspace(0, count - 1, min(most, count))).astype(int))
 
 
 def _groups(

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import butter, sosfiltfilt
 
-from cervjax.population import Physiology
+from cervjax.population import Physiology, Sex
 
 from .directions import DIRECTION_VECTORS, DIRECTIONS, MAIN, MAIN_AXIS, MAIN_SIGN
 from .measures import ellipsoid_reach
@@ -25,6 +25,8 @@ class MovementNorms:
 
     Attributes:
         physiology: range of motion by age: Ferrario 2002, Niewiadomski 2019, Chen 1999.
+        women_range: by which women's full arcs in flexion and extension, bending, rotation are
+            wider than men's: Ferrario 2002. Size of the body is taken to make no difference.
         day_to_day: 95 % limits of one person's full arcs in flexion and extension, bending,
             rotation, from day to day: Christensen & Nilsson 1998.
         common: part of the variance of range that a person's three planes share. Assumed.
@@ -44,6 +46,7 @@ class MovementNorms:
     """
 
     physiology: Physiology = field(default_factory=Physiology)
+    women_range: tuple[float, float, float] = (6.0, 14.0, 7.0)
     day_to_day: tuple[float, float, float] = (20.0, 12.0, 14.0)
     common: float = 0.3
     flexion_share: float = 0.46
@@ -79,13 +82,14 @@ class Mover:
     aside: Float[np.ndarray, " 3"]
 
     @classmethod
-    def draw(cls, norms: MovementNorms, age: float, rng: np.random.Generator) -> "Mover":
+    def draw(cls, norms: MovementNorms, age: float, sex: Sex, rng: np.random.Generator) -> "Mover":
         """A healthy person of `age` years."""
         known = norms.physiology
+        wider = (0.5 if sex == Sex.FEMALE else -0.5) * np.radians(norms.women_range)
         lost = known.range_loss * max(age - 28.0, 0.0)
         shared = np.sqrt(norms.common) * rng.normal()
         spread = shared + np.sqrt(1 - norms.common) * rng.normal(size=3)
-        arc = np.array(known.range_mean) - lost + np.array(known.range_sd) * spread
+        arc = np.array(known.range_mean) + wider - lost + np.array(known.range_sd) * spread
         arc = np.maximum(arc, 0.3 * np.array(known.range_mean))
         share = np.array([norms.flexion_share, 0.5, 0.5])
         share_sd = np.array([norms.flexion_share_sd, norms.side_sd, norms.side_sd])

@@ -112,7 +112,7 @@ def excursions(
         earlier = [p for p in peaks - 1 if p < peak]
         if earlier:
             first = max(first, earlier[-1] + int(np.argmin(size[earlier[-1] : peak + 1])))
-        if peak - first < 4 or not valid[first : peak + 1].all():
+        if peak - first < 4:
             continue
         way = speed[first : peak + 1]
         fastest = int(np.argmax(way))
@@ -121,7 +121,7 @@ def excursions(
         late = np.flatnonzero(slow[fastest:])
         end = fastest + int(late[0]) if len(late) else len(way) - 1
         profile = way[begin : end + 1]
-        if len(profile) < 4:
+        if len(profile) < 4 or not valid[first + begin : peak + 1].all():
             continue
         at = turn[peak]
         part = [MAIN_SIGN[k] * at[MAIN_AXIS[k]] / TYPICAL[k] for k in range(6)]

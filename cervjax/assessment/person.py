@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cervjax.model import NeckModel
+from cervjax.personalization import Measures
 from cervjax.personalization.subject import LIMITS
 from cervjax.population import Physiology, Sex
+from cervjax.spec import NeckSpec
 
-_WOMEN_WEIGHT, _WOMEN_STATURE = 67.8, 1.629
+_MEAN_WEIGHT = {Sex.FEMALE: 67.8, Sex.MALE: 85.5}
+_MEAN_STATURE = {Sex.FEMALE: 1.629, Sex.MALE: 1.756}
 """kg, m, means of ANSUR II."""
 
 
@@ -59,13 +63,28 @@ class AssessedPerson:
             sex, numbers["age"], numbers.get("stature"), numbers.get("weight"), ratios or None
         )
 
-    def head_mass(self, known: Physiology = Physiology()) -> float | None:
-        """kg, by the regression of Zatsiorsky & Seluyanov 1983; None without stature and weight."""
-        if self.stature is None or self.weight is None:
-            return None
+    @property
+    def weighed(self) -> bool:
+        """Whether the mass of the head is this person's, not that of the mean person."""
+        own = self.stature is not None and self.weight is not None
+        return own or "head_mass" in (self.ratios or {})
+
+    def head_mass(self, known: Physiology = Physiology()) -> float:
+        """kg, by the regression of Zatsiorsky & Seluyanov 1983; means of ANSUR II stand in for a
+        stature or weight that is not known."""
+        weight = _MEAN_WEIGHT[self.sex] if self.weight is None else self.weight
+        stature = _MEAN_STATURE[self.sex] if self.stature is None else self.stature
         slope = known.head_mass_per_weight, known.head_mass_per_stature
         intercept = known.men_head_mass_intercept
         if self.sex == Sex.FEMALE:
-            mean = known.women_head_mass_share * _WOMEN_WEIGHT
-            intercept = mean - slope[0] * _WOMEN_WEIGHT - slope[1] * _WOMEN_STATURE
-        return intercept + slope[0] * self.weight + slope[1] * self.stature
+            mean = known.women_head_mass_share * _MEAN_WEIGHT[Sex.FEMALE]
+            intercept = mean - slope[0] * _MEAN_WEIGHT[Sex.FEMALE]
+            intercept -= slope[1] * _MEAN_STATURE[Sex.FEMALE]
+        return intercept + slope[0] * weight + slope[1] * stature
+
+    def known_ratios(self, spec: NeckSpec) -> dict[str, float]:
+        """Ratios to the neck of `spec` that are given, and that of the head's mass."""
+        ratios = dict(self.ratios or {})
+        own = Measures.of(NeckModel.from_spec(spec)).head_mass
+        ratios.setdefault("head_mass", self.head_mass() / own)
+        return ratios

@@ -132,6 +132,7 @@ def draw_forces(assessment: Assessment, groups: Sequence[str] = GROUPS) -> Figur
     """Forces of muscle groups over time, against those of healthy people alike."""
     forces = assessment.forces
     assert forces is not None
+    network = assessment.network
     shown = [g for g in groups if (g, "left") in forces.groups]
     rows = (len(shown) + 1) // 2
     figure = Figure(figsize=(10, 1.7 * rows + 0.6), layout="constrained")
@@ -155,6 +156,9 @@ def draw_forces(assessment: Assessment, groups: Sequence[str] = GROUPS) -> Figur
                 linewidth=0.9,
                 label=side,
             )
+            if network is not None:
+                said = network.group_force[:, column]
+                axis.plot(network.time, said, ":", color=color, linewidth=0.9)
         axis.set_title(_LABELS.get(name, name), fontsize=9)
         axis.set_ylim(bottom=0)
         axis.tick_params(labelsize=7)
@@ -189,8 +193,16 @@ def draw_joint_loads(assessment: Assessment) -> Figure:
         axis.set(xlabel="time (s)", ylabel=f"{title} (N)", title=title)
     axis = figure.add_subplot(1, 3, 3)
     at = np.arange(len(names))
-    axis.barh(at - 0.2, forces.compression.max(axis=0), 0.4, label="compression", color="#525252")
-    axis.barh(at + 0.2, forces.shear.max(axis=0), 0.4, label="shear", color="#bdbdbd")
+    for k, (shift, label, color, own) in enumerate(
+        (
+            (-0.2, "compression", "#525252", forces.compression),
+            (0.2, "shear", "#bdbdbd", forces.shear),
+        )
+    ):
+        peaks = np.nanmax(own[forces.compared], axis=0)
+        axis.barh(at + shift, peaks, 0.4, label=label, color=color)
+        low, high = forces.joint_band[:, k, forces.compared].max(axis=1)
+        axis.hlines(at + shift, low, high, color=HEALTHY, linewidth=2.5)
     axis.set_yticks(at, names, fontsize=8)
     axis.set(xlabel="peak (N)", title="peaks by level")
     axis.legend(fontsize=7)
@@ -219,7 +231,7 @@ def draw_necks(assessment: Assessment) -> Figure | None:
         return None
     frames = characteristic_frames(assessment)
     paths = _paths(assessment, [at for _, at in frames])
-    highest = max(float(forces.force.max()), 1.0)
+    highest = max(float(np.nanmax(forces.force)), 1.0)
     norm = matplotlib.colors.Normalize(0.0, highest)
     figure = Figure(figsize=(11, 7), layout="constrained")
     rows, columns = 2, (len(frames) + 1) // 2
@@ -245,10 +257,10 @@ def rotating_neck(assessment: Assessment, views: int = 24) -> str | None:
         return None
     from PIL import Image
 
-    best = int(np.argmax(forces.force.sum(axis=1)))
+    best = int(np.nanargmax(forces.force.sum(axis=1)))
     at = int(np.argmin(np.abs(assessment.motion.time - forces.time[best])))
     path = _paths(assessment, [at])[0]
-    norm = matplotlib.colors.Normalize(0.0, max(float(forces.force.max()), 1.0))
+    norm = matplotlib.colors.Normalize(0.0, max(float(np.nanmax(forces.force)), 1.0))
     figure = Figure(figsize=(4, 4), layout="constrained")
     axis: Any = figure.add_subplot(projection="3d")
     _draw_neck(axis, path, forces.force[best], norm)

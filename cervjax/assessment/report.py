@@ -13,13 +13,15 @@ from markupsafe import Markup
 
 from . import pictures
 from .assess import Assessment
-from .deficits import Change
+from .deficits import Change, healthy_scores
 from .directions import MAIN
-from .envelope import FALSE_ALARMS, PERCENTILES
+from .envelope import FALSE_ALARMS, PERCENTILES, even, plain
 from .forces import ACTIONS, GROUPS
 from .measures import MEASURES
 
-REPORT_FORMAT = 1
+REPORT_FORMAT = 2
+_CURVE_FRAMES = 512
+"""Of the trajectory in the JSON."""
 
 
 def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
     findings, quality = assessment.findings, assessment.quality
     envelope = findings.envelope
     percentiles = envelope.percentiles
+    day = plain(even(envelope.expected) + envelope.day_sd) - envelope.expected
     measures = []
     for k, m in enumerate(MEASURES):
         value = findings.values[k]
@@ -40,7 +43,7 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
                     f"{p:g} %": _number(m.scale * x)
                     for p, x in zip(PERCENTILES, percentiles[:, k], strict=True)
                 },
-                "day_to_day_sd": _number(m.scale * envelope.day_sd[k]),
+                "day_to_day_sd": _number(m.scale * day[k]),
                 "standard_deviations_worse": _number(envelope.worse(findings.values)[k]),
                 "threshold": _number(findings.thresholds[k]),
             }
@@ -60,6 +63,13 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
         },
         "envelope": {"identity": envelope.identity, "people": len(envelope.measured)},
         "score": _number(findings.score),
+        "score_healthy": dict(
+            zip(
+                ("5 %", "50 %", "95 %"),
+                map(_number, healthy_scores(findings.values, envelope)),
+                strict=True,
+            )
+        ),
         "regions": list(findings.regions),
         "not_examined": list(findings.missing),
         "deficits": [
@@ -76,6 +86,7 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
             }
             for d in findings.deficits
         ],
+        "noticed": _noticed(assessment),
         "changes": [
             {
                 "kind": c.measure.kind,
@@ -88,6 +99,7 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
             for c in changes
         ],
         "measures": measures,
+        "trajectory": _trajectory(assessment),
         "forces": _forces(assessment),
         "quality": {
             "frames": quality.frames,
@@ -136,7 +148,7 @@ def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = Fal
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    drawn = {
+    drawn: dict[str, Any] = {
         "ranges": pictures.draw_ranges(assessment),
         "trajectory": pictures.draw_trajectory(assessment),
         "quality": pictures.draw_quality(assessment),
@@ -148,7 +160,7 @@ def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = Fal
     necks = pictures.draw_necks(assessment)
     return environment.from_string(template).render(
         data=data,
-        pictures={k: Markup(pictures.svg(f)) for k, f in drawn.items() if f is not None},
+        pictures={k: None if f is None else Markup(pictures.svg(f)) for k, f in drawn.items()},
         necks=None if necks is None else pictures.png(necks),
         rotating=pictures.rotating_neck(assessment) if rotating else None,
         main=[m for m in data["measures"] if m["region"] in MAIN or "asymmetry" in m["kind"]],
@@ -161,37 +173,87 @@ def _forces(assessment: Assessment) -> dict[str, Any] | None:
     if forces is None:
         return None
     names = pictures.level_names(forces.levels)
-    peaks = {}
+    compared, network = forces.compared, assessment.network
+    groups = {}
     for name in (*GROUPS, *ACTIONS):
         for side in ("left", "right"):
-            if (name, side) in forces.groups:
-                column = forces.groups.index((name, side))
-                low, high = forces.band[:, :, column]
-                own = forces.group_force[:, column]
-                peaks[f"{name}, {side}"] = {
-                    "peak": _number(own.max()),
-                    "mean": _number(own.mean()),
-                    "healthy_peak": [_number(low.max()), _number(high.max())],
-                    "largest_activation": _number(forces.demand[0, column]),
-                    "healthy_largest_activation_95": _number(forces.demand[1, column]),
-                }
+            if (name, side) not in forces.groups:
+                continue
+            column = forces.groups.index((name, side))
+            low, high = forces.band[:, compared, column]
+            own = forces.group_force[compared, column]
+            groups[f"{name}, {side}"] = {
+                "peak": _number(np.nanmax(own)),
+                "mean": _number(np.nanmean(own)),
+                "healthy_peak": [_number(low.max()), _number(high.max())],
+                "largest_activation": _number(forces.demand[0, column]),
+                "healthy_largest_activation_95": _number(forces.demand[1, column]),
+                "force": _numbers(own),
+                "healthy_force": [_numbers(low), _numbers(high)],
+            }
+            if network is not None:
+                curve = network.group_force[:, column]
+                said = np.interp(forces.time[compared], network.time, curve)
+                groups[f"{name}, {side}"]["network_peak"] = _number(said.max())
     return {
         "frames": len(forces.time),
+        "frames_compared": len(compared),
+        "time": _numbers(forces.time[compared]),
         "certified": _number(forces.certified),
-        "largest_reserve": _number(forces.reserve.max()),
-        "largest_activation": _number(forces.activation.max()),
-        "groups": peaks,
+        "without_optimum": _number(np.mean(np.isnan(forces.reserve))),
+        "largest_reserve": _number(np.nanmax(forces.reserve)),
+        "largest_activation": _number(np.nanmax(forces.activation)),
+        "network": None
+        if network is None
+        else {"name": network.name, "novel_frames": _number(network.novel)},
+        "groups": groups,
         "capacity_Nm": {
             name: dict(zip(("5 %", "50 %", "95 %"), map(_number, column), strict=True))
             for name, column in zip(MAIN, forces.capacity.T, strict=True)
         },
         "joints": {
             name: {
-                "peak_compression": _number(forces.compression[:, k].max()),
-                "peak_shear": _number(forces.shear[:, k].max()),
+                quantity: {
+                    "peak": _number(np.nanmax(own[compared, k])),
+                    "healthy_peak": [_number(x) for x in band[:, compared, k].max(axis=1)],
+                    "force": _numbers(own[compared, k]),
+                }
+                for quantity, own, band in (
+                    ("compression", forces.compression, forces.joint_band[:, 0]),
+                    ("shear", forces.shear, forces.joint_band[:, 1]),
+                )
             }
             for k, name in enumerate(names)
         },
+    }
+
+
+def _noticed(assessment: Assessment) -> list[str]:
+    """Measures of the main directions that are on the worse side of what 90 % of healthy people
+    show, and are not called deficits."""
+    findings = assessment.findings
+    low, high = findings.envelope.percentiles[[1, 5]]
+    called = {d.measure.name for d in findings.deficits}
+    found = []
+    for k, m in enumerate(MEASURES):
+        value = findings.values[k]
+        if m.name in called or (m.kind == "range" and m.region not in MAIN):
+            continue
+        below, above = value < low[k], value > high[k]
+        if (below and m.less_is_worse is not False) or (above and m.less_is_worse is not True):
+            found.append(m.name)
+    return found
+
+
+def _trajectory(assessment: Assessment) -> dict[str, Any]:
+    """The turns of the head, thinned; nothing where frames do not count."""
+    count = len(assessment.motion.time)
+    rows = np.unique(np.round(np.linspace(0, count - 1, min(count, _CURVE_FRAMES))).astype(int))
+    turn = np.where(assessment.valid[:, None], np.degrees(assessment.turn), np.nan)[rows]
+    names = ("extension_deg", "right_bending_deg", "left_rotation_deg")
+    return {
+        "time": _numbers(assessment.motion.time[rows]),
+        **{name: _numbers(column) for name, column in zip(names, turn.T, strict=True)},
     }
 
 
@@ -206,3 +268,7 @@ def _number(value: float | np.floating[Any]) -> float | None:
     if not math.isfinite(value):
         return None
     return float(f"{value:.4g}")
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [_number(x) for x in values]

@@ -21,6 +21,9 @@ _LEAN_DEG = 45.0
 """Degrees from the vertical beyond which a torso is not upright."""
 _MISPLACED = 0.08
 """m, from the model's markers of trunk and shoulders; persons of HYOID's build come to 4 cm."""
+_ASIDE_DEG, _NODDING_DEG = 20.0, 35.0
+"""Degrees by which a head may be turned or bent, and nod, in a trial in which it should be neutral;
+head bands differ in slope more than in heading."""
 _HEAD_SPREAD = (0.08, 0.40)
 """m, farthest two markers of a head are apart."""
 
@@ -80,8 +83,8 @@ def calibrate(
         ratios: of the person, where they are known better; see `Subject.of`.
 
     Raises:
-        ValueError: markers lack, the person moves or lies, left and right are exchanged, units are
-            wrong, or a ratio is beyond `LIMITS`.
+        ValueError: markers lack, the person moves, lies or looks aside, left and right are
+            exchanged, units are wrong, or a ratio is beyond `LIMITS`.
     """
     head = tuple(m for m in bodies.head_markers if m in static.markers)
     trunk = tuple(m for m in bodies.trunk_markers if m in static.markers)
@@ -118,6 +121,7 @@ def calibrate(
     laid_on = {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors}
     _check_torso(static.name, turn, laid_on)
     _check_sides(static.name, in_model, own, head)
+    _check_ahead(static.name, in_model, own, head)
     scaled = person.to_spec(spec)
     markers = [m for m in scaled.markers if m.name not in used or m.name in SHOULDER_MARKERS]
     for names, body in ((trunk, bodies.torso), (head, bodies.head)):
@@ -202,6 +206,37 @@ def _check_sides(
             raise ValueError(
                 f"{name}: {left} is to the right of {right} when the shoulders are laid onto the "
                 "model: left and right are exchanged, or head and trunk face apart"
+            )
+
+
+def _check_ahead(
+    name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], head: tuple
+) -> None:
+    """The head must look ahead of the torso: what it does not is taken for the way markers sit."""
+
+    def mean(points: Mapping[str, np.ndarray], pairs: list[tuple[str, str]]) -> np.ndarray:
+        return np.mean([points[b] - points[a] for a, b in pairs], axis=0)
+
+    across = [(m, "R" + m[1:]) for m in head if m[0] == "L" and "R" + m[1:] in head]
+    along = [(m[0] + "P" + m[2:], m) for m in head if m[1] == "A" and m[0] + "P" + m[2:] in head]
+    found = []
+    if across:
+        seen, expected = mean(in_model, across), mean(own, across)
+        heading = [np.arctan2(v[0], v[2]) for v in (seen, expected)]
+        slope = [np.arctan2(v[1], np.hypot(v[0], v[2])) for v in (seen, expected)]
+        found.append(("is turned", heading[0] - heading[1], _ASIDE_DEG))
+        found.append(("is bent to a side", slope[0] - slope[1], _ASIDE_DEG))
+    if along:
+        slope = [
+            np.arctan2(v[1], np.hypot(v[0], v[2]))
+            for v in (mean(in_model, along), mean(own, along))
+        ]
+        found.append(("nods", slope[0] - slope[1], _NODDING_DEG))
+    for what, angle, most in found:
+        if abs(np.degrees(angle)) > most:
+            raise ValueError(
+                f"{name}: the head {what} by {abs(np.degrees(angle)):.0f} degrees against the "
+                "torso in a trial in which it should look ahead; give another trial or part"
             )
 
 

@@ -19,6 +19,7 @@ from cervjax.assessment import (
 )
 from cervjax.assessment.directions import rotation_of
 from cervjax.kinematics import marker_positions
+from cervjax.population import Sex
 from cervjax.spec import Marker
 from cervjax.tracking import MarkerRecording, OrientationKinematics
 from tests.helpers import TRACKED_HEAD, TRACKED_TRUNK
@@ -60,7 +61,7 @@ def markers_of(worn):
 def examination():
     """A healthy person whose left rotation is cut to 35 degrees: turns, rad."""
     norms, rng = MovementNorms(), np.random.default_rng(5)
-    mover = Mover.draw(norms, AGE, rng).today(norms, rng)
+    mover = Mover.draw(norms, AGE, Sex.FEMALE, rng).today(norms, rng)
     mover = mover.restricted(reach={"left rotation": float(np.radians(35))})
     _, turn = mover.examination(rng, directions=MAIN, rate=RATE)
     return np.concatenate([np.zeros((STILL, 3)), turn])
@@ -97,4 +98,6 @@ def quick():
 def assessment(recording, static, person, worn):
     """With forces of 96 frames."""
     options = AssessmentOptions(force_frames=96)
-    return assess_markers(recording, static, person, worn, options, envelope=Envelope.of(AGE))
+    return assess_markers(
+        recording, static, person, worn, options, envelope=Envelope.of(AGE, Sex.FEMALE)
+    )

@@ -9,6 +9,7 @@ from cervjax.assessment import (
     DIRECTIONS,
     MAIN,
     AssessedPerson,
+    AssessmentOptions,
     assess_markers,
     assess_motion,
     assess_orientations,
@@ -16,7 +17,9 @@ from cervjax.assessment import (
     measure,
 )
 from cervjax.assessment.directions import rotation_of
+from cervjax.assessment.forces import GROUPS
 from cervjax.labels import RowStatus
+from cervjax.motion import Motion
 from cervjax.personalization import Personalizer
 from cervjax.solve import solve_motion
 from cervjax.tracking import OrientationRecording
@@ -71,8 +74,9 @@ def test_coordinates_say_the_same(assessment, person, worn, quick):
 
 
 def test_forces_are_those_of_the_solver(assessment, worn):
-    """In float32, of a person scaled to the recording's size: 0.5 N of up to hundreds, against the
-    direct solver in float64."""
+    """In float32, of a person scaled to the recording's size, against the direct solver in float64:
+    0.05 N of up to hundreds in the median; 2 N in all but 1 %, where gravity turns with the noise
+    of the torso's markers."""
     forces = assessment.forces
     spec = worn.with_reserves(1.0)
     person = Personalizer(spec, NeckModel.from_spec(spec))(assessment.subject)
@@ -81,7 +85,6 @@ def test_forces_are_those_of_the_solver(assessment, worn):
     theirs = np.asarray(solved.solution.muscle_force)[at]
     good = forces.status != RowStatus.NOT_CONVERGED
     assert good.mean() > 0.9
-    # The torso stands but for the noise of its markers.
     assert np.median(np.abs(forces.force - theirs)[good]) < 0.05
     assert np.percentile(np.abs(forces.force - theirs)[good], 99) < 2.0
 
@@ -96,9 +99,15 @@ def test_groups_and_bands(assessment):
     )
     low, high = forces.band
     assert np.all(low <= high)
-    # Strength moves forces among muscles, not what the movement asks for.
-    inside = (forces.group_force >= 0.5 * low) & (forces.group_force <= 2 * high)
-    assert inside.mean() > 0.9
+    # A person of whom nothing but sex and age is known is in the middle of those alike: of ten
+    # groups most of the time inside a band that leaves out a tenth.
+    main = [k for k, (name, _) in enumerate(forces.groups) if name in GROUPS]
+    inside = (forces.group_force >= low - 0.5) & (forces.group_force <= high + 0.5)
+    assert inside[:, main].mean() > 0.8
+    middle = 0.5 * (low + high)[forces.compared].mean(axis=0)[main]
+    own = np.nanmean(forces.group_force[forces.compared], axis=0)[main]
+    assert np.median(own / middle) == pytest.approx(1.0, abs=0.15)
+    assert np.all(forces.joint_band[0] <= forces.joint_band[1])
     assert forces.compression.shape == (len(forces.time), 8)
     assert np.median(forces.compression[:, 0]) > 40  # N: the head's weight, and muscles
 
@@ -180,3 +189,65 @@ def test_healthy_people_alike_are_as_strong_as_published(assessment):
     assert np.all((low < middle) & (middle < high))
     own, theirs = assessment.forces.demand
     assert np.all((own > 0) & (own <= 1 + 1e-6) & (theirs <= 1 + 1e-6))
+
+
+def test_a_head_turned_in_the_static_trial_is_refused(recording, person, worn, quick, examination):
+    """A neutral pose that is none would exchange what is limited for its other side."""
+    turned = np.flatnonzero(np.degrees(examination[:, 2]) > 25)
+    at = recording.time[turned]
+    aside = recording.between(at[0], at[3])
+    held = dataclasses.replace(
+        aside,
+        time=np.arange(60) / RATE,
+        position=np.repeat(aside.position[-1:], 60, axis=0),
+    )
+    with pytest.raises(ValueError, match="the head is turned by"):
+        assess_markers(recording, held, person, worn, quick)
+
+
+def test_frames_in_which_markers_jump_do_not_count(recording, static, person, worn, quick):
+    """LAH 12 cm off for ten frames: nothing new is called, and the page says so."""
+    place = recording.position.copy()
+    place[300:310, recording.markers.index("LAH")] += 0.12
+    found = assess_markers(
+        dataclasses.replace(recording, position=place), static, person, worn, quick
+    )
+    clean = assess_markers(recording, static, person, worn, quick)
+    assert {d.measure.name for d in found.findings.deficits} == {
+        d.measure.name for d in clean.findings.deficits
+    }
+    assert "In 10 frames markers jump" in " ".join(found.quality.warnings)
+
+
+def test_rows_that_a_file_lacks_are_gaps(recording, static, person, worn, quick, examination):
+    """Two seconds around the farthest right rotation are not there: it counts as not seen."""
+    peak = int(np.argmin(examination[:, 2]))
+    kept = np.abs(np.arange(len(examination)) - peak) > RATE
+    short = dataclasses.replace(
+        recording, time=recording.time[kept], position=recording.position[kept]
+    )
+    found = assess_markers(short, static, person, worn, quick)
+    assert found.quality.lost == pytest.approx(np.mean(~kept), abs=0.005)
+    assert len(found.motion.time) == len(examination)
+    assert not found.valid[peak]
+    assert "right rotation" in found.findings.missing
+
+
+def test_slow_sampling_strong_smoothing_and_degrees_are_refused(assessment, person, worn, quick):
+    motion = assessment.motion
+    sparse = Motion(motion.name, motion.coordinates, motion.time[::5], motion.q[::5])
+    with pytest.raises(ValueError, match="10 Hz; peak speeds need 20"):
+        assess_motion(sparse, person, worn, quick)
+    with pytest.raises(ValueError, match=r"cutoff = 0\.3 Hz"):
+        AssessmentOptions(cutoff=0.3)
+    degrees = Motion(motion.name, motion.coordinates, motion.time, np.degrees(motion.q))
+    with pytest.raises(ValueError, match="degrees taken for radians"):
+        assess_motion(degrees, person, worn, quick)
+
+
+def test_exchanged_sensors_are_refused(person, worn, quick, examination):
+    still = Rotation.identity(len(examination))
+    time = np.arange(len(examination)) / RATE
+    exchanged = OrientationRecording("imu.csv", time, rotation_of(examination), still)
+    with pytest.raises(ValueError, match="two sensors exchanged"):
+        assess_orientations(exchanged, person, worn, quick)

@@ -9,18 +9,27 @@ import pytest
 
 from cervjax import cli
 from cervjax.assessment import MEASURES, changes
-from cervjax.assessment.report import write_report
+from cervjax.assessment.directions import rotation_of
+from cervjax.assessment.forces import NetworkForces
+from cervjax.assessment.report import REPORT_FORMAT, write_report
 from cervjax.assessment.session import Session, assess_file
-from cervjax.motion import read_storage
+from cervjax.motion import read_storage, write_storage
 from cervjax.tracking import write_trc
+from cervjax.tracking.orientations import COLUMNS
+from tests.assessment.conftest import RATE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
 def written(assessment, tmp_path_factory):
-    """Of a recording whose name is an attack, with changes since an earlier session."""
-    evil = dataclasses.replace(assessment, source='<script>alert("x")</script>.trc')
+    """Of a recording whose name is an attack, with changes since an earlier session, and what a
+    network said."""
+    forces = assessment.forces
+    network = NetworkForces("net<1>", forces.time, 1.1 * forces.group_force, 0.25)
+    evil = dataclasses.replace(
+        assessment, source='<script>alert("x")</script>.trc', network=network
+    )
     values = assessment.findings.values
     found = changes(0.7 * values, values, assessment.findings.envelope)
     page, data = write_report(evil, tmp_path_factory.mktemp("report"), changes=found, rotating=True)
@@ -52,7 +61,15 @@ def test_the_json_says_the_same(written, assessment):
     assert stored["value"] == pytest.approx(np.degrees(assessment.findings.values[index]), rel=1e-3)
     assert stored["healthy"]["5 %"] < stored["healthy"]["50 %"] < stored["healthy"]["95 %"]
     assert any(c["beyond_day_to_day"] for c in data["changes"])
-    assert data["forces"]["joints"]["C7-T1"]["peak_compression"] > 40
+    forces = data["forces"]
+    assert forces["joints"]["C7-T1"]["compression"]["peak"] > 40
+    group = forces["groups"]["splenius, left"]
+    assert len(group["force"]) == len(forces["time"]) == forces["frames_compared"]
+    assert max(group["force"]) == group["peak"]
+    assert group["network_peak"] == pytest.approx(1.1 * group["peak"], rel=1e-3)
+    assert forces["network"] == {"name": "net<1>", "novel_frames": 0.25}
+    assert "net&lt;1&gt;" in text
+    assert min(data["trajectory"]["left_rotation_deg"]) < -50
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
@@ -101,8 +118,30 @@ def test_a_file_to_a_report_and_a_second_session(recording, worn, tmp_path):
     again = dataclasses.replace(session, earlier=tmp_path / "one" / "report.json")
     assess_file(again, person, worn, tmp_path / "two")
     data = json.loads((tmp_path / "two" / "report.json").read_text())
-    assert len(data["changes"]) > 20
+    assert len(data["changes"]) > 15
     assert not any(c["beyond_day_to_day"] for c in data["changes"])
+    assert "No static trial was given" in " ".join(data["quality"]["warnings"])
+
+
+def test_coordinates_and_sensors_get_a_page_too(assessment, examination, worn, tmp_path):
+    """The same restriction from a .sto and from a CSV of quaternions; old results do not stay."""
+    person = {"sex": "female", "age": 40.0}
+    write_storage(tmp_path / "motion.sto", assessment.motion.to_storage())
+    head = rotation_of(examination).as_quat(scalar_first=True)
+    torso = np.tile([1.0, 0.0, 0.0, 0.0], (len(head), 1))
+    rows = np.column_stack([np.arange(len(head)) / RATE, torso, head])
+    np.savetxt(
+        tmp_path / "imu.csv", rows, delimiter=",", header=",".join(COLUMNS), comments="", fmt="%.9g"
+    )
+    for name, up in (("motion.sto", None), ("imu.csv", "y")):
+        out = tmp_path / name.partition(".")[0]
+        out.mkdir()
+        (out / "StaticOptimization_force.sto").write_text("of another run")
+        session = Session(tmp_path / name, up=up, forces=False)
+        _, found = assess_file(session, person, worn, out)
+        assert found.findings.regions[0] == "left rotation"
+        assert "Left rotation ends" in (out / "report.html").read_text(encoding="utf-8")
+        assert not (out / "StaticOptimization_force.sto").exists()
 
 
 def test_bad_files_leave_nothing_behind(recording, worn, tmp_path):
@@ -112,6 +151,14 @@ def test_bad_files_leave_nothing_behind(recording, worn, tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "empty.c3d").write_bytes(b"")
     (tmp_path / "wrong.json").write_text("{}")
+    other = {"sex": "male", "age": 30.0}
+    earlier = {
+        "format": REPORT_FORMAT,
+        "measures": [],
+        "person": other,
+        "envelope": {"identity": ""},
+    }
+    (tmp_path / "other.json").write_text(json.dumps(earlier))
     with (tmp_path / "huge.trc").open("wb") as file:
         file.truncate(5 * 2**30)
     for session, text in (
@@ -121,6 +168,8 @@ def test_bad_files_leave_nothing_behind(recording, worn, tmp_path):
         (Session(tmp_path / "huge.trc"), r"5\.0 GiB"),
         (Session(tmp_path / "exam.trc", earlier=tmp_path / "wrong.json"), "no report.json"),
         (Session(tmp_path / "exam.trc", start=1e3, end=2e3), "no frame between"),
+        (Session(tmp_path / "exam.trc", neutral=(0.0, 1.0)), "neutral is for sensors"),
+        (Session(tmp_path / "exam.trc", earlier=tmp_path / "other.json"), "of somebody male"),
     ):
         with pytest.raises((ValueError, FileNotFoundError), match=text):
             assess_file(session, person, worn, out)
@@ -138,7 +187,8 @@ def test_the_command(monkeypatch, capsys, tmp_path):
 
 
 def test_the_recorded_trial_is_within_the_healthy_band(data, tmp_path):
-    """One healthy subject of unknown age: nothing is called limited, nothing is lost."""
+    """One healthy subject of unknown age, from whom norms of speed and coupling were chosen:
+    nothing is called limited, nothing is lost."""
     from cervjax import shipped_neck
 
     folder = data / "head_motion"

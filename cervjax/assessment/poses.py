@@ -1,0 +1,136 @@
+"""Recordings to coordinates of the neck, within what healthy people can do."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from cervjax.model import NeckModel
+from cervjax.motion import PLANES, plane_of_coordinates
+from cervjax.population import Physiology
+from cervjax.spec import NeckSpec
+from cervjax.tracking import (
+    InverseKinematics,
+    MarkerRecording,
+    OrientationKinematics,
+    OrientationRecording,
+    PoseStatus,
+)
+
+_BATCH, _CHUNK = 128, 1024
+"""Frames mapped together, and compiled for."""
+_SIDE = 0.55
+"""Of a plane's range, that one side may have."""
+_SLACK = 3.0
+"""Standard deviations of healthy range of motion to which the limits of coordinates are widened."""
+_SHARE_WEIGHT = 1e-3
+"""m^2/rad^2; stronger than where markers alone are wanted: forces ask for coordinates that people
+have, and 5 mm of sliding skin would set upper against lower neck to the ends of their ranges."""
+
+_Task = TypeVar("_Task", InverseKinematics, OrientationKinematics)
+
+
+class MarkerPoses(NamedTuple):
+    """Poses of a recording of markers.
+
+    Attributes:
+        q: rad.
+        gravity: m/s^2, in the torso's frame.
+        error: m, distances of the markers from the model's; NaN where not seen.
+        told: frames whose search converged.
+    """
+
+    q: Float[np.ndarray, "frames q"]
+    gravity: Float[np.ndarray, "frames 3"]
+    error: Float[np.ndarray, "frames markers"]
+    told: Bool[np.ndarray, " frames"]
+
+
+def marker_poses(
+    spec: NeckSpec, recording: MarkerRecording, weights: Mapping[str, float]
+) -> MarkerPoses:
+    """Poses of a person whose markers `spec` has where they sit, within the model's own limits
+    where these suffice, else within `healthy_limits`."""
+    model = NeckModel.from_spec(spec)
+    task = InverseKinematics.of(
+        spec, model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
+    )
+    pose = _framewise(task, model, recording.position)
+    wider = _wider(spec, pose.q, np.asarray(task.low), np.asarray(task.high))
+    if wider is not None:
+        pose = _framewise(with_limits(task, *wider), model, recording.position)
+    gravity = np.einsum("fyx,y->fx", pose.rotation, np.asarray(model.gravity))
+    return MarkerPoses(pose.q, gravity, pose.marker_error, pose.status == PoseStatus.CONVERGED)
+
+
+def sensor_poses(
+    spec: NeckSpec, aligned: OrientationRecording
+) -> tuple[Float[np.ndarray, "frames q"], Bool[np.ndarray, " frames"]]:
+    """Coordinates (rad) behind the head's orientation against the torso's, and which converged."""
+    model = NeckModel.from_spec(spec)
+    task = with_limits(OrientationKinematics.of(spec, model), *healthy_limits(spec))
+    pose = _framewise(task, model, aligned.relative.as_matrix())
+    return pose.q, pose.status == PoseStatus.CONVERGED
+
+
+def healthy_limits(
+    spec: NeckSpec, physiology: Physiology = Physiology()
+) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
+    """Limits of coordinates (rad) that let the head turn as far as healthy people's: the model's
+    own, widened in proportion where a side of a plane is less than 0.55 of the mean range and three
+    standard deviations. HYOID's are, most of all in rotation."""
+    plane = np.array(plane_of_coordinates(spec))
+    low, high = np.array([spec.coordinate(n).range for n in spec.free_coordinates]).T
+    for p in range(len(PLANES)):
+        wanted = _SIDE * (physiology.range_mean[p] + _SLACK * physiology.range_sd[p])
+        of = plane == p
+        low[of] *= max(1.0, wanted / -low[of].sum())
+        high[of] *= max(1.0, wanted / high[of].sum())
+    return low, high
+
+
+def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarray, " q"]) -> _Task:
+    """`task` inside other limits of the coordinates, rad."""
+    ends = tuple(jnp.asarray(x, task.low.dtype) for x in (low, high))
+    return eqx.tree_at(lambda t: (t.low, t.high), task, ends)
+
+
+def _wider(
+    spec: NeckSpec, q: np.ndarray, low: np.ndarray, high: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Limits of planes in which a pose is at the end of all coordinates; None where none is.
+
+    The model's own limits are kept where they suffice: muscle paths were made for them.
+    """
+    plane = np.array(plane_of_coordinates(spec))
+    at_low, at_high = q <= low + 1e-9, q >= high - 1e-9
+    ended = [
+        bool((at_low[:, plane == p].all(axis=1) | at_high[:, plane == p].all(axis=1)).any())
+        for p in range(len(PLANES))
+    ]
+    if not any(ended):
+        return None
+    change = np.array(ended)[plane]
+    farthest = healthy_limits(spec)
+    return np.where(change, farthest[0], low), np.where(change, farthest[1], high)
+
+
+def _framewise(task: _Task, model: NeckModel, frames: np.ndarray) -> Any:
+    """The pose of every frame, a fixed number at a time, so that recordings of any length use the
+    same compiled function."""
+    parts = []
+    for start in range(0, len(frames), _CHUNK):
+        part = frames[start : start + _CHUNK]
+        filled = np.concatenate([part, np.repeat(part[-1:], _CHUNK - len(part), axis=0)])
+        found = _chunk(task, model, jnp.asarray(filled, model.dtype))
+        parts.append(jax.tree.map(lambda x, n=len(part): np.asarray(x)[:n], found))
+    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+
+@eqx.filter_jit
+def _chunk(task: _Task, model: NeckModel, frames: Array) -> Any:
+    return jax.lax.map(lambda frame: task(model, frame), frames, batch_size=_BATCH)

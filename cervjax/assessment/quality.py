@@ -1,0 +1,252 @@
+"""How good a recording is: what is refused, what is warned of, which frames count."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.interpolate import PchipInterpolator
+
+from cervjax.motion import Motion
+from cervjax.tracking import Calibration, MarkerRecording
+
+from .deficits import Findings
+from .directions import MAIN
+
+_LEAST_SECONDS, _LEAST_FRAMES, _LEAST_RATE = 2.0, 32, 20.0
+"""Below this many Hz the peak of a natural movement's speed falls between frames."""
+_BRIDGED = 0.2
+"""s, longest gap in which the pose is interpolated and still counts."""
+_MOST_LOST = 0.5
+"""Part of the frames without a pose, beyond which there is nothing to assess."""
+_MISPLACED, _SLIDING = 0.025, 0.010
+"""m, root mean square of marker errors that is refused, and that is warned of."""
+_GLITCH, _GLITCH_TIMES = 0.02, 3.0
+"""m, root mean square of one frame's marker errors from which it does not count, where it is also
+so many times the median frame's."""
+_RADIANS = 1.5
+"""Of the healthy limits, beyond which coordinates are no neck's."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a recording is.
+
+    Attributes:
+        frames, rate: number, Hz.
+        warnings: what to think of before believing the rest.
+        lost: part of the frames whose pose was not told or did not converge.
+        bridged: part of the frames that were interpolated and count.
+        cutoff: Hz, of the low-pass, by residual analysis.
+        marker_error: m, root mean square of each marker's distance from the model's.
+        marker_seen: part of the frames in which each marker was seen.
+        beyond_model: part of the frames in which a coordinate is beyond the model's own range,
+            where its muscle paths were not made for.
+    """
+
+    frames: int
+    rate: float
+    warnings: tuple[str, ...]
+    lost: float = 0.0
+    bridged: float = 0.0
+    cutoff: float = 0.0
+    marker_error: Mapping[str, float] = field(default_factory=dict)
+    marker_seen: Mapping[str, float] = field(default_factory=dict)
+    beyond_model: float = 0.0
+
+
+def check_length(name: str, time: Float[np.ndarray, " frames"]) -> None:
+    """Refuse what is too short or too sparse.
+
+    Raises:
+        ValueError: fewer than 32 frames, 2 s, or 20 Hz.
+    """
+    length = float(time[-1] - time[0]) if len(time) > 1 else 0.0
+    if len(time) < _LEAST_FRAMES or length < _LEAST_SECONDS:
+        raise ValueError(
+            f"{name} has {len(time)} frames and lasts {length:.3g} s; an assessment needs "
+            f"{_LEAST_SECONDS:g} s and {_LEAST_FRAMES} frames at least"
+        )
+    rate = 1 / float(np.median(np.diff(time)))
+    if rate < _LEAST_RATE * (1 - 1e-3):
+        raise ValueError(
+            f"{name} is sampled at {rate:.3g} Hz; peak speeds need {_LEAST_RATE:g} Hz at least"
+        )
+
+
+def check_same_markers(recording: MarkerRecording, static: MarkerRecording) -> None:
+    """Distances among the head's markers must be those of the static trial: other units, exchanged
+    markers and another person show here.
+
+    Raises:
+        ValueError: they are not.
+    """
+    head = [m for m in recording.markers if m in ("LAH", "RAH", "LPH", "RPH")]
+    apart = []
+    for source in (recording, static):
+        at = source.chosen(head).position
+        between = np.linalg.norm(at[:, :, None] - at[:, None], axis=3)
+        if not np.isfinite(between).any(axis=0).all():
+            raise ValueError(f"{source.name}: {', '.join(head)} are never seen together")
+        apart.append(np.nanmedian(between, axis=0))
+    rows, columns = np.triu_indices(len(head), 1)
+    found, wanted = (a[rows, columns] for a in apart)
+    worst = int(np.argmax(np.abs(found - wanted)))
+    if np.abs(found - wanted).max() > 0.03:
+        pair = f"{head[rows[worst]]} and {head[columns[worst]]}"
+        raise ValueError(
+            f"{recording.name}: {pair} are {found[worst]:.3g} m apart, in {static.name} "
+            f"{wanted[worst]:.3g} m: other units, markers exchanged, or another person"
+        )
+
+
+def check_coordinates(
+    motion: Motion, low: Float[np.ndarray, " q"], high: Float[np.ndarray, " q"]
+) -> None:
+    """Refuse coordinates that no neck has.
+
+    Args:
+        low, high: rad, the healthy limits.
+
+    Raises:
+        ValueError: a coordinate is far beyond them, as degrees taken for radians are.
+    """
+    farthest = np.nanmax(np.abs(motion.q), axis=0)
+    allowed = _RADIANS * np.maximum(-low, high)
+    worst = int(np.argmax(farthest / allowed))
+    if farthest[worst] > allowed[worst]:
+        raise ValueError(
+            f"{motion.name}: {motion.coordinates[worst]} reaches {farthest[worst]:.3g} rad, more "
+            f"than {allowed[worst]:.3g}, which no neck does: degrees taken for radians?"
+        )
+
+
+def glitches(error: Float[np.ndarray, "frames markers"]) -> Bool[np.ndarray, " frames"]:
+    """Frames whose markers do not fit the model as they do otherwise: exchanged, or jumped.
+
+    Args:
+        error: m, distances of the markers from the model's; NaN where not seen.
+    """
+    own = rms(error, axis=1)
+    return (own > _GLITCH) & (own > _GLITCH_TIMES * np.median(own))
+
+
+def marker_warnings(
+    recording: MarkerRecording, calibration: Calibration, error: float, jumped: int
+) -> tuple[str, ...]:
+    """What markers give reason to doubt.
+
+    Args:
+        error: m, root mean square over the frames that count.
+        jumped: number of frames that do not count because markers do not fit.
+
+    Raises:
+        ValueError: markers are not where the calibrated model has them.
+    """
+    if error > _MISPLACED:
+        raise ValueError(
+            f"{recording.name}: markers are {1e3 * error:.0f} mm (root mean square) from where the "
+            f"calibrated model has them, more than {1e3 * _MISPLACED:.0f}: left and right "
+            "exchanged, markers that fell off, or another person"
+        )
+    warnings = []
+    if error > _SLIDING:
+        warnings.append(
+            f"Markers are {1e3 * error:.0f} mm (root mean square) from where the model has them: "
+            "they slide, or sit elsewhere than in the static trial."
+        )
+    if jumped:
+        warnings.append(
+            f"In {jumped} frames markers jump or are exchanged; these frames do not count."
+        )
+    seen = recording.seen.mean(axis=0)
+    for name, part in zip(recording.markers, seen, strict=True):
+        if part < 0.9:
+            warnings.append(f"{name} is seen in {100 * part:.0f} % of the frames only.")
+    far = {m: x for m, x in calibration.laid_on.items() if x > 0.04}
+    if far:
+        listed = ", ".join(f"{m} {1e3 * x:.0f} mm" for m, x in far.items())
+        warnings.append(
+            f"Torso markers are far from where a person of this size has them: {listed}."
+        )
+    return tuple(warnings)
+
+
+def movement_warnings(findings: Findings, lost: float, beyond: float) -> list[str]:
+    """What the movement gives reason to doubt.
+
+    Args:
+        lost: part of the frames without a pose.
+        beyond: part of the frames beyond the model's own range.
+    """
+    warnings = []
+    if lost > 0:
+        warnings.append(f"{100 * lost:.1f} % of the frames tell no pose.")
+    if beyond > 0.01:
+        warnings.append(
+            f"In {100 * beyond:.0f} % of the frames a coordinate is beyond the model's own "
+            "range; muscle forces there are extrapolated."
+        )
+    if findings.missing:
+        listed = ", ".join(findings.missing)
+        warnings.append(
+            f"Not assessed, because the head did not move that way or was not seen then: {listed}."
+        )
+    if len(findings.missing) == len(MAIN):
+        warnings.append("No main direction was examined.")
+    return warnings
+
+
+@dataclass(frozen=True)
+class EvenFrames:
+    """Frames at one rate.
+
+    Attributes:
+        time: s.
+        values: interpolated where nothing was told.
+        valid: which count: those told, and gaps of up to 0.2 s.
+        lost: part of the frames at which nothing was told, missing rows included.
+    """
+
+    time: Float[np.ndarray, " frames"]
+    values: Float[np.ndarray, "frames columns"]
+    valid: Bool[np.ndarray, " frames"]
+    lost: float
+
+
+def even_frames(
+    name: str,
+    time: Float[np.ndarray, " n"],
+    values: Float[np.ndarray, "n columns"],
+    told: Bool[np.ndarray, " n"],
+) -> EvenFrames:
+    """Frames at the median rate; rows that a file lacks are gaps like any other.
+
+    Args:
+        values: one column or more.
+        told: rows whose values are known.
+
+    Raises:
+        ValueError: more than half of the frames tell nothing.
+    """
+    step = float(np.median(np.diff(time)))
+    even = time[0] + step * np.arange(round((time[-1] - time[0]) / step) + 1)
+    lost = max(0.0, 1 - float(told.sum()) / len(even))
+    if lost > _MOST_LOST:
+        raise ValueError(
+            f"{name}: {100 * lost:.0f} % of the frames tell no pose; markers are lost, exchanged, "
+            "or in other units, or rows are missing"
+        )
+    known = time[told]
+    filled = PchipInterpolator(known, values[told])(np.clip(even, known[0], known[-1]))
+    after = np.clip(np.searchsorted(known, even - 1e-9 * step), 0, len(known) - 1)
+    before = np.clip(np.searchsorted(known, even + 1e-9 * step, "right") - 1, 0, len(known) - 1)
+    inside = (even >= known[0] - 0.5 * step) & (even <= known[-1] + 0.5 * step)
+    return EvenFrames(even, filled, inside & (known[after] - known[before] <= _BRIDGED), lost)
+
+
+def rms(values: np.ndarray, axis: int | None) -> np.ndarray:
+    """Root mean square of what is finite; zero where nothing is."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=axis), 1)
+    return np.sqrt(np.sum(np.where(known, values, 0.0) ** 2, axis=axis) / count)
