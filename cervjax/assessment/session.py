@@ -110,7 +110,7 @@ def assess_file(
     predicted = None
     if predictor is not None:
         progress("network")
-        predicted = _predicted(predictor, assessment, person)
+        predicted = network_prediction(predictor, assessment, person)
         network = NetworkForces.of(predicted, spec)
         assessment = dataclasses.replace(assessment, network=network)
         if network.novel > 0:
@@ -134,7 +134,7 @@ def _warned(assessment: Assessment, warning: str) -> Assessment:
     return dataclasses.replace(assessment, quality=quality)
 
 
-def _predicted(
+def network_prediction(
     predictor: Predictor, assessment: Assessment, person: Mapping[str, float | str]
 ) -> PredictedMotion:
     """By a network that is told what the solver was told of the person."""

@@ -12,6 +12,9 @@ import numpy as np
 import opensim
 import pytest
 
+from cervjax.assessment import AssessedPerson, AssessmentOptions, assess_motion
+from cervjax.assessment.forces import GROUPS, NetworkForces
+from cervjax.assessment.session import network_prediction
 from cervjax.cli import main
 from cervjax.kinematics import body_motion
 from cervjax.learning import (
@@ -155,6 +158,34 @@ def test_bad_input_is_one_line_and_leaves_nothing(run, dual, file, tmp_path, cap
         assert stopped.value.code == 2
         assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_an_assessment_shows_what_a_network_says_of_the_person(run, reserved, tmp_path):
+    """The network is told the sizes, the mass and the gravity that the solver was told."""
+    movement = sample_motion(reserved, 5, duration=4.0, rate=50.0)
+    person = {"sex": "male", "age": 30.0, "weight": 90.0, "stature": 1.9}
+    options = AssessmentOptions(forces=False)
+    described = AssessedPerson.described(person)
+    assessment = assess_motion(movement, described, reserved, options)
+    predictor = Predictor.load(run)
+    found = network_prediction(predictor, assessment, person)
+    heavy = float(assessment.subject.head_mass)
+    assert heavy > 1.2
+    known = {
+        f.name: float(getattr(assessment.subject, f.name)) for f in dataclasses.fields(Subject)
+    }
+    told = described_person({**known, **person})
+    expected = predict_motion(predictor, assessment.motion, told)
+    np.testing.assert_allclose(found.force, expected.force, rtol=1e-4, atol=1e-3)
+    forces = NetworkForces.of(found, reserved)
+    assert forces.name == run.name
+    groups = dict(reserved.groups)
+    left = [k for k, m in enumerate(m.name for m in reserved.muscles) if m.endswith("_L")]
+    of = {m.removesuffix("_L") for m in groups["splenius"]}
+    members = [k for k in left if reserved.muscles[k].name.removesuffix("_L") in of]
+    column = GROUPS.index("splenius") * 2
+    sums = np.asarray(expected.force, float)[:, members].sum(axis=1)
+    np.testing.assert_allclose(forces.group_force[:, column], sums, rtol=1e-4, atol=1e-3)
 
 
 def test_a_network_that_never_saw_gaps_refuses_them(source, reserved, movement, tmp_path):
