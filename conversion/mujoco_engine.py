@@ -59,6 +59,18 @@ class MujocoNeck:
             jacobian.T @ data.qfrc_inverse,
         )
 
+    def mass_matrix(self, q: Float[np.ndarray, " q"]) -> Float[np.ndarray, "q q"]:
+        """MuJoCo's mass matrix of the joints, in the coordinates `q`."""
+        engine, data = self._mujoco, self._data
+        still = jnp.zeros(len(q))
+        motion = self._motion(jnp.asarray(q), still, still)
+        data.qpos[:] = np.asarray(motion.displacement)[self._axes]
+        mujoco.mj_forward(engine, data)
+        full = np.zeros((engine.nv, engine.nv))
+        mujoco.mj_fullM(engine, data, full)
+        jacobian = np.asarray(self._jacobian(jnp.asarray(q)))[self._axes]
+        return jacobian.T @ full @ jacobian
+
 
 def _tendon_jacobian(
     engine: mujoco.MjModel, data: mujoco.MjData

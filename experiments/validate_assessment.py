@@ -93,7 +93,8 @@ class Case:
 
 
 LEFT = "left rotation"
-_RANGE, _SPEED = ("range", "range asymmetry"), ("speed", "speed asymmetry", "smoothness")
+_RANGE = ("range", "range asymmetry")
+_SPEED = ("speed", "overall speed", "speed asymmetry", "smoothness")
 
 
 def _cut(degrees: float) -> dict[str, Any]:

@@ -56,6 +56,12 @@ class Deficit:
                     f"{_capital(self.region)} is slow: {value:.0f} deg/s at its fastest (interval "
                     f"{low:.0f} to {high:.0f}), where healthy people move at {expected:.0f}."
                 )
+            case "overall speed":
+                return (
+                    f"Movement is slow in {self.region}: {value:.0f} deg/s in the mean of the "
+                    f"fastest (interval {low:.0f} to {high:.0f}), where healthy people move at "
+                    f"{expected:.0f}."
+                )
             case "speed asymmetry":
                 return (
                     f"{_capital(self.region)} is slower than the other side, at "

@@ -28,7 +28,7 @@ class Measure:
     """One of the numbers that a recording gives.
 
     Attributes:
-        kind: range, range asymmetry, speed, speed asymmetry, smoothness or coupling.
+        kind: range, range asymmetry, speed, overall speed, speed asymmetry, smoothness or coupling.
         region: the direction, or for asymmetries the two sides.
         unit: as reported.
         scale: from the number to that unit.
@@ -48,10 +48,13 @@ class Measure:
 
 
 _DEG = float(np.degrees(1.0))
+EVERYWHERE = "every direction"
+"""Region of what is measured over all main directions."""
 MEASURES: tuple[Measure, ...] = (
     *(Measure("range", d, "deg", _DEG, True) for d in DIRECTIONS),
     *(Measure("range asymmetry", r, "deg", _DEG, None) for r in ("bending", "rotation")),
     *(Measure("speed", d, "deg/s", _DEG, True) for d in MAIN),
+    Measure("overall speed", EVERYWHERE, "deg/s", _DEG, True),
     *(Measure("speed asymmetry", r, "log ratio", 1.0, None) for r in ("bending", "rotation")),
     *(Measure("smoothness", d, "SPARC", 1.0, True) for d in MAIN),
     *(Measure("coupling", d, "deg", _DEG, False) for d in MAIN),
@@ -165,7 +168,8 @@ def measure(
     that are mostly that; between them, the farthest turn within 12 degrees of the direction, where
     it is half or more of what an ellipsoid through the person's own main directions says: heads
     pass everywhere on their way, and less than that was no attempt. Speed
-    is the highest of any movement in the direction, smoothness the mean, coupling the angle by
+    is the highest of any movement in the direction, overall the geometric mean of all six,
+    smoothness the mean, coupling the angle by
     which the movement that goes farthest ends beside its axis.
     """
     valid = np.ones(len(time), bool) if valid is None else valid
@@ -192,4 +196,5 @@ def measure(
             beside[k] = max(group, key=lambda e, k=k: MAIN_SIGN[k] * e.turn[MAIN_AXIS[k]]).beside
     uneven = [reach[left] - reach[right] for left, right in _SIDES]
     ratio = [np.log(speed[left] / speed[right]) for left, right in _SIDES]
-    return np.concatenate([reach, uneven, speed, ratio, smooth, beside])
+    overall = [np.exp(np.mean(np.log(speed)))]
+    return np.concatenate([reach, uneven, speed, overall, ratio, smooth, beside])

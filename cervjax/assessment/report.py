@@ -163,7 +163,7 @@ def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = Fal
         pictures={k: None if f is None else Markup(pictures.svg(f)) for k, f in drawn.items()},
         necks=None if necks is None else pictures.png(necks),
         rotating=pictures.rotating_neck(assessment) if rotating else None,
-        main=[m for m in data["measures"] if m["region"] in MAIN or "asymmetry" in m["kind"]],
+        main=[m for m in data["measures"] if m["kind"] != "range" or m["region"] in MAIN],
         false_alarms=100 * sum(FALSE_ALARMS.values()),
     )
 

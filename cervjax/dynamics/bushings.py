@@ -58,6 +58,18 @@ def bushing_wrenches(model: NeckModel, rest: RestFrames, state: TreeState) -> Bu
     return BushingWrench(force, couple + cross(two.position, force))
 
 
+def bushing_energy(model: NeckModel, rest: RestFrames, state: TreeState) -> Float[Array, ""]:
+    """J, in the springs of all bushings."""
+    one = _frame(model, rest, state, 0)
+    two = _frame(model, rest, state, 1)
+    into_one = transpose(one.rotation)
+    angles = body_fixed_xyz_angles(multiply(into_one, two.rotation))
+    apart = rotate(into_one, two.position - one.position)
+    bushings = model.bushings
+    turned = bushings.rotational_stiffness * angles**2
+    return 0.5 * jnp.sum(turned + bushings.translational_stiffness * apart**2)
+
+
 class _Frame(NamedTuple):
     rotation: Array
     position: Array

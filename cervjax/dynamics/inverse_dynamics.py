@@ -53,7 +53,7 @@ def joint_wrenches(
     wrench = jnp.concatenate([force, moment], axis=-1)
     # Forces and moments about ground's origin add up from the tips to the root.
     loads: list[Array] = [jnp.zeros_like(wrench[0])] * len(topology.moving_joints)
-    for i, body in enumerate(_moving_bodies(topology)):
+    for i, body in enumerate(moving_bodies(topology)):
         loads[anchors[body]] = loads[anchors[body]] + wrench[i]
     if topology.bushings:
         pulls = jnp.concatenate(bushing_wrenches(model, rest, state), axis=-1)
@@ -89,7 +89,7 @@ def _inertial_wrenches(
     model: NeckModel, rest: RestFrames, state: TreeState
 ) -> tuple[Float[Array, "carried 3"], Float[Array, "carried 3"]]:
     """Force, and moment about ground's origin, that each moving body needs; gravity included."""
-    body = _moving_bodies(model.topology)
+    body = moving_bodies(model.topology)
     anchor = np.array(model.topology.anchor)[body]
     turn, omega, alpha = (
         x[anchor] for x in (state.rotation, state.angular_velocity, state.angular_acceleration)
@@ -109,5 +109,6 @@ def _inertial_wrenches(
     return force, couple + cross(state.position[anchor] + arm, force)
 
 
-def _moving_bodies(topology: Topology) -> np.ndarray:
+def moving_bodies(topology: Topology) -> np.ndarray:
+    """Indices of the bodies that a coordinate moves."""
     return np.array([b for b, anchor in enumerate(topology.anchor) if anchor >= 0])

@@ -54,14 +54,10 @@ class CrossingSegments(NamedTuple):
     couple: Float[Array, "across 3"]
 
 
-def paths_and_segments(
-    model: NeckModel,
-    rest: RestFrames,
-    state: TreeState,
-    jacobian: Float[Array, "moving 6 q"],
-) -> tuple[MusclePaths, CrossingSegments]:
-    """`muscle_paths` where the motion of the bodies is known already, and the lines along which
-    muscles pull."""
+def lengths_and_segments(
+    model: NeckModel, rest: RestFrames, state: TreeState
+) -> tuple[Float[Array, " muscles"], CrossingSegments]:
+    """Path lengths (m), and the lines along which muscles pull."""
     topology = model.topology
     first, last = _segments(topology)
     body = np.array(topology.point_body, dtype=int)
@@ -78,27 +74,88 @@ def paths_and_segments(
     direction = span / jnp.where(apart, distance, 1.0)[:, None]
 
     crossing = crossing_of(topology)
+    pull = direction[crossing.segment]
+    couple = cross(points[first[crossing.segment]], pull)
+    lengths = _sum_by_muscle(distance, _owners(topology), len(topology.muscles))
+    return lengths, CrossingSegments(pull, couple)
+
+
+def paths_and_segments(
+    model: NeckModel,
+    rest: RestFrames,
+    state: TreeState,
+    jacobian: Float[Array, "moving 6 q"],
+) -> tuple[MusclePaths, CrossingSegments]:
+    """`muscle_paths` where the motion of the bodies is known already, and the lines along which
+    muscles pull."""
+    topology = model.topology
+    lengths, (pull, couple) = lengths_and_segments(model, rest, state)
+    crossing = crossing_of(topology)
     pairs, which = np.unique(
         np.stack([crossing.first_anchor, crossing.last_anchor]) + 1, axis=1, return_inverse=True
     )
     twist = body_twists(state, jacobian, topology)
     relative = (twist[pairs[1]] - twist[pairs[0]])[which.reshape(-1)]  # [across, q, 6]
-    pull = direction[crossing.segment]
-    couple = cross(points[first[crossing.segment]], pull)
     arm = -dot(relative[..., :3], couple[:, None]) - dot(relative[..., 3:], pull[:, None])
-
-    lengths = _sum_by_muscle(distance, _owners(topology), len(topology.muscles))
     arms = _sum_by_muscle(arm, crossing.muscle, len(topology.muscles))
     return MusclePaths(lengths, arms.T), CrossingSegments(pull, couple)
 
 
+def lengthening_speed(
+    topology: Topology, state: TreeState, segments: CrossingSegments
+) -> Float[Array, " muscles"]:
+    """m/s, at which the paths of moving bodies lengthen: no moment arms needed."""
+    drift = state.velocity - cross(state.angular_velocity, state.position)
+    moving = jnp.concatenate([state.angular_velocity, drift], axis=1)
+    crossing, ends = crossing_of(topology), _ends(topology)
+    line = jnp.concatenate([segments.couple, segments.pull], axis=1)
+    apart = contract("as,ac->sc", jnp.asarray(ends, line.dtype), moving)
+    speed = jnp.sum(apart * line, axis=1)
+    return contract("sm,s->m", jnp.asarray(crossing.owner, line.dtype), speed)
+
+
+def generalized_muscle_force(
+    topology: Topology,
+    twist: Float[Array, "n q 6"],
+    segments: CrossingSegments,
+    force: Float[Array, " muscles"],
+) -> Float[Array, " q"]:
+    """N m, of muscles that pull with `force` (N): moment arms times forces, without the arms.
+
+    Args:
+        twist: see `body_twists`.
+    """
+    line = jnp.concatenate([segments.couple, segments.pull], axis=1)
+    owner = jnp.asarray(crossing_of(topology).owner, line.dtype)
+    tension = contract("sm,m->s", owner, force)
+    ends = jnp.asarray(_ends(topology), line.dtype)
+    wrench = contract("as,sc->ac", ends, tension[:, None] * line)
+    return -contract("aqc,ac->q", twist[1:], wrench)
+
+
+@functools.cache
+def _ends(topology: Topology) -> Float[np.ndarray, "moving across"]:
+    """One where a crossing segment ends on a moving body, minus one where it begins."""
+    crossing = crossing_of(topology)
+    ends = np.zeros((len(topology.moving_joints) + 1, len(crossing.segment)))
+    across = np.arange(len(crossing.segment))
+    np.add.at(ends, (crossing.last_anchor, across), 1.0)
+    np.add.at(ends, (crossing.first_anchor, across), -1.0)
+    # Ground, number -1, is the last row, and does not move.
+    return ends[:-1]
+
+
 class Crossing(NamedTuple):
-    """Which segments cross, and between which moving bodies (-1 for ground)."""
+    """Which segments cross, whose they are, and between which moving bodies (-1 for ground).
+
+    `owner` is one where a segment (row) is of a muscle (column).
+    """
 
     segment: np.ndarray
     muscle: np.ndarray
     first_anchor: np.ndarray
     last_anchor: np.ndarray
+    owner: np.ndarray
 
 
 @functools.cache
@@ -107,9 +164,9 @@ def crossing_of(topology: Topology) -> Crossing:
     first, last = _segments(topology)
     anchor = np.array(topology.anchor)[np.array(topology.point_body, dtype=int)]
     segment = np.flatnonzero(anchor[first] != anchor[last])
-    return Crossing(
-        segment, _owners(topology)[segment], anchor[first[segment]], anchor[last[segment]]
-    )
+    muscle = _owners(topology)[segment]
+    owner = (muscle[:, None] == np.arange(len(topology.muscles))).astype(float)
+    return Crossing(segment, muscle, anchor[first[segment]], anchor[last[segment]], owner)
 
 
 def body_twists(

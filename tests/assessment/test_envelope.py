@@ -98,7 +98,7 @@ def test_a_cut_rotation_is_found_on_its_side(envelope, limit):
 
 def test_slow_and_one_sided_movement(envelope):
     slow = [find_deficits(session(k, slower=0.25), envelope) for k in range(20)]
-    assert sum(any(d.measure.kind == "speed" for d in f.deficits) for f in slow) >= 18
+    assert sum(any(d.measure.kind == "overall speed" for d in f.deficits) for f in slow) >= 18
     weak = [find_deficits(session(k, weaker={"right rotation": 0.2}), envelope) for k in range(20)]
     assert sum(bool(f.regions) and f.regions[0] == "right rotation" for f in weak) >= 18
 
@@ -119,7 +119,7 @@ def test_more_than_healthy_is_no_deficit(envelope):
     values = envelope.expected.copy()
     kinds = np.array([m.kind for m in MEASURES])
     values[kinds == "range"] *= 1.5
-    values[kinds == "speed"] *= 3.0
+    values[(kinds == "speed") | (kinds == "overall speed")] *= 3.0
     assert not find_deficits(values, envelope).deficits
     assert find_deficits(values, envelope).score == pytest.approx(100)
 
@@ -143,7 +143,13 @@ def test_changes_are_called_in_few_people_who_have_not_changed(envelope, healthy
     held = [c.interval[0] <= 0 <= c.interval[1] for of in found for c in of]
     assert 0.92 <= np.mean(held) <= 0.98
     kinds = {c.measure.kind for of in found for c in of}
-    assert kinds == {"range", "range asymmetry", "speed", "speed asymmetry"}
+    assert kinds == {
+        "range",
+        "range asymmetry",
+        "speed",
+        "overall speed",
+        "speed asymmetry",
+    }
     index = NAMES.index("range: left rotation")
     later = healthy[0].copy()
     later[index] -= np.radians(35)

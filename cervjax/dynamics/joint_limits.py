@@ -1,0 +1,69 @@
+"""Torques that hold coordinates inside their range: OpenSim's CoordinateLimitForce."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cervjax.spec import NeckSpec
+
+
+class JointLimits(eqx.Module):
+    """A spring and a damper at either end of each coordinate, which set in smoothly.
+
+    Attributes:
+        lower, upper: rad, where they begin.
+        stiffness: N m/rad, reached `transition` beyond.
+        damping: N m s/rad, likewise.
+        transition: rad.
+    """
+
+    lower: Float[Array, " q"]
+    upper: Float[Array, " q"]
+    stiffness: Float[Array, " q"]
+    damping: Float[Array, " q"]
+    transition: Float[Array, " q"]
+
+    @classmethod
+    def of(
+        cls,
+        spec: NeckSpec,
+        *,
+        stiffness: float = 50.0,
+        damping: float = 0.5,
+        transition: float = 0.1,
+    ) -> "JointLimits":
+        """At the ranges of the free coordinates of `spec`.
+
+        Their size is assumed.
+
+        Raises:
+            ValueError: a value is not positive, or damping is negative.
+        """
+        for name, value in (("stiffness", stiffness), ("transition", transition)):
+            if not value > 0:
+                raise ValueError(f"{name} = {value:g} must be positive")
+        if damping < 0:
+            raise ValueError(f"damping = {damping:g} must not be negative")
+        ranges = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
+        ones = jnp.ones(len(ranges))
+        return cls(
+            jnp.asarray(ranges[:, 0]),
+            jnp.asarray(ranges[:, 1]),
+            stiffness * ones,
+            damping * ones,
+            transition * ones,
+        )
+
+    def __call__(self, q: Float[Array, " q"], qd: Float[Array, " q"]) -> Float[Array, " q"]:
+        """Torque on each coordinate, N m."""
+        above = _step((q - self.upper) / self.transition)
+        below = _step((self.lower - q) / self.transition)
+        spring = below * (self.lower - q) - above * (q - self.upper)
+        return self.stiffness * spring - self.damping * (above + below) * qd
+
+
+def _step(x: Float[Array, " q"]) -> Float[Array, " q"]:
+    """From 0 at 0 to 1 at 1, with no slope or curvature there."""
+    x = jnp.clip(x, 0.0, 1.0)
+    return x**3 * (10.0 + x * (6.0 * x - 15.0))
