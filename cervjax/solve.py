@@ -6,11 +6,11 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from .chunks import in_chunks
 from .dynamics import inverse_dynamics
 from .model import NeckModel
 from .motion import Motion, Storage, write_storages
@@ -24,7 +24,6 @@ from .spec import NeckSpec
 
 _CHUNK = 512
 """Frames solved at once: a fixed number, so that every motion uses the same compiled function."""
-
 
 RESULT_FILES = (
     "inverse_dynamics.sto",
@@ -100,8 +99,11 @@ def solve_motion(
     frames = slice(None, None, step)
     analyzed = tuple(x[frames] for x in motion.analyze_derivatives())
     splined = tuple(x[frames] for x in motion.inverse_dynamics_derivatives())
-    solution = _in_chunks(partial(_solve_frames, settings=settings), model, analyzed)
-    forces = _in_chunks(_generalized_forces, model, splined)
+    analyzed, splined = (
+        [np.asarray(x, model.dtype) for x in derivatives] for derivatives in (analyzed, splined)
+    )
+    solution = in_chunks(partial(_solve_frames, model, settings), _CHUNK, *analyzed)
+    forces = in_chunks(partial(_generalized_forces, model), _CHUNK, *splined)
     return SolvedMotion(
         spec,
         model,
@@ -113,25 +115,13 @@ def solve_motion(
 
 
 @eqx.filter_jit
-def _solve_frames(model, q, qd, qdd, settings):
+def _solve_frames(model, settings, q, qd, qdd):
     return jax.vmap(lambda *f: static_optimization(model, f[0], f[1], f[2], settings))(q, qd, qdd)
 
 
 @eqx.filter_jit
 def _generalized_forces(model, q, qd, qdd):
     return jax.vmap(lambda *frame: inverse_dynamics(model, *frame))(q, qd, qdd)
-
-
-def _in_chunks(function, model: NeckModel, motion: tuple[np.ndarray, ...]):
-    count = len(motion[0])
-    results = []
-    for start in range(0, count, _CHUNK):
-        rows = [x[start : start + _CHUNK] for x in motion]
-        # The last chunk is filled up with its last frame.
-        padded = [np.pad(x, ((0, _CHUNK - len(x)), (0, 0)), mode="edge") for x in rows]
-        result = function(model, *(jnp.asarray(x, model.dtype) for x in padded))
-        results.append(jax.tree.map(np.asarray, result))
-    return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)
 
 
 def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:

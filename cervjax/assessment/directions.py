@@ -1,14 +1,15 @@
 """Directions in which a head turns, and their names."""
 
 import itertools
+from functools import partial
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
+from cervjax.chunks import in_chunks
 from cervjax.kinematics import BodyPoses, body_poses
 from cervjax.model import NeckModel
 
@@ -25,8 +26,6 @@ MAIN_AXIS = (0, 0, 1, 1, 2, 2)
 """Component of a turn that each belongs to."""
 MAIN_SIGN = (-1, 1, -1, 1, 1, -1)
 """Its sign: extension, bending to the right and rotation to the left are positive."""
-
-
 _CHUNK = 512
 
 
@@ -63,13 +62,7 @@ def head_turns(
 
 def frame_poses(model: NeckModel, q: Float[np.ndarray, "frames q"]) -> BodyPoses:
     """Poses of all bodies in many frames, a fixed number at a time: compiled once."""
-    parts = []
-    for start in range(0, len(q), _CHUNK):
-        part = q[start : start + _CHUNK]
-        filled = np.pad(part, ((0, _CHUNK - len(part)), (0, 0)), mode="edge")
-        poses = _poses(model, jnp.asarray(filled, model.dtype))
-        parts.append(jax.tree.map(lambda x, n=len(part): np.asarray(x)[:n], poses))
-    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+    return in_chunks(partial(_poses, model), _CHUNK, np.asarray(q, model.dtype))
 
 
 @eqx.filter_jit

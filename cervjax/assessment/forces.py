@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import PchipInterpolator
 
+from cervjax.chunks import in_chunks
 from cervjax.labels import Labeler, RowOptions, RowStatus, Solution
 from cervjax.model import NeckModel
 from cervjax.motion import Motion, MotionSample
@@ -140,19 +141,14 @@ class ForceSolver:
         motion: tuple[np.ndarray, ...],
         gravity: Float[np.ndarray, "rows 3"],
     ) -> Solution:
-        """Solve rows, in batches of which the last is filled up."""
-        result = []
-        for start in range(0, len(subject), _ROWS):
-            at = np.minimum(np.arange(start, start + _ROWS), len(subject) - 1)
-            solved = self.label(
-                jnp.zeros(_ROWS, jnp.int32),
-                Subject.from_vector(jnp.asarray(subject[at], jnp.float32)),
-                MotionSample(*(jnp.asarray(x[at], jnp.float32) for x in motion)),
-                jnp.asarray(gravity[at], jnp.float32),
-            ).solution
-            count = min(_ROWS, len(subject) - start)
-            result.append(jax.tree.map(lambda x, count=count: np.asarray(x)[:count], solved))
-        return jax.tree.map(lambda *parts: np.concatenate(parts), *result)
+        """Solve rows, of which `_ROWS` at a time."""
+        return in_chunks(self._solved, _ROWS, subject, gravity, *motion)
+
+    def _solved(self, subject: np.ndarray, gravity: np.ndarray, *motion: np.ndarray) -> Solution:
+        single = [jnp.asarray(x, jnp.float32) for x in (subject, gravity, *motion)]
+        people = Subject.from_vector(single[0])
+        nobody = jnp.zeros(len(subject), jnp.int32)
+        return self.label(nobody, people, MotionSample(*single[2:]), single[1]).solution
 
 
 def movement_forces(

@@ -1,6 +1,7 @@
 """Recordings to coordinates of the neck, within what healthy people can do."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cervjax.chunks import in_chunks
 from cervjax.model import NeckModel
 from cervjax.motion import PLANES, plane_of_coordinates
 from cervjax.population import Physiology
@@ -120,15 +122,8 @@ def _wider(
 
 
 def _framewise(task: _Task, model: NeckModel, frames: np.ndarray) -> Any:
-    """The pose of every frame, a fixed number at a time, so that recordings of any length use the
-    same compiled function."""
-    parts = []
-    for start in range(0, len(frames), _CHUNK):
-        part = frames[start : start + _CHUNK]
-        filled = np.concatenate([part, np.repeat(part[-1:], _CHUNK - len(part), axis=0)])
-        found = _chunk(task, model, jnp.asarray(filled, model.dtype))
-        parts.append(jax.tree.map(lambda x, n=len(part): np.asarray(x)[:n], found))
-    return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+    """The pose of every frame; recordings of any length use the same compiled function."""
+    return in_chunks(partial(_chunk, task, model), _CHUNK, np.asarray(frames, model.dtype))
 
 
 @eqx.filter_jit

@@ -51,12 +51,21 @@ class ForwardFrame(NamedTuple):
     state: TreeState
 
 
-def forward_frame(model: NeckModel, q: Float[Array, " q"], qd: Float[Array, " q"]) -> ForwardFrame:
-    """Everything that depends on `q` and `qd` (rad or m, and per s) alone, in one pass."""
-    rest = rest_frames(model)
+def forward_frame(
+    model: NeckModel,
+    q: Float[Array, " q"],
+    qd: Float[Array, " q"],
+    rest: RestFrames | None = None,
+) -> ForwardFrame:
+    """Everything that depends on `q` and `qd` (rad or m, and per s) alone, in one pass.
+
+    Args:
+        rest: of the model, where it is known already.
+    """
+    rest = rest_frames(model) if rest is None else rest
     state = tree_state(model, rest, model.coordinates.motion(q, qd, jnp.zeros_like(q)))
     jacobian = model.coordinates.jacobian(q)
-    length, segments = lengths_and_segments(model, rest, state)
+    length, segments = lengths_and_segments(model.topology, rest, state)
     bias = generalized_forces(model, state, jacobian, joint_wrenches(model, rest, state))
     twist = body_twists(state, jacobian, model.topology)
     return ForwardFrame(
@@ -101,7 +110,7 @@ def mechanical_energy(
     frame = forward_frame(model, q, qd)
     kinetic = 0.5 * contract("p,pq,q->", qd, frame.mass_matrix, qd)
     body = moving_bodies(model.topology)
-    center = _mass_centers(model, frame.rest, frame.state)
+    center = _mass_centers(body, np.array(model.topology.anchor)[body], frame.rest, frame.state)
     height = contract("bx,x->b", center, model.gravity)
     stored = 0.0
     if model.topology.bushings:
@@ -142,7 +151,7 @@ def _mass_matrix(
     """Kinetic energy of every body, from its twist per unit speed."""
     body = moving_bodies(model.topology)
     anchor = np.array(model.topology.anchor)[body]
-    center = _mass_centers(model, rest, state)
+    center = _mass_centers(body, anchor, rest, state)
     own = twist[anchor + 1]  # [bodies, q, 6]
     spin = own[..., :3]
     drift = own[..., 3:] + cross(spin, center[:, None])
@@ -154,10 +163,7 @@ def _mass_matrix(
 
 
 def _mass_centers(
-    model: NeckModel, rest: RestFrames, state: TreeState
+    body: np.ndarray, anchor: np.ndarray, rest: RestFrames, state: TreeState
 ) -> Float[Array, "carried 3"]:
-    """m, in ground, of the bodies that move."""
-    body = moving_bodies(model.topology)
-    anchor = np.array(model.topology.anchor)[body]
-    local = rest.position[body] + rotate(rest.rotation[body], model.body_mass_center[body])
-    return state.position[anchor] + rotate(state.rotation[anchor], local)
+    """m, in ground, of bodies that move."""
+    return state.position[anchor] + rotate(state.rotation[anchor], rest.mass_center[body])

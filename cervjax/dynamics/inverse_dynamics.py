@@ -94,8 +94,7 @@ def _inertial_wrenches(
     turn, omega, alpha = (
         x[anchor] for x in (state.rotation, state.angular_velocity, state.angular_acceleration)
     )
-    center = rest.position[body] + rotate(rest.rotation[body], model.body_mass_center[body])
-    arm = rotate(turn, center)
+    arm = rotate(turn, rest.mass_center[body])
     acceleration = state.acceleration[anchor] + cross(alpha, arm) + cross(omega, cross(omega, arm))
     force = model.body_mass[body, None] * (acceleration - model.gravity)
 

@@ -55,16 +55,14 @@ class CrossingSegments(NamedTuple):
 
 
 def lengths_and_segments(
-    model: NeckModel, rest: RestFrames, state: TreeState
+    topology: Topology, rest: RestFrames, state: TreeState
 ) -> tuple[Float[Array, " muscles"], CrossingSegments]:
     """Path lengths (m), and the lines along which muscles pull."""
-    topology = model.topology
     first, last = _segments(topology)
     body = np.array(topology.point_body, dtype=int)
     anchor = np.array(topology.anchor)[body] + 1
-    in_anchor = rest.position[body] + rotate(rest.rotation[body], model.path_point_location)
     rotation, position = anchor_poses(state)
-    points = position[anchor] + rotate(rotation[anchor], in_anchor)
+    points = position[anchor] + rotate(rotation[anchor], rest.path_point)
 
     span = points[last] - points[first]
     squared = dot(span, span)
@@ -89,7 +87,7 @@ def paths_and_segments(
     """`muscle_paths` where the motion of the bodies is known already, and the lines along which
     muscles pull."""
     topology = model.topology
-    lengths, (pull, couple) = lengths_and_segments(model, rest, state)
+    lengths, (pull, couple) = lengths_and_segments(topology, rest, state)
     crossing = crossing_of(topology)
     pairs, which = np.unique(
         np.stack([crossing.first_anchor, crossing.last_anchor]) + 1, axis=1, return_inverse=True

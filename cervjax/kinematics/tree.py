@@ -22,6 +22,8 @@ class RestFrames(NamedTuple):
         rotation, position: pose of each body in its anchor.
         joint_rotation, joint_position: pose of each moving joint's parent frame in its anchor.
         child_rotation, child_position: pose of each moving joint's frame in the child body.
+        path_point: m, of the muscles, in the anchors of their bodies.
+        mass_center: m, of each body, in its anchor.
     """
 
     rotation: Float[Array, "bodies 3 3"]
@@ -30,6 +32,8 @@ class RestFrames(NamedTuple):
     joint_position: Float[Array, "moving 3"]
     child_rotation: Float[Array, "moving 3 3"]
     child_position: Float[Array, "moving 3"]
+    path_point: Float[Array, "points 3"]
+    mass_center: Float[Array, "bodies 3"]
 
 
 class TreeState(NamedTuple):
@@ -76,13 +80,17 @@ def rest_frames(model: NeckModel) -> RestFrames:
             - rotate(rotation[child], model.joint_child_translation[k])
         )
     moving = np.array(topology.moving_joints)
+    turns, places = jnp.stack(rotation), jnp.stack(position)
+    body = np.array(topology.point_body, dtype=int)
     return RestFrames(
-        jnp.stack(rotation),
-        jnp.stack(position),
+        turns,
+        places,
         jnp.stack(joint_rotation),
         jnp.stack(joint_position),
         model.joint_child_rotation[moving],
         model.joint_child_translation[moving],
+        places[body] + rotate(turns[body], model.path_point_location),
+        places + rotate(turns, model.body_mass_center),
     )
 
 

@@ -7,7 +7,7 @@ from .controllers import (
     Tracking as Tracking,
 )
 from .neck_dynamics import (
-    HeadLoad as HeadLoad,
+    BodyLoad as BodyLoad,
     NeckDynamics as NeckDynamics,
     NeckState as NeckState,
     Tendon as Tendon,

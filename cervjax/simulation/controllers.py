@@ -48,7 +48,8 @@ class Controller(eqx.Module):
 
 
 class OpenLoop(Controller):
-    """Excitations from a table, straight between its rows and constant beyond its ends.
+    """Excitations from a table, straight between its rows and constant beyond its ends; taken as
+    they are, like those of OpenSim's PrescribedController.
 
     Attributes:
         time: s.
@@ -62,7 +63,7 @@ class OpenLoop(Controller):
     @classmethod
     def constant(cls, values: Float[Array, " muscles"]) -> "OpenLoop":
         """The same at all times."""
-        return cls(jnp.array([0.0, 1.0], values.dtype), jnp.stack([values, values]))
+        return cls(time=jnp.array([0.0, 1.0], values.dtype), values=jnp.stack([values, values]))
 
     def begin(self, dynamics: NeckDynamics, time: Float[Array, " n"], state: NeckState) -> Any:
         return ()
@@ -103,6 +104,7 @@ class StretchReflex(Controller):
         return start, time, jnp.zeros((len(time), len(start)), start.dtype)
 
     def excitation(self, time: Float[Array, ""], memory: Any) -> Float[Array, " muscles"]:
+        assert self.period is not None
         _, when, drive = memory
         past = jax.vmap(jnp.interp, (None, None, 1))(time - self.period, when, drive)
         return jnp.clip(self.tone + past, 0.0, 1.0)
@@ -174,6 +176,9 @@ class Tracking(Controller):
         wanted = qdd + self.damping * (qd - state.qd) + self.stiffness * (q - ahead)
         frame = dynamics.frame(time, state.q, state.qd)
         torque = contract("fg,g->f", frame.mass_matrix[:free, :free], wanted) + frame.bias[:free]
+        if dynamics.torso is not None:
+            carried = dynamics.torso(time)[2]
+            torque = torque + contract("fp,p->f", frame.mass_matrix[:free, free:], carried)
         if dynamics.limits is not None:
             torque = torque - dynamics.limits(state.q, state.qd)
         rigid = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)

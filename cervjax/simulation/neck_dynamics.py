@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -15,6 +16,7 @@ from cervjax.dynamics import (
     forward_frame,
     muscle_torque,
 )
+from cervjax.kinematics.tree import RestFrames
 from cervjax.model import NeckModel
 from cervjax.muscle import compliant_tendon_state, fiber_equilibrium, rigid_tendon_state
 
@@ -39,7 +41,7 @@ class NeckState(NamedTuple):
     norm_fiber_length: Float[Array, "*n fibers"]
 
 
-class HeadLoad(eqx.Module):
+class BodyLoad(eqx.Module):
     """A constant load on a body, on the head, say.
 
     Attributes:
@@ -58,6 +60,10 @@ class HeadLoad(eqx.Module):
 class NeckDynamics(eqx.Module):
     """A neck that moves. All numbers are leaves: a batch of people is a batch axis.
 
+    Raises:
+        ValueError: prescribed coordinates without a motion, or a muscle that cannot have a
+            compliant tendon (looked at where the numbers are known, not inside `jax.jit`).
+
     Attributes:
         model: whose coordinates after the free ones follow `torso`.
         tendon: of all muscles.
@@ -69,7 +75,7 @@ class NeckDynamics(eqx.Module):
     model: NeckModel
     tendon: Tendon = eqx.field(static=True)
     limits: JointLimits | None = None
-    load: HeadLoad | None = None
+    load: BodyLoad | None = None
     torso: TorsoMotion | None = None
 
     def __check_init__(self) -> None:
@@ -80,16 +86,12 @@ class NeckDynamics(eqx.Module):
                 f"the model has {prescribed} prescribed coordinates, the torso's motion {told}"
             )
 
-    def check(self) -> None:
-        """Look at the numbers of one neck; not under `jax.jit`.
+        if self.tendon == "compliant" and not _traced(self.model):
+            self._check_tendons()
 
-        Raises:
-            ValueError: a muscle cannot have a compliant tendon; it is named.
-        """
+    def _check_tendons(self) -> None:
         muscles, names = self.model.muscles, np.array(self.model.topology.muscles)
-        if self.tendon != "compliant":
-            return
-        stiff = np.asarray(muscles.tendon_slack_length) <= 0
+        stiff = (np.asarray(muscles.tendon_slack_length) <= 0).reshape(-1, len(names)).any(axis=0)
         if stiff.any():
             raise ValueError(
                 f"{', '.join(names[stiff])}: a compliant tendon needs tendon_slack_length > 0"
@@ -97,6 +99,7 @@ class NeckDynamics(eqx.Module):
         # Without either a fiber's speed is not a function of its force where nothing is active.
         undamped = np.asarray(muscles.fiber_damping) <= 0
         undamped &= np.asarray(muscles.minimum_activation) <= 0
+        undamped = undamped.reshape(-1, len(names)).any(axis=0)
         if undamped.any():
             raise ValueError(
                 f"{', '.join(names[undamped])}: a compliant tendon needs fiber_damping or "
@@ -108,25 +111,31 @@ class NeckDynamics(eqx.Module):
         q: Float[Array, " free"],
         activation: Float[Array, " muscles"],
         qd: Float[Array, " free"] | None = None,
+        time: float = 0.0,
     ) -> NeckState:
-        """A state whose fibers are in equilibrium with their tendons at pose `q` (rad)."""
+        """A state whose fibers are in equilibrium with their tendons at pose `q` (rad), the torso
+        being where it is at `time` (s)."""
         qd = jnp.zeros_like(q) if qd is None else qd
         if self.tendon != "compliant":
             return NeckState(q, qd, activation, jnp.zeros(0, q.dtype))
         muscles = self.model.muscles
-        frame = self.frame(jnp.zeros((), q.dtype), q, qd)
+        frame = self.frame(jnp.asarray(time, q.dtype), q, qd)
         fiber = fiber_equilibrium(muscles, activation, frame.length).fiber_length
         return NeckState(q, qd, activation, fiber / muscles.optimal_fiber_length)
 
     def frame(
-        self, time: Float[Array, ""], q: Float[Array, " free"], qd: Float[Array, " free"]
+        self,
+        time: Float[Array, ""],
+        q: Float[Array, " free"],
+        qd: Float[Array, " free"],
+        rest: RestFrames | None = None,
     ) -> ForwardFrame:
         """Bodies and paths, the torso where it is at `time` (s)."""
         if self.torso is None:
-            return forward_frame(self.model, q, qd)
+            return forward_frame(self.model, q, qd, rest)
         position, velocity, _ = self.torso(time)
         return forward_frame(
-            self.model, jnp.concatenate([q, position]), jnp.concatenate([qd, velocity])
+            self.model, jnp.concatenate([q, position]), jnp.concatenate([qd, velocity]), rest
         )
 
     def muscle_force(
@@ -145,11 +154,19 @@ class NeckDynamics(eqx.Module):
         return compliant.tendon_force, rate
 
     def rates(
-        self, time: Float[Array, ""], state: NeckState, excitation: Float[Array, " muscles"]
+        self,
+        time: Float[Array, ""],
+        state: NeckState,
+        excitation: Float[Array, " muscles"],
+        rest: RestFrames | None = None,
     ) -> NeckState:
-        """Rates of change of the state, per s."""
+        """Rates of change of the state, per s.
+
+        Args:
+            rest: of the model, where it is known already: it does not change while time runs.
+        """
         model, muscles, free = self.model, self.model.muscles, self.model.topology.free
-        frame = self.frame(time, state.q, state.qd)
+        frame = self.frame(time, state.q, state.qd, rest)
         prescribed = None if self.torso is None else self.torso(time)[2]
         force, fibers = self.muscle_force(state, frame)
         generalized = muscle_torque(model, frame, force)
@@ -171,7 +188,12 @@ class NeckDynamics(eqx.Module):
         qdd = accelerations(model, frame, generalized, prescribed)
         return NeckState(state.qd, qdd, activation, fibers)
 
-    def slack(self, state: NeckState) -> Bool[Array, " muscles"]:
+    def slack(self, time: Float[Array, ""], state: NeckState) -> Bool[Array, " muscles"]:
         """Which muscles' paths are too short to pull at a state's pose."""
-        length = self.frame(jnp.zeros((), state.q.dtype), state.q, state.qd).length
+        length = self.frame(time, state.q, state.qd).length
         return fiber_equilibrium(self.model.muscles, state.activation, length).slack
+
+
+def _traced(model: NeckModel) -> bool:
+    """Whether numbers are not known yet."""
+    return isinstance(model.muscles.tendon_slack_length, jax.core.Tracer)

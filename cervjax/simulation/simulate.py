@@ -9,7 +9,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
+
+from cervjax.kinematics.tree import rest_frames
 
 from .controllers import Controller
 from .neck_dynamics import NeckDynamics, NeckState
@@ -116,10 +118,12 @@ def simulate(
     # Inside a window time runs from zero, in numbers that are the same wherever they are used:
     # compiled twice, `first + time` may differ by a rounding.
     within = step * np.arange(count + 1)
+    rest = rest_frames(dynamics.model)
 
     def rates(time: Array, state: NeckState, now: tuple[Array, Any]) -> NeckState:
         first, memory = now
-        return dynamics.rates(first + time, state, controller.excitation(first + time, memory))
+        excitation = controller.excitation(first + time, memory)
+        return dynamics.rates(first + time, state, excitation, rest)
 
     adjoint: diffrax.AbstractAdjoint = diffrax.ForwardMode()
     if settings.adjoint == "reverse":
@@ -192,7 +196,9 @@ def failure(simulation: Simulation, dynamics: NeckDynamics) -> str | None:
     last = int(np.flatnonzero(good)[-1])
     time = float(simulation.time[last])
     state = NeckState(*(jnp.asarray(x[last]) for x in states))
-    rates = dynamics.rates(simulation.time[last], state, simulation.excitation[last])
+    rates, without_pull = _last_moment(
+        dynamics, simulation.time[last], state, simulation.excitation[last]
+    )
     speeds = {
         f"coordinate {name}": abs(float(v)) / 100.0
         for name, v in zip(topology.free_coordinates, rates.q, strict=True)
@@ -204,9 +210,20 @@ def failure(simulation: Simulation, dynamics: NeckDynamics) -> str | None:
             for name, v in zip(topology.muscles, rates.norm_fiber_length / fastest, strict=True)
         }
     worst = max(speeds, key=lambda name: speeds[name] if np.isfinite(speeds[name]) else np.inf)
-    slack = np.array(topology.muscles)[np.asarray(dynamics.slack(state))]
+    slack = np.array(topology.muscles)[np.asarray(without_pull)]
     also = f"; slack: {', '.join(slack)}" if len(slack) else ""
     return (
         f"{status.name} after {time:.4g} s: {worst} is the fastest then{also}. An implicit solver "
         "(kvaerno5), joint limits, more max_steps or other excitations may help"
     )
+
+
+@eqx.filter_jit
+def _last_moment(
+    dynamics: NeckDynamics,
+    time: Float[Array, ""],
+    state: NeckState,
+    excitation: Float[Array, " muscles"],
+) -> tuple[NeckState, Bool[Array, " muscles"]]:
+    """Rates of change, and which muscles are slack."""
+    return dynamics.rates(time, state, excitation), dynamics.slack(time, state)

@@ -10,7 +10,7 @@ from cervjax.dynamics import JointLimits, mechanical_energy
 from cervjax.model import NeckModel
 from cervjax.personalization import Personalizer, Subject
 from cervjax.simulation import (
-    HeadLoad,
+    BodyLoad,
     NeckDynamics,
     OpenLoop,
     SimulationSettings,
@@ -53,7 +53,6 @@ def test_movements_are_opensims(neck, excitation, tendon, duration, bodies):
         model = Personalizer(spec)(Subject.of(None, **ratios))
         q = np.radians(rng.uniform(-8, 8, 6))
         dynamics = NeckDynamics(model, tendon)
-        dynamics.check()
         found = moved(dynamics, jnp.asarray(q), REST, OpenLoop.constant(excitation), duration)
         assert int(found.status) == SimulationStatus.COMPLETED
         own = model.to_spec(spec)
@@ -156,7 +155,7 @@ def test_a_reflex_answers_after_its_delay(neck):
     are excited, and the head goes less far."""
     model = NeckModel.from_spec(neck)
     skull = model.body_index("skull")
-    push = HeadLoad(jnp.array([30.0, 0.0, 0.0]), jnp.zeros(3), jnp.array([0.0, 0.05, 0.0]), skull)
+    push = BodyLoad(jnp.array([30.0, 0.0, 0.0]), jnp.zeros(3), jnp.array([0.0, 0.05, 0.0]), skull)
     dynamics = NeckDynamics(model, "rigid", JointLimits.of(neck), push)
     reflex = StretchReflex(0.04, REST, jnp.full(72, 2.0), jnp.full(72, 0.2))
     without, with_it = (
@@ -220,7 +219,7 @@ def test_what_cannot_be_simulated_is_refused(neck):
     short = model.muscles.tendon_slack_length.at[5].set(0.0)
     tendonless = eqx.tree_at(lambda m: m.muscles.tendon_slack_length, model, short)
     with pytest.raises(ValueError, match=neck.muscles[5].name):
-        NeckDynamics(tendonless, "compliant").check()
+        NeckDynamics(tendonless, "compliant")
     dynamics = NeckDynamics(model, "rigid")
     start = dynamics.at_rest(jnp.zeros(6), REST)
     reflex = StretchReflex(0.1, REST, REST, REST)
