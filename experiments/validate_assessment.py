@@ -1,7 +1,7 @@
 """Whether restrictions of simulated people are found again, through markers and inverse kinematics.
 
     python experiments/validate_assessment.py                  # 200 people, minutes
-    python experiments/validate_assessment.py --people 40
+    python experiments/validate_assessment.py --only healthy --people 1000
 
 Each person is drawn as healthy people are, examined on one day, with and without a restriction.
 Turns of the head become coordinates (natural share), coordinates markers, markers get noise and
@@ -124,11 +124,13 @@ class Config:
 
     Attributes:
         people: simulated, of each case.
+        only: a case's name; all if None.
         age: years.
         out: results folder.
     """
 
     people: int = 200
+    only: str | None = None
     age: float = 40.0
     seed: int = 1
     out: Path = field(default=Path("results/assessment"))
@@ -156,10 +158,14 @@ class Recovery:
 def run(config: Config) -> list[Recovery]:
     """Simulate, assess, and write tables and a figure."""
     write_provenance(config.out, config)
-    workers = max(1, min(os.cpu_count() or 1, len(CASES)))
+    chosen = [k for k, case in enumerate(CASES) if config.only in (None, case.name)]
+    if not chosen:
+        names = ", ".join(case.name for case in CASES)
+        raise ValueError(f"only = {config.only!r} is no case; there are {names}")
+    workers = max(1, min(os.cpu_count() or 1, len(chosen)))
     # Each process compiles for itself; they must not share JAX's threads, as a fork would.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_recover, index, config) for index in range(len(CASES))]
+        waiting = [pool.submit(_recover, index, config) for index in chosen]
         found = [
             job.result() for job in track(waiting, "cases", console=Console(), total=len(waiting))
         ]
