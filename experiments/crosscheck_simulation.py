@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import equinox as eqx
 import jax
@@ -213,12 +214,10 @@ def _speed(config: Config, tendon: Tendon, opensim_seconds: float) -> Speed:
 
 def _mujoco_speed(duration: float, step: float = 1e-3) -> float:
     """Simulations per second of the bones alone, falling."""
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"cervjax-{os.getpid()}.xml"
-    try:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "neck.xml"
         write_mjcf(shipped_neck(), path)
         engine = load_mjcf(path)
-    finally:
-        path.unlink(missing_ok=True)
     engine.opt.timestep = step
     data = mujoco.MjData(engine)
     begun = time.perf_counter()

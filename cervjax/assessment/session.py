@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import json
-import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from cervjax.motion import (
     write_storages,
 )
 from cervjax.predict import PredictedMotion, Predictor, predict_motion, write_prediction
+from cervjax.solve import RESULT_FILES
 from cervjax.spec import NeckSpec
 from cervjax.tracking import MarkerRecording, read_markers, read_orientations_csv
 
@@ -121,10 +121,12 @@ def assess_file(
     progress("report")
     written = list(write_report(assessment, out, changes=found, rotating=session.rotating))
     written += write_storages(out, _tables(assessment), replaced=(MOTION_FILE, FORCE_FILE))
-    if (out / NETWORK_FOLDER).is_dir():
-        shutil.rmtree(out / NETWORK_FOLDER)
     if predicted is not None:
         written += write_prediction(predicted, out / NETWORK_FOLDER)
+    else:
+        # Another network's results must not stay beside these; whatever else is there is not ours.
+        for name in RESULT_FILES:
+            (out / NETWORK_FOLDER / name).unlink(missing_ok=True)
     return written, assessment
 
 
