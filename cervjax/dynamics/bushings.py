@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cervjax.gather import gather
 from cervjax.kinematics.poses import anchor_poses
 from cervjax.kinematics.rotation import (
     body_fixed_xyz_angles,
@@ -89,12 +90,13 @@ def _frame(model: NeckModel, rest: RestFrames, state: TreeState, end: int) -> _F
 
     rotation, position = anchor_poses(state)
     still = jnp.zeros_like(state.position[:1])
-    omega = jnp.concatenate([still, state.angular_velocity])[anchor]
-    velocity = jnp.concatenate([still, state.velocity])[anchor]
-    arm = rotate(rotation[anchor], local_position)
+    omega = gather(jnp.concatenate([still, state.angular_velocity]), anchor)
+    velocity = gather(jnp.concatenate([still, state.velocity]), anchor)
+    turned = gather(rotation, anchor)
+    arm = rotate(turned, local_position)
     return _Frame(
-        multiply(rotation[anchor], local_rotation),
-        position[anchor] + arm,
+        multiply(turned, local_rotation),
+        gather(position, anchor) + arm,
         omega,
         velocity + cross(omega, arm),
     )

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from cervjax.contraction import contract
 from cervjax.elimination import inverse_spd
+from cervjax.gather import gather
 from cervjax.kinematics.paths import (
     CrossingSegments,
     body_twists,
@@ -152,10 +153,10 @@ def _mass_matrix(
     body = moving_bodies(model.topology)
     anchor = np.array(model.topology.anchor)[body]
     center = _mass_centers(body, anchor, rest, state)
-    own = twist[anchor + 1]  # [bodies, q, 6]
+    own = gather(twist, anchor + 1)  # [bodies, q, 6]
     spin = own[..., :3]
     drift = own[..., 3:] + cross(spin, center[:, None])
-    turn = multiply(state.rotation[anchor], rest.rotation[body])
+    turn = multiply(gather(state.rotation, anchor), rest.rotation[body])
     local = rotate(transpose(turn)[:, None], spin)
     inertia = model.body_inertia[body]
     linear = contract("b,bqx,brx->qr", model.body_mass[body], drift, drift)
@@ -166,4 +167,5 @@ def _mass_centers(
     body: np.ndarray, anchor: np.ndarray, rest: RestFrames, state: TreeState
 ) -> Float[Array, "carried 3"]:
     """m, in ground, of bodies that move."""
-    return state.position[anchor] + rotate(state.rotation[anchor], rest.mass_center[body])
+    turn = gather(state.rotation, anchor)
+    return gather(state.position, anchor) + rotate(turn, rest.mass_center[body])

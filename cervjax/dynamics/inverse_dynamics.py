@@ -5,11 +5,14 @@ muscles must balance in a free coordinate is the projection C^T tau, C the coupl
 projection is computed here directly.
 """
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.contraction import contract
+from cervjax.gather import gather
 from cervjax.kinematics.rotation import cross, dot, rotate, transpose
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
 from cervjax.model import NeckModel, Topology
@@ -48,24 +51,24 @@ def joint_wrenches(
     the rest.
     """
     topology = model.topology
-    force, moment = _inertial_wrenches(model, rest, state)
-    anchors = np.array(topology.anchor)
-    wrench = jnp.concatenate([force, moment], axis=-1)
-    # Forces and moments about ground's origin add up from the tips to the root.
-    loads: list[Array] = [jnp.zeros_like(wrench[0])] * len(topology.moving_joints)
-    for i, body in enumerate(moving_bodies(topology)):
-        loads[anchors[body]] = loads[anchors[body]] + wrench[i]
+    wrench = jnp.concatenate(_inertial_wrenches(model, rest, state), axis=-1)
     if topology.bushings:
         pulls = jnp.concatenate(bushing_wrenches(model, rest, state), axis=-1)
-        for i, (one, two) in enumerate(topology.bushing_bodies):
-            if anchors[one] >= 0:
-                loads[anchors[one]] = loads[anchors[one]] + pulls[i]
-            if anchors[two] >= 0:
-                loads[anchors[two]] = loads[anchors[two]] - pulls[i]
-    for k in reversed(range(len(loads))):
-        if topology.moving_parent[k] >= 0:
-            loads[topology.moving_parent[k]] = loads[topology.moving_parent[k]] + loads[k]
-    return jnp.stack(loads)
+        wrench = jnp.concatenate([wrench, pulls])
+    # Forces and moments about ground's origin add up from the tips to the root.
+    return contract("ks,sc->kc", jnp.asarray(_borne(topology), wrench.dtype), wrench)
+
+
+@functools.cache
+def _borne(topology: Topology) -> Float[np.ndarray, "moving sources"]:
+    """How often each moving joint bears the wrench of each moving body, then of each bushing."""
+    count = len(topology.moving_joints)
+    # A column more for ground, number -1, which no joint bears.
+    beyond = np.concatenate([topology.carried.T, np.zeros((count, 1))], axis=1)
+    anchor = np.array(topology.anchor)
+    ends = np.array(topology.bushing_bodies, dtype=int).reshape(-1, 2)
+    bushings = beyond[:, anchor[ends[:, 0]]] - beyond[:, anchor[ends[:, 1]]]
+    return np.concatenate([beyond[:, anchor[moving_bodies(topology)]], bushings], axis=1)
 
 
 def generalized_forces(
@@ -92,10 +95,13 @@ def _inertial_wrenches(
     body = moving_bodies(model.topology)
     anchor = np.array(model.topology.anchor)[body]
     turn, omega, alpha = (
-        x[anchor] for x in (state.rotation, state.angular_velocity, state.angular_acceleration)
+        gather(x, anchor)
+        for x in (state.rotation, state.angular_velocity, state.angular_acceleration)
     )
     arm = rotate(turn, rest.mass_center[body])
-    acceleration = state.acceleration[anchor] + cross(alpha, arm) + cross(omega, cross(omega, arm))
+    acceleration = (
+        gather(state.acceleration, anchor) + cross(alpha, arm) + cross(omega, cross(omega, arm))
+    )
     force = model.body_mass[body, None] * (acceleration - model.gravity)
 
     # Inertia stays in the body's frame: angular velocity goes there and the moment comes back.
@@ -105,7 +111,7 @@ def _inertial_wrenches(
     inertia = model.body_inertia[body]
     local = rotate(inertia, swing) + cross(spin, rotate(inertia, spin))
     couple = rotate(turn, rotate(rest.rotation[body], local))
-    return force, couple + cross(state.position[anchor] + arm, force)
+    return force, couple + cross(gather(state.position, anchor) + arm, force)
 
 
 def moving_bodies(topology: Topology) -> np.ndarray:

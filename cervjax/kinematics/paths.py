@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.contraction import contract
+from cervjax.gather import gather
 from cervjax.model import NeckModel, Topology
 
 from .poses import anchor_poses
@@ -62,7 +63,7 @@ def lengths_and_segments(
     body = np.array(topology.point_body, dtype=int)
     anchor = np.array(topology.anchor)[body] + 1
     rotation, position = anchor_poses(state)
-    points = position[anchor] + rotate(rotation[anchor], rest.path_point)
+    points = gather(position, anchor) + rotate(gather(rotation, anchor), rest.path_point)
 
     span = points[last] - points[first]
     squared = dot(span, span)
@@ -180,10 +181,8 @@ def body_twists(
         joint = joint + _along(
             jacobian[:, 3:], jnp.concatenate([jnp.zeros_like(slide), slide], axis=-1)
         )
-    twists = [jnp.zeros_like(joint[0])]
-    for k, parent in enumerate(topology.moving_parent):
-        twists.append(twists[parent + 1] + joint[k])
-    return jnp.stack(twists)
+    moved = contract("bk,kqc->bqc", jnp.asarray(topology.carried, joint.dtype), joint)
+    return jnp.concatenate([jnp.zeros_like(joint[:1]), moved])
 
 
 def _along(

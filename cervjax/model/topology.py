@@ -4,8 +4,12 @@
 compiled function.
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
 
 from cervjax.spec import GROUND, NeckSpec, affine_form
 
@@ -62,6 +66,15 @@ class Topology:
     def is_chain(self) -> bool:
         """Whether each moving joint hangs on the one before it, as in a neck."""
         return self.moving_parent == tuple(range(-1, len(self.moving_joints) - 1))
+
+    @functools.cached_property
+    def carried(self) -> Float[np.ndarray, "moving moving"]:
+        """One where a moving body (row) turns with a moving joint (column)."""
+        table = np.eye(len(self.moving_joints))
+        for k, parent in enumerate(self.moving_parent):
+            if parent >= 0:
+                table[k] += table[parent]
+        return table
 
 
 def topology_of(spec: NeckSpec, prescribed: tuple[str, ...] = ()) -> Topology:

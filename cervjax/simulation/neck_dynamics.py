@@ -165,7 +165,28 @@ class NeckDynamics(eqx.Module):
         Args:
             rest: of the model, where it is known already: it does not change while time runs.
         """
-        model, muscles, free = self.model, self.model.muscles, self.model.topology.free
+        muscles = self.model.muscles
+        activation = muscles.per_muscle(
+            "activation_rate",
+            excitation,
+            state.activation,
+            muscles.activation_time_constant,
+            muscles.deactivation_time_constant,
+            muscles.minimum_activation,
+        )
+        acceleration, fibers = self.motion_rates(time, state, rest)
+        return NeckState(state.qd, acceleration, activation, fibers)
+
+    def motion_rates(
+        self, time: Float[Array, ""], state: NeckState, rest: RestFrames | None = None
+    ) -> tuple[Float[Array, " free"], Float[Array, " fibers"]]:
+        """Accelerations (rad/s^2) of the free coordinates, and rates of the normalized fiber
+        lengths (1/s), at the activations of `state`.
+
+        Args:
+            rest: see `rates`.
+        """
+        model, free = self.model, self.model.topology.free
         frame = self.frame(time, state.q, state.qd, rest)
         prescribed = None if self.torso is None else self.torso(time)[2]
         force, fibers = self.muscle_force(state, frame)
@@ -177,16 +198,7 @@ class NeckDynamics(eqx.Module):
             generalized = generalized + body_load(
                 model, frame, load.body, load.force, load.moment, load.point
             )
-        activation = muscles.per_muscle(
-            "activation_rate",
-            excitation,
-            state.activation,
-            muscles.activation_time_constant,
-            muscles.deactivation_time_constant,
-            muscles.minimum_activation,
-        )
-        qdd = accelerations(model, frame, generalized, prescribed)
-        return NeckState(state.qd, qdd, activation, fibers)
+        return accelerations(model, frame, generalized, prescribed), fibers
 
     def slack(self, time: Float[Array, ""], state: NeckState) -> Bool[Array, " muscles"]:
         """Which muscles' paths are too short to pull at a state's pose."""

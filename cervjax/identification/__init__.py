@@ -1,0 +1,40 @@
+"""Parameters of muscles and bones from motion, and what motion cannot tell of them."""
+
+from .identifiability import (
+    Identifiability as Identifiability,
+    fisher_information as fisher_information,
+    identifiability as identifiability,
+)
+from .identify import (
+    Estimate as Estimate,
+    Identification as Identification,
+    IdentificationSettings as IdentificationSettings,
+    Linearised as Linearised,
+    Prior as Prior,
+    identify as identify,
+    linearised as linearised,
+    search_round as search_round,
+)
+from .movements import Windows as Windows
+from .parameters import (
+    BOUNDS as BOUNDS,
+    HEAD_KINDS as HEAD_KINDS,
+    MUSCLE_KINDS as MUSCLE_KINDS,
+    ParameterSpace as ParameterSpace,
+)
+from .profile_likelihood import (
+    Profile as Profile,
+    profile_likelihood as profile_likelihood,
+)
+from .shooting import (
+    Neck as Neck,
+    Sensitivity as Sensitivity,
+    motion as motion,
+    motion_and_sensitivity as motion_and_sensitivity,
+)
+from .synthetic import (
+    Recording as Recording,
+    random_activations as random_activations,
+    random_poses as random_poses,
+    recorded as recorded,
+)

@@ -1,0 +1,358 @@
+"""Muscle and bone parameters of a simulated neck, identified from its motion and activations.
+
+    python experiments/identify_parameters.py
+    python experiments/identify_parameters.py --studies exact baselines --starts 3
+
+A neck with other parameters than the nominal one moves under known activations; all its parameters
+are sought at once. Studies: `exact` data from many starts; `robust`: starts 30 to 50 % off with
+noise in angles and activations, and tendons that stretch where identification holds them rigid;
+`profiles` of the likelihood; `baselines`: other optimizers, the same data, the same time.
+The results folder gets a README, tables and figures.
+"""
+
+import contextlib
+import dataclasses
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import cma
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from identify_report import Baseline, Exact, Robust, write_report
+from provenance import write_provenance
+from rich.console import Console
+from scipy.optimize import least_squares
+
+from cervjax.dynamics import JointLimits
+from cervjax.identification import (
+    Identification,
+    IdentificationSettings,
+    Neck,
+    ParameterSpace,
+    Prior,
+    Profile,
+    Recording,
+    Windows,
+    fisher_information,
+    identifiability,
+    identify,
+    motion,
+    profile_likelihood,
+    random_activations,
+    random_poses,
+    recorded,
+)
+from cervjax.model import NeckModel
+from cervjax.simulation import NeckDynamics, Tendon
+from cervjax.spec import NeckSpec, shipped_neck
+
+Study = Literal["exact", "robust", "profiles", "baselines"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to identify.
+
+    Attributes:
+        studies: which.
+        movements: of the neck; each starts at rest.
+        duration, step: s, of a movement, and between samples.
+        samples: of a window.
+        starts: of the search in exact data.
+        start_sd: relative, of the starts and of the neck's parameters about the nominal ones.
+        named_deg: an error of the angles; parameters that it would leave uncertain by 1 % or less
+            count as identifiable in exact data.
+        angle_noise_deg, emg_noise: of the robust study; deg, and relative to each activation.
+        emg_seconds: over which errors of activations last.
+        people: of the robust study.
+        devices: each takes a start at a time; cores on a CPU.
+        out: results folder.
+    """
+
+    studies: tuple[Study, ...] = ("exact", "robust", "profiles", "baselines")
+    movements: int = 16
+    duration: float = 1.0
+    step: float = 0.01
+    samples: int = 20
+    starts: int = 20
+    start_sd: float = 0.1
+    named_deg: float = 1e-3
+    angle_noise_deg: float = 0.5
+    emg_noise: float = 0.05
+    emg_seconds: float = 0.2
+    people: int = 2
+    rounds: int = 10
+    devices: int = 2
+    seed: int = 0
+    out: Path = field(default=Path("results/identify_parameters"))
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What all studies share."""
+
+    config: Config
+    spec: NeckSpec
+    neck: Neck
+    scale: np.ndarray
+    """What an error of each parameter is relative to: one for factors, the distance of the head's
+    mass center from its body's origin for shifts (m)."""
+
+    @property
+    def space(self) -> ParameterSpace:
+        """The parameters."""
+        return self.neck.space
+
+    def inside(self, values: np.ndarray) -> np.ndarray:
+        """Values no nearer to a bound than a twentieth of the way between them."""
+        low, high = np.asarray(self.space.low), np.asarray(self.space.high)
+        margin = 0.05 * (high - low)
+        return np.clip(values, low + margin, high - margin)
+
+    def spread(self, values: np.ndarray, relative: np.ndarray) -> np.ndarray:
+        """Values changed by `relative` parts of themselves; a tenth of that for mass centers."""
+        shift = np.array([k.startswith("mass_center") for k in self.space.kinds])
+        factor = np.where(shift, values + 0.1 * relative * self.scale, values * (1 + relative))
+        return self.inside(factor)
+
+    def error(self, values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Relative."""
+        return np.abs(values - truth) / self.scale
+
+    def record(self, truth: np.ndarray, tendon: Tendon, seed: int) -> Recording:
+        """Movements of a neck with parameters `truth`."""
+        config, rng = self.config, np.random.default_rng(seed)
+        samples = round(config.duration / config.step) + 1
+        ranges = np.array([self.spec.coordinate(c).range for c in self.spec.free_coordinates])
+        activation = random_activations(
+            rng, config.movements, samples, len(self.spec.muscles), config.step
+        )
+        pose = random_poses(rng, config.movements, ranges)
+        dynamics = dataclasses.replace(
+            self.neck.at(jnp.asarray(truth)),
+            tendon=tendon,
+        )
+        tolerance = 1e-9 if tendon == "rigid" else 1e-6
+        return recorded(dynamics, pose, activation, config.step, tolerance=tolerance)
+
+    def settings(self) -> IdentificationSettings:
+        """Of every search."""
+        return IdentificationSettings(rounds=self.config.rounds)
+
+
+def run(config: Config) -> None:
+    """Run the studies and write what they found."""
+    jax.config.update("jax_enable_x64", True)
+    if jax.config.read("jax_platforms") in (None, "", "cpu"):
+        jax.config.update("jax_num_cpu_devices", config.devices)
+    write_provenance(config.out, config)
+    console = Console()
+    spec = shipped_neck()
+    model = NeckModel.from_spec(spec)
+    space = ParameterSpace.of(model)
+    far = float(np.linalg.norm(model.body_mass_center[space.head]))
+    scale = np.where([k.startswith("mass_center") for k in space.kinds], far, 1.0)
+    neck = Neck(space, NeckDynamics(model, "rigid", JointLimits.of(spec)))
+    lab = Lab(config, spec, neck, scale)
+
+    exact = robust = profiles = baselines = None
+    if {"exact", "baselines"} & set(config.studies):
+        exact, windows = _exact(lab, console)
+        if "baselines" in config.studies:
+            baselines = _baselines(lab, exact, windows, console)
+    if {"robust", "profiles"} & set(config.studies):
+        robust, first = _robust(lab, console)
+        if "profiles" in config.studies:
+            profiles = _profiles(lab, *first, console)
+    write_report(config.out, space, scale, exact, robust, profiles, baselines, console)
+
+
+def _exact(lab: Lab, console: Console) -> tuple[Exact, Windows]:
+    """Angles and speeds without error, from several starts."""
+    config, nominal = lab.config, np.asarray(lab.space.nominal_values)
+    rng = np.random.default_rng(config.seed)
+    truth = lab.spread(nominal, config.start_sd * rng.normal(size=len(nominal)))
+    record = lab.record(truth, "rigid", config.seed)
+    windows = lab.shared(
+        Windows.cut(record.q, record.activation, config.step, samples=config.samples, qd=record.qd)
+    )
+    angle_sd = float(np.radians(config.named_deg))
+    guesses = [
+        lab.spread(truth, config.start_sd * rng.normal(size=len(truth)))
+        for _ in range(config.starts)
+    ]
+
+    def search(start: int) -> tuple[Identification, list[float]]:
+        device = jax.devices()[start % config.devices]
+        begun, times = time.perf_counter(), [0.0]
+        with jax.default_device(device):
+            found = identify(
+                lab.neck,
+                windows,
+                jax.device_put(guesses[start], device),
+                angle_sd=angle_sd,
+                settings=lab.settings(),
+                progress=lambda done, cost: times.append(time.perf_counter() - begun),
+            )
+        error = [100 * lab.error(v, truth).mean() for v in found.history]
+        console.print(f"start {start}: {error[0]:.2f} % to {error[-1]:.4f} % in {times[-1]:.0f} s")
+        return found, times
+
+    with ThreadPoolExecutor(config.devices) as pool:
+        found, seconds = zip(*pool.map(search, range(config.starts)), strict=True)
+    histories = [[lab.error(v, truth) for v in one.history] for one in found]
+    best = min(found, key=lambda r: r.cost[-1])
+    # At the truth: what can be known of it, not of where a search ended.
+    judged = identifiability(fisher_information(best.linearised), lab.space.names, 0.01 * lab.scale)
+    return Exact(truth, judged, np.stack(guesses), histories, list(seconds)), windows
+
+
+def _robust(lab: Lab, console: Console) -> tuple[list[Robust], tuple]:
+    """People 30 to 50 % away from the nominal neck, measured with errors."""
+    config, nominal = lab.config, lab.space.nominal_values
+    results, first = [], None
+    angle_sd = float(np.radians(config.angle_noise_deg))
+    # Uniform between 30 and 50 % either way has this root mean square.
+    shift = np.array([k.startswith("mass_center") for k in lab.space.kinds])
+    prior = Prior(nominal, jnp.asarray(0.4 * np.where(shift, 0.1 * lab.scale, 1.0)))
+    cases: tuple[tuple[str, float, Tendon], ...] = (
+        ("angles", 0.0, "rigid"),
+        ("angles and activations", config.emg_noise, "rigid"),
+        ("angles, activations and tendons that stretch", config.emg_noise, "compliant"),
+    )
+    for person in range(config.people):
+        rng = np.random.default_rng([config.seed, person, 1])
+        sign = rng.choice([-1.0, 1.0], len(nominal))
+        truth = lab.spread(np.asarray(nominal), sign * rng.uniform(0.3, 0.5, len(nominal)))
+        for name, emg, tendon in cases:
+            record = lab.record(truth, tendon, config.seed + 100 * person)
+            angles = record.q + angle_sd * rng.normal(size=record.q.shape)
+            measured = record.activation * (1 + emg * _slow_noise(rng, record.activation, config))
+            windows = Windows.cut(
+                angles,
+                np.clip(measured, 0.0, 1.0),
+                config.step,
+                samples=config.samples,
+                activation_sd=emg * measured,
+            )
+            result = identify(
+                lab.neck,
+                windows,
+                nominal,
+                angle_sd=angle_sd,
+                prior=prior,
+                settings=lab.settings(),
+            )
+            judged = identifiability(
+                fisher_information(result.linearised), lab.space.names, 0.1 * lab.scale, prior
+            )
+            one = Robust(person, name, truth, np.asarray(result.estimate.values), judged)
+            results.append(one)
+            before = lab.error(np.asarray(nominal), truth).mean()
+            after = lab.error(one.found, truth).mean()
+            console.print(f"person {person}, {name}: {100 * before:.1f} % to {100 * after:.1f} %")
+            if first is None:
+                first = (windows, result, prior, judged, angle_sd)
+    return results, first or ()
+
+
+def _slow_noise(rng: np.random.Generator, like: np.ndarray, config: Config) -> np.ndarray:
+    """Of unit variance, with a correlation that fades over `emg_seconds`."""
+    kept = np.exp(-config.step / config.emg_seconds)
+    noise = rng.normal(size=like.shape)
+    for k in range(1, like.shape[1]):
+        noise[:, k] = kept * noise[:, k - 1] + np.sqrt(1 - kept**2) * noise[:, k]
+    return noise
+
+
+def _profiles(
+    lab: Lab,
+    windows: Windows,
+    found: Identification,
+    prior: Prior,
+    judged,
+    angle_sd: float,
+    console,
+) -> list[tuple[Profile, float, float]]:
+    """Of the best, a middling and the worst determined max isometric force; with the estimate and
+    its standard error."""
+    kinds = np.array(lab.space.kinds)
+    forces = np.flatnonzero(kinds == "max_isometric_force")
+    order = forces[np.argsort(judged.standard_error[forces])]
+    profiles = []
+    for k in (order[0], order[len(order) // 2], order[-1]):
+        value, error = float(found.estimate.values[k]), float(judged.standard_error[k])
+        at = value + error * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+        low, high = float(lab.space.low[k]), float(lab.space.high[k])
+        at = at[(at > low) & (at < high)]
+        profile = profile_likelihood(
+            lab.neck, windows, found, lab.space.names[k], at, angle_sd=angle_sd, prior=prior
+        )
+        profiles.append((profile, value, error))
+        console.print(f"profile of {profile.name}: {profile.rise.round(2)}")
+    return profiles
+
+
+def _baselines(lab: Lab, exact: Exact, windows: Windows, console: Console) -> list[Baseline]:
+    """Optimizers without derivatives, for as long as ours took from the first start.
+
+    Their windows start where they did: they need not find that.
+    """
+    space, config = lab.space, lab.config
+    budget = exact.seconds[0][-1]
+    sd = np.radians(config.named_deg)
+
+    @jax.jit
+    def residual(values: jax.Array) -> jax.Array:
+        angles = jax.vmap(lambda s, a: motion(lab.neck, values, s, a, config.step))(
+            windows.start, windows.activation
+        )
+        return ((angles - windows.q) / sd).reshape(-1)
+
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    guess = exact.guesses[0]
+    jax.block_until_ready(residual(jnp.asarray(guess)))
+
+    def attempt(name: str, search) -> Baseline:
+        begun, track, best = time.perf_counter(), [], [np.inf, guess]
+
+        def value(x: np.ndarray) -> np.ndarray:
+            spent = time.perf_counter() - begun
+            if spent > budget:
+                raise TimeoutError
+            r = np.nan_to_num(np.asarray(residual(jnp.asarray(x))), nan=1e8)
+            cost = float(r @ r)
+            if cost < best[0]:
+                best[:] = cost, np.array(x)
+                track.append((spent, lab.error(best[1], exact.truth).mean()))
+            return r
+
+        with contextlib.suppress(TimeoutError):
+            search(value)
+        console.print(f"{name}: mean error {100 * track[-1][1]:.2f} % after {budget:.0f} s")
+        return Baseline(name, np.array(track), best[1])
+
+    def scipy_search(value) -> None:
+        least_squares(value, guess, bounds=(low, high), x_scale="jac")
+
+    def cma_search(value) -> None:
+        options = {"bounds": [low, high], "seed": config.seed + 1, "verbose": -9}
+        search = cma.CMAEvolutionStrategy(guess, 0.05, options)
+        while not search.stop():
+            points = search.ask()
+            search.tell(points, [float(np.sum(value(x) ** 2)) for x in points])
+
+    return [
+        attempt("SciPy least_squares, finite differences", scipy_search),
+        attempt("CMA-ES", cma_search),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(run(tyro.cli(Config)))

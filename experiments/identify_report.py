@@ -1,0 +1,308 @@
+"""Tables and figures of `identify_parameters.py`."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from provenance import environment
+from rich.console import Console
+
+from cervjax.identification import Identifiability, ParameterSpace, Profile
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+
+@dataclass(frozen=True)
+class Exact:
+    """Searches in exact data.
+
+    Attributes:
+        truth: of the parameters.
+        judged: how well these data determine them.
+        guesses: first, of each start.
+        histories: relative errors after each round, of each start.
+        seconds: after each round, of each start.
+    """
+
+    truth: np.ndarray
+    judged: Identifiability
+    guesses: np.ndarray
+    histories: list[list[np.ndarray]]
+    seconds: list[list[float]]
+
+    def mean(self, start: int, round_: int = -1) -> float:
+        """Mean relative error over the identifiable parameters."""
+        return float(self.histories[start][round_][self.judged.determined].mean())
+
+
+@dataclass(frozen=True)
+class Robust:
+    """One person identified from imperfect data."""
+
+    person: int
+    case: str
+    truth: np.ndarray
+    found: np.ndarray
+    judged: Identifiability
+
+    def covered(self, which: np.ndarray) -> float:
+        """Part of the parameters inside their 90 % intervals."""
+        error = np.abs(self.found - self.truth)[which]
+        return float(np.mean(error <= 1.645 * self.judged.standard_error[which]))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Another optimizer.
+
+    Attributes:
+        track: seconds, and mean relative error of the best point so far.
+        found: best values.
+    """
+
+    name: str
+    track: np.ndarray
+    found: np.ndarray
+
+
+def write_report(
+    out: Path,
+    space: ParameterSpace,
+    scale: np.ndarray,
+    exact: Exact | None,
+    robust: list[Robust] | None,
+    profiles: list[tuple[Profile, float, float]] | None,
+    baselines: list[Baseline] | None,
+    console: Console,
+) -> None:
+    """README, tables and figures into `out`."""
+    about = environment()
+    lines = [
+        "# Muscle and bone parameters from motion",
+        "",
+        f"{about['date']}, commit {about['commit']}, {about['machine']}; {len(space.names)} "
+        "parameters at once: factors on max isometric force, optimal fiber length, tendon slack "
+        "length and pennation angle of each muscle (where it has one), mass, inertia and mass "
+        "center of the head. Errors are relative; those of the mass center to its distance from "
+        "the origin of the head's body. Simulated data: what is found is how well the method can "
+        "do, not how well it does for people.",
+    ]
+    if exact is not None:
+        lines += _exact_lines(exact)
+        _parameters(out / "identifiability.csv", space, exact)
+        _exact_figures(out, space, scale, exact)
+    if baselines is not None and exact is not None:
+        lines += _baseline_lines(exact, baselines)
+        _baseline_figure(out, exact, baselines)
+    if robust:
+        lines += _robust_lines(space, scale, robust)
+        _robust_figure(out, space, robust)
+    if profiles:
+        lines += _profile_lines(profiles)
+        _profile_figure(out, profiles)
+    text = "\n".join(lines) + "\n"
+    (out / "README.md").write_text(text)
+    console.print(text)
+
+
+def _exact_lines(exact: Exact) -> list[str]:
+    determined = exact.judged.determined
+    means = [exact.mean(k) for k in range(len(exact.histories))]
+    rows = [
+        f"| {k} | {100 * exact.mean(k, 0):.2f} | {100 * m:.2g} "
+        f"| {100 * h[-1][determined].max():.2g} | {100 * h[-1].mean():.2g} | {len(h) - 1} "
+        f"| {s[-1]:.0f} |"
+        for k, (m, h, s) in enumerate(zip(means, exact.histories, exact.seconds, strict=True))
+    ]
+    return [
+        "",
+        "## Exact data",
+        "",
+        f"{int(determined.sum())} parameters count as identifiable: an error of the angles of "
+        "0.001 deg (or what `named_deg` says) would leave them uncertain by 1 % or less "
+        "(Cramer-Rao bound). `identifiability.csv` names the others, and with what each is "
+        "confounded.",
+        "",
+        f"Mean error over the identifiable ones: {100 * np.mean(means):.2g} % over all starts, "
+        f"{100 * np.max(means):.2g} % from the worst.",
+        "",
+        "| start | before (%) | after (%) | worst of them (%) | all, after (%) | rounds | s |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+
+
+def _parameters(path: Path, space: ParameterSpace, exact: Exact) -> None:
+    judged = exact.judged
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["parameter", "standard_error", "identifiable", "confounded_with", "r"])
+        for k, name in enumerate(space.names):
+            partner, r = judged.partners.get(name, ("", np.nan))
+            rows.writerow(
+                [
+                    name,
+                    f"{judged.standard_error[k]:.3g}",
+                    int(judged.determined[k]),
+                    partner,
+                    "" if np.isnan(r) else f"{r:.3f}",
+                ]
+            )
+
+
+def _exact_figures(out: Path, space: ParameterSpace, scale: np.ndarray, exact: Exact) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
+    for k, history in enumerate(exact.histories):
+        means = [100 * h[exact.judged.determined].mean() for h in history]
+        axes[0].semilogy(means, color="C0", alpha=0.5, label="starts" if k == 0 else None)
+    axes[0].axhline(0.05, color="k", linestyle=":", label="0.05 %")
+    axes[0].set(xlabel="round", ylabel="mean error of identifiable parameters (%)")
+    axes[0].legend()
+    kinds = list(dict.fromkeys(space.kinds))
+    for k, kind in enumerate(kinds):
+        at = [i for i, own in enumerate(space.kinds) if own == kind]
+        error = np.sort(100 * (exact.judged.standard_error / scale)[at])
+        label = kind.replace("_", " ")
+        if len(at) > 1:
+            axes[1].semilogy(np.linspace(0, 100, len(at)), error, color=f"C{k}", label=label)
+        else:
+            axes[1].semilogy([50], error, "o", color=f"C{k}", label=f"head {label}")
+    axes[1].axhline(1.0, color="k", linestyle=":")
+    axes[1].set(
+        xlabel="muscles, the best determined first (%)",
+        ylabel="standard error of a parameter (%)",
+        title="what angles with 0.001 deg of error would leave uncertain",
+    )
+    axes[1].legend(fontsize=7)
+    figure.savefig(out / "exact.png", dpi=110)
+    plt.close(figure)
+
+
+def _baseline_lines(exact: Exact, baselines: list[Baseline]) -> list[str]:
+    ours = 100 * float(exact.histories[0][-1].mean())
+    rows = [f"| {b.name} | {100 * b.track[-1, 1]:.3g} |" for b in baselines]
+    return [
+        "",
+        "## Other optimizers",
+        "",
+        f"The same data and first guess (mean error {100 * exact.histories[0][0].mean():.2f} %), "
+        f"the {exact.seconds[0][-1]:.0f} s that ours took; error over all parameters. They are "
+        "told where windows start, ours finds it.",
+        "",
+        "| optimizer | mean error (%) |",
+        "|---|---|",
+        f"| cervjax (sensitivity equations) | {ours:.3g} |",
+        *rows,
+    ]
+
+
+def _baseline_figure(out: Path, exact: Exact, baselines: list[Baseline]) -> None:
+    figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    ours = [100 * h.mean() for h in exact.histories[0]]
+    axis.semilogy(exact.seconds[0], ours, "o-", label="cervjax (sensitivity equations)")
+    for b in baselines:
+        track = np.vstack([[0.0, exact.histories[0][0].mean()], b.track])
+        axis.semilogy(track[:, 0], 100 * track[:, 1], drawstyle="steps-post", label=b.name)
+    axis.set(xlabel="time (s)", ylabel="mean error of all parameters (%)")
+    axis.legend()
+    figure.savefig(out / "baselines.png", dpi=110)
+    plt.close(figure)
+
+
+def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]) -> list[str]:
+    kinds = list(dict.fromkeys(space.kinds))
+    nominal = np.asarray(space.nominal_values)
+    lines = [
+        "",
+        "## Imperfect data",
+        "",
+        "People 30 to 50 % away from the nominal neck, where the search starts; a prior of 40 % "
+        "about it. RMS error (%) of each kind, the start's in brackets; parameters whose standard "
+        "error is 10 % or less, and the part of 90 % intervals that hold the truth, of these and "
+        "of all parameters.",
+        "",
+        "| errors in | person | "
+        + " | ".join(k.replace("_", " ") for k in kinds)
+        + " | determined | covered | covered of all |",
+        "|---|---|" + "---|" * (len(kinds) + 3),
+    ]
+    for r in robust:
+        cells = []
+        for kind in kinds:
+            at = np.array([own == kind for own in space.kinds])
+            before = np.sqrt(np.mean(((nominal - r.truth) / scale)[at] ** 2))
+            after = np.sqrt(np.mean(((r.found - r.truth) / scale)[at] ** 2))
+            cells.append(f"{100 * after:.1f} ({100 * before:.0f})")
+        good = r.judged.determined
+        lines.append(
+            f"| {r.case} | {r.person} | "
+            + " | ".join(cells)
+            + f" | {int(good.sum())} | {100 * r.covered(good):.0f} % "
+            + f"| {100 * r.covered(np.ones_like(good)):.0f} % |"
+        )
+    return lines
+
+
+def _robust_figure(out: Path, space: ParameterSpace, robust: list[Robust]) -> None:
+    cases = list(dict.fromkeys(r.case for r in robust))
+    kinds = [k for k in dict.fromkeys(space.kinds) if space.kinds.count(k) > 1]
+    figure, axes = plt.subplots(
+        len(cases), len(kinds), figsize=(12, 3.0 * len(cases)), layout="constrained", squeeze=False
+    )
+    for row, case in zip(axes, cases, strict=True):
+        for axis, kind in zip(row, kinds, strict=True):
+            at = np.array([own == kind for own in space.kinds])
+            for r in (r for r in robust if r.case == case):
+                sure = r.judged.determined[at]
+                bars = 1.645 * r.judged.standard_error[at]
+                for which, color in ((sure, "C0"), (~sure, "0.75")):
+                    axis.errorbar(
+                        r.truth[at][which],
+                        r.found[at][which],
+                        yerr=bars[which],
+                        fmt="o",
+                        markersize=3,
+                        linewidth=0.8,
+                        color=color,
+                    )
+            ends = [0.2, 2.0]
+            axis.plot(ends, ends, "k:", linewidth=0.8)
+            axis.set(xlim=ends, ylim=ends, title=f"{kind.replace('_', ' ')}", xlabel="true factor")
+        row[0].set_ylabel(f"errors in {case}\nidentified factor", fontsize=8)
+    figure.suptitle("bars: 90 % intervals; grey: not determined to 10 %")
+    figure.savefig(out / "imperfect_data.png", dpi=110)
+    plt.close(figure)
+
+
+def _profile_lines(profiles: list[tuple[Profile, float, float]]) -> list[str]:
+    return [
+        "",
+        "## Profile likelihood",
+        "",
+        "`profiles.png`: three max isometric forces, the best, a middling and the worst "
+        "determined, of person 0 with errors in angles. A parabola is what the standard error "
+        "says; where the curve is flat below 3.84 the data do not bound the parameter.",
+        "",
+        "| parameter | estimate | standard error | rise of -2 log L at -2 to +2 standard errors |",
+        "|---|---|---|---|",
+        *(
+            f"| {p.name} | {value:.3f} | {error:.3f} | {', '.join(f'{x:.2f}' for x in p.rise)} |"
+            for p, value, error in profiles
+        ),
+    ]
+
+
+def _profile_figure(out: Path, profiles: list[tuple[Profile, float, float]]) -> None:
+    figure, axes = plt.subplots(1, len(profiles), figsize=(11, 3.6), layout="constrained")
+    for axis, (profile, value, error) in zip(axes, profiles, strict=True):
+        fine = np.linspace(profile.at.min(), profile.at.max(), 50)
+        axis.plot(fine, ((fine - value) / error) ** 2, "--", label="from the standard error")
+        axis.plot(profile.at, profile.rise, "o-", label="profile")
+        axis.axhline(3.84, color="k", linestyle=":", label="95 %")
+        axis.set(xlabel="factor", ylabel="rise of -2 log L", title=profile.name)
+        axis.legend(fontsize=7)
+    figure.savefig(out / "profiles.png", dpi=110)
+    plt.close(figure)
