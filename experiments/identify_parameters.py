@@ -31,6 +31,7 @@ from scipy.optimize import least_squares
 
 from cervjax.dynamics import JointLimits
 from cervjax.identification import (
+    Identifiability,
     Identification,
     IdentificationSettings,
     Neck,
@@ -146,6 +147,17 @@ class Lab:
         return IdentificationSettings(rounds=self.config.rounds)
 
 
+@dataclass(frozen=True)
+class Searched:
+    """A search in imperfect data, and what went into it."""
+
+    windows: Windows
+    found: Identification
+    prior: Prior
+    judged: Identifiability
+    angle_sd: float
+
+
 def run(config: Config) -> None:
     """Run the studies and write what they found."""
     jax.config.update("jax_enable_x64", True)
@@ -169,7 +181,7 @@ def run(config: Config) -> None:
     if {"robust", "profiles"} & set(config.studies):
         robust, first = _robust(lab, console)
         if "profiles" in config.studies:
-            profiles = _profiles(lab, *first, console)
+            profiles = _profiles(lab, first, console)
     write_report(config.out, space, scale, exact, robust, profiles, baselines, console)
 
 
@@ -213,7 +225,7 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Windows]:
     return Exact(truth, judged, np.stack(guesses), histories, list(seconds)), windows
 
 
-def _robust(lab: Lab, console: Console) -> tuple[list[Robust], tuple]:
+def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
     """People 30 to 50 % away from the nominal neck, measured with errors."""
     config, nominal = lab.config, lab.space.nominal_values
     results, first = [], None
@@ -258,8 +270,10 @@ def _robust(lab: Lab, console: Console) -> tuple[list[Robust], tuple]:
             after = lab.error(one.found, truth).mean()
             console.print(f"person {person}, {name}: {100 * before:.1f} % to {100 * after:.1f} %")
             if first is None:
-                first = (windows, result, prior, judged, angle_sd)
-    return results, first or ()
+                first = Searched(windows, result, prior, judged, angle_sd)
+    if first is None:
+        raise ValueError(f"people = {config.people}: nobody to identify")
+    return results, first
 
 
 def _slow_noise(rng: np.random.Generator, like: np.ndarray, config: Config) -> np.ndarray:
@@ -271,17 +285,10 @@ def _slow_noise(rng: np.random.Generator, like: np.ndarray, config: Config) -> n
     return noise
 
 
-def _profiles(
-    lab: Lab,
-    windows: Windows,
-    found: Identification,
-    prior: Prior,
-    judged,
-    angle_sd: float,
-    console,
-) -> list[tuple[Profile, float, float]]:
+def _profiles(lab: Lab, searched: Searched, console: Console) -> list[tuple[Profile, float, float]]:
     """Of the best, a middling and the worst determined max isometric force; with the estimate and
     its standard error."""
+    found, judged = searched.found, searched.judged
     kinds = np.array(lab.space.kinds)
     forces = np.flatnonzero(kinds == "max_isometric_force")
     order = forces[np.argsort(judged.standard_error[forces])]
@@ -292,7 +299,13 @@ def _profiles(
         low, high = float(lab.space.low[k]), float(lab.space.high[k])
         at = at[(at > low) & (at < high)]
         profile = profile_likelihood(
-            lab.neck, windows, found, lab.space.names[k], at, angle_sd=angle_sd, prior=prior
+            lab.neck,
+            searched.windows,
+            found,
+            lab.space.names[k],
+            at,
+            angle_sd=searched.angle_sd,
+            prior=searched.prior,
         )
         profiles.append((profile, value, error))
         console.print(f"profile of {profile.name}: {profile.rise.round(2)}")

@@ -33,6 +33,10 @@ class Prior(eqx.Module):
         return cls(space.nominal_values, jnp.full(len(space.names), jnp.inf, space.low.dtype))
 
 
+_ROUNDING = 1e-10
+"""What a parameter changes by on its way to a number without bounds and back, and more."""
+
+
 @dataclass(frozen=True)
 class IdentificationSettings:
     """How to search.
@@ -42,14 +46,14 @@ class IdentificationSettings:
         evaluations: of the motion and its sensitivities in each, at most.
         tolerance: largest change of a parameter in a round at which the search ends.
         damping: of Levenberg and Marquardt at the beginning of a round, over the mean squared
-            residual.
+            residual; tenfold after a round that found nothing better.
         substeps: of the solver, between samples.
     """
 
     rounds: int = 8
     evaluations: int = 4
     tolerance: float = 1e-6
-    damping: float = 1e-2
+    damping: float = 1.0
     substeps: int = 4
 
     def __post_init__(self) -> None:
@@ -143,6 +147,7 @@ def identify(
     estimate = Estimate(values, windows.start, jnp.full((), jnp.inf, values.dtype))
     linear = linearised(neck, windows, estimate, sd, settings.substeps)
     history, cost, converged = [np.asarray(values)], [], False
+    damping = settings.damping
     for k in range(settings.rounds):
         _check(linear, k)
         estimate, linear = search_round(
@@ -152,16 +157,19 @@ def identify(
             linear,
             sd,
             prior,
-            jnp.asarray(settings.damping, values.dtype),
+            jnp.asarray(damping, values.dtype),
             settings.evaluations,
             settings.substeps,
         )
         history.append(np.asarray(estimate.values))
         cost.append(float(estimate.cost))
         progress(k + 1, cost[-1])
-        if np.max(np.abs(history[-1] - history[-2])) < settings.tolerance:
+        change = np.max(np.abs(history[-1] - history[-2]))
+        better = change > _ROUNDING
+        if better and change < settings.tolerance:
             converged = True
             break
+        damping = settings.damping if better else 10.0 * damping
     _check(linear, len(cost))
     return Identification(estimate, linear, np.stack(history), np.array(cost), converged)
 
