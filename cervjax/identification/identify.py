@@ -51,7 +51,7 @@ class IdentificationSettings:
     """
 
     rounds: int = 8
-    evaluations: int = 4
+    evaluations: int = 6
     tolerance: float = 1e-6
     damping: float = 1.0
     substeps: int = 4
