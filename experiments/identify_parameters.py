@@ -161,8 +161,7 @@ class Searched:
 def run(config: Config) -> None:
     """Run the studies and write what they found."""
     jax.config.update("jax_enable_x64", True)
-    if jax.config.read("jax_platforms") in (None, "", "cpu"):
-        jax.config.update("jax_num_cpu_devices", config.devices)
+    jax.config.update("jax_num_cpu_devices", config.devices)
     write_provenance(config.out, config)
     console = Console()
     spec = shipped_neck()
@@ -201,7 +200,7 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Windows]:
     ]
 
     def search(start: int) -> tuple[Identification, list[float]]:
-        device = jax.devices()[start % config.devices]
+        device = jax.devices()[start % len(jax.devices())]
         begun, times = time.perf_counter(), [0.0]
         with jax.default_device(device):
             found = identify(
