@@ -190,8 +190,8 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Windows]:
     rng = np.random.default_rng(config.seed)
     truth = lab.spread(nominal, config.start_sd * rng.normal(size=len(nominal)))
     record = lab.record(truth, "rigid", config.seed)
-    windows = lab.shared(
-        Windows.cut(record.q, record.activation, config.step, samples=config.samples, qd=record.qd)
+    windows = Windows.cut(
+        record.q, record.activation, config.step, samples=config.samples, qd=record.qd
     )
     angle_sd = float(np.radians(config.named_deg))
     guesses = [
