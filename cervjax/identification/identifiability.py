@@ -2,15 +2,12 @@
 
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .identify import Linearised, Prior
 
 
-@eqx.filter_jit
 def fisher_information(linear: Linearised) -> Float[Array, "p p"]:
     """Fisher information of the parameters' values, the windows' unknown starts and activation
     offsets accounted for.
@@ -18,7 +15,7 @@ def fisher_information(linear: Linearised) -> Float[Array, "p p"]:
     Args:
         linear: see `linearised`, `Identification`.
     """
-    rows = jax.vmap(lambda w, s: w(s))(linear.whitening, linear.sensitivity.values)
+    rows = linear.whitening(linear.sensitivity.values)
     rows = rows.reshape(-1, rows.shape[-1])
     return rows.T @ rows
 

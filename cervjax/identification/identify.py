@@ -143,23 +143,13 @@ def identify(
             f"{float(space.low[k]):g} and {float(space.high[k]):g}"
         )
     prior = Prior.none(space) if prior is None else prior
-    sd = jnp.asarray(angle_sd, values.dtype)
     estimate = Estimate(values, windows.start, jnp.full((), jnp.inf, values.dtype))
-    linear = linearised(neck, windows, estimate, sd, settings.substeps)
+    linear = linearised(neck, windows, estimate, angle_sd, settings.substeps)
     history, cost, converged = [np.asarray(values)], [], False
     damping = settings.damping
     for k in range(settings.rounds):
-        _check(linear, k)
         estimate, linear = search_round(
-            neck,
-            windows,
-            estimate,
-            linear,
-            sd,
-            prior,
-            jnp.asarray(damping, values.dtype),
-            settings.evaluations,
-            settings.substeps,
+            neck, windows, estimate, linear, angle_sd, prior, damping, settings
         )
         history.append(np.asarray(estimate.values))
         cost.append(float(estimate.cost))
@@ -170,67 +160,103 @@ def identify(
             converged = True
             break
         damping = settings.damping if better else 10.0 * damping
-    _check(linear, len(cost))
     return Identification(estimate, linear, np.stack(history), np.array(cost), converged)
 
 
-def _check(linear: Linearised, rounds: int) -> None:
-    finite = np.isfinite(np.asarray(linear.left)).all(axis=(1, 2))
-    if not finite.all():
-        raise FloatingPointError(
-            f"the motion of window {int(np.flatnonzero(~finite)[0])} explodes after {rounds} "
-            "rounds; use shorter windows, another guess or more substeps"
-        )
-
-
-@eqx.filter_jit
 def linearised(
-    neck: Neck,
-    windows: Windows,
-    estimate: Estimate,
-    angle_sd: Float[Array, ""],
-    substeps: int,
+    neck: Neck, windows: Windows, estimate: Estimate, angle_sd: float, substeps: int
 ) -> Linearised:
-    """The motion at `estimate`."""
-    return _whitened(*_sensed(neck, windows, estimate, substeps), windows, angle_sd)
+    """The motion at `estimate`.
+
+    Raises:
+        FloatingPointError: see `identify`.
+    """
+    left, sensitivity = _sensed(neck, windows, estimate.values, estimate.start, substeps)
+    return _whitened(left, sensitivity, windows, angle_sd)
 
 
-@eqx.filter_jit
 def search_round(
     neck: Neck,
     windows: Windows,
     estimate: Estimate,
     linear: Linearised,
-    angle_sd: Float[Array, ""],
+    angle_sd: float,
     prior: Prior,
-    damping: Float[Array, ""],
-    evaluations: int,
-    substeps: int,
+    damping: float,
+    settings: IdentificationSettings,
 ) -> tuple[Estimate, Linearised]:
     """A few steps from `estimate`, with the windows' starts eliminated to first order and their
     whitening kept, then better starts.
 
     Args:
         linear: the motion at `estimate`, or near it.
+        damping: see `IdentificationSettings`.
+
+    Raises:
+        FloatingPointError: see `identify`.
     """
-    space, whitening = neck.space, linear.whitening
+    values, cost, left, sensitivity = _searched(
+        neck,
+        windows,
+        estimate,
+        linear.left,
+        linear.whitening,
+        prior,
+        jnp.asarray(damping, estimate.values.dtype),
+        settings.evaluations,
+        settings.substeps,
+    )
+    now = _whitened(left, sensitivity, windows, angle_sd)
+    start = estimate.start + now.whitening.start_change(left)
+    return Estimate(values, start, cost), now
+
+
+def _whitened(
+    left: Float[Array, "windows n free"],
+    sensitivity: Sensitivity,
+    windows: Windows,
+    angle_sd: float,
+) -> Linearised:
+    finite = np.isfinite(np.asarray(left)).all(axis=(1, 2))
+    if not finite.all():
+        raise FloatingPointError(
+            f"the motion of window {int(np.flatnonzero(~finite)[0])} explodes; use shorter "
+            "windows, another guess or more substeps"
+        )
+    whitening = Whitening.of(sensitivity, angle_sd, windows.activation_sd)
+    return Linearised(left, sensitivity, whitening)
+
+
+@eqx.filter_jit
+def _searched(
+    neck: Neck,
+    windows: Windows,
+    estimate: Estimate,
+    left: Float[Array, "windows n free"],
+    whitening: Whitening,
+    prior: Prior,
+    damping: Float[Array, ""],
+    evaluations: int,
+    substeps: int,
+) -> tuple[Float[Array, " p"], Float[Array, ""], Float[Array, "windows n free"], Sensitivity]:
+    """Values and their cost, residuals (rad) and sensitivities there."""
+    space = neck.space
 
     def misfit(left: Array, values: Array) -> Array:
-        rows = jax.vmap(lambda w, r: w(r))(whitening, left).reshape(-1)
-        return jnp.concatenate([rows, (prior.mean - values) / prior.sd])
+        return jnp.concatenate([whitening(left).reshape(-1), (prior.mean - values) / prior.sd])
 
     # Damping in proportion to the squared residual: far from the truth no parameter runs to its
     # bounds along directions that the data hardly determine, near it steps are Gauss and Newton's.
     # Yamashita & Fukushima 2001, Computing Suppl 15:239-249.
-    mean = jnp.mean(misfit(linear.left, estimate.values) ** 2)
+    mean = jnp.mean(misfit(left, estimate.values) ** 2)
     scale = jnp.sqrt(damping * jnp.maximum(1.0, mean))
 
     def residual(free: Array, _: None) -> tuple[Array, tuple[Array, Sensitivity]]:
         here = jax.lax.stop_gradient(free)
         values, slope = jax.jvp(space.bounded, (here,), (jnp.ones_like(here),))
-        left, sensitivity = _sensed(neck, windows, estimate._replace(values=values), substeps)
-        matrix = jax.vmap(lambda w, s: w(s))(whitening, sensitivity.values)
-        matrix = jnp.concatenate([matrix.reshape(-1, len(free)), jnp.diag(1 / prior.sd)])
+        left, sensitivity = _sensed(neck, windows, values, estimate.start, substeps)
+        matrix = whitening(sensitivity.values).reshape(-1, len(free))
+        matrix = jnp.concatenate([matrix, jnp.diag(1 / prior.sd)])
         # The derivative is known: no need to differentiate the motion.
         moved = (matrix * slope) @ (free - here)
         return (misfit(left, values) - moved) / scale, jax.lax.stop_gradient((left, sensitivity))
@@ -243,30 +269,22 @@ def search_round(
         max_steps=evaluations,
         throw=False,
     )
-    values, now = space.bounded(solution.value), _whitened(*solution.aux, windows, angle_sd)
-    start = estimate.start + jax.vmap(lambda w, r: w.start_change(r))(now.whitening, now.left)
-    cost = 0.5 * jnp.sum(misfit(now.left, values) ** 2)
-    return Estimate(values, start, cost), now
+    values, (left, sensitivity) = space.bounded(solution.value), solution.aux
+    return values, 0.5 * jnp.sum(misfit(left, values) ** 2), left, sensitivity
 
 
+@eqx.filter_jit
 def _sensed(
-    neck: Neck, windows: Windows, estimate: Estimate, substeps: int
+    neck: Neck,
+    windows: Windows,
+    values: Float[Array, " p"],
+    start: Float[Array, "windows twofree"],
+    substeps: int,
 ) -> tuple[Float[Array, "windows n free"], Sensitivity]:
     """Residuals (rad) and sensitivities of all windows."""
     angles, sensitivity = jax.vmap(
         lambda start, activation: motion_and_sensitivity(
-            neck, estimate.values, start, activation, windows.step, substeps
+            neck, values, start, activation, windows.step, substeps
         )
-    )(estimate.start, windows.activation)
+    )(start, windows.activation)
     return windows.q - angles, sensitivity
-
-
-def _whitened(
-    left: Float[Array, "windows n free"],
-    sensitivity: Sensitivity,
-    windows: Windows,
-    angle_sd: Float[Array, ""],
-) -> Linearised:
-    # Outside of all loops: batched factorizations in a loop block XLA's thread pool on two cores.
-    whitening = jax.vmap(Whitening.of, (0, None, 0))(sensitivity, angle_sd, windows.activation_sd)
-    return Linearised(left, sensitivity, whitening)

@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -65,23 +64,14 @@ def profile_likelihood(
     if np.min(at) <= low or np.max(at) >= high:
         raise ValueError(f"at = {np.min(at):g} to {np.max(at):g} is not inside {low:g} to {high:g}")
     prior = Prior.none(space) if prior is None else prior
-    sd = jnp.asarray(angle_sd, space.low.dtype)
     rise = []
     for value in at:
         held = Prior(prior.mean.at[which].set(float(value)), prior.sd.at[which].set(_HELD))
         estimate = found.estimate._replace(values=found.estimate.values.at[which].set(float(value)))
-        linear = linearised(neck, windows, estimate, sd, settings.substeps)
+        linear = linearised(neck, windows, estimate, angle_sd, settings.substeps)
         for _ in range(settings.rounds):
             estimate, linear = search_round(
-                neck,
-                windows,
-                estimate,
-                linear,
-                sd,
-                held,
-                jnp.asarray(settings.damping, space.low.dtype),
-                settings.evaluations,
-                settings.substeps,
+                neck, windows, estimate, linear, angle_sd, held, settings.damping, settings
             )
         rise.append(2 * (_without(estimate, held, which) - _without(found.estimate, prior, which)))
     return Profile(name, np.asarray(at, float), np.array(rise))

@@ -102,7 +102,12 @@ def motion_and_sensitivity(
 
     Args:
         substeps: an even number.
+
+    Raises:
+        ValueError: `substeps` is odd.
     """
+    if substeps % 2:
+        raise ValueError(f"substeps = {substeps} must be even")
     free, muscles, count = len(start) // 2, activation.shape[1], len(values)
     states = _states(neck, values, start, activation, step, substeps)
     places = jnp.arange(len(states)) / substeps

@@ -2,59 +2,66 @@
 
 from typing import NamedTuple, Self
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from cervjax.contraction import contract
 
 from .shooting import Sensitivity
 
 
 class Whitening(NamedTuple):
-    """Turns residuals of one window into independent ones of unit variance.
+    """Turns residuals of windows (rad) into independent ones of unit variance.
 
     Errors of the angles and offsets of the activations (Gaussian, with a known standard deviation)
-    make up a covariance; the start of the window, of which nothing is assumed, is projected out.
+    make up a covariance; the starts of the windows, of which nothing is assumed, are projected out.
 
     Attributes:
-        factor: lower Cholesky factor of the covariance over that of the angles.
-        basis: orthonormal directions that a change of the start moves whitened residuals in.
-        back: from whitened residuals to the change of the start.
-        angle_sd: rad.
+        project: of each window; 1/rad.
+        back: from residuals to the change of the start that explains most of them.
     """
 
-    factor: Float[Array, "rows rows"]
-    basis: Float[Array, "rows twofree"]
-    back: Float[Array, "twofree rows"]
-    angle_sd: Float[Array, ""]
+    project: Float[Array, "windows rows rows"]
+    back: Float[Array, "windows twofree rows"]
 
     @classmethod
     def of(
         cls,
         sensitivity: Sensitivity,
-        angle_sd: Float[Array, ""],
-        activation_sd: Float[Array, " muscles"],
+        angle_sd: float,
+        activation_sd: Float[Array, "windows muscles"],
     ) -> Self:
-        """Of a window with `sensitivity`, angles measured with `angle_sd` (rad)."""
-        rows = sensitivity.start.shape[0] * sensitivity.start.shape[1]
-        offsets = sensitivity.activation.reshape(rows, -1) * (activation_sd / angle_sd)
-        factor = jnp.linalg.cholesky(jnp.eye(rows, dtype=offsets.dtype) + offsets @ offsets.T)
-        start = sensitivity.start.reshape(rows, -1) / angle_sd
-        start = jax.scipy.linalg.solve_triangular(factor, start, lower=True)
-        basis, right = jnp.linalg.qr(start)
-        back = jax.scipy.linalg.solve_triangular(right, basis.T)
-        return cls(factor, basis, back, angle_sd)
+        """Of windows with `sensitivity`, angles measured with `angle_sd` (rad).
 
-    def whitened(self, residual: Float[Array, "n free *k"]) -> Float[Array, "rows *k"]:
-        """Without the start's part taken out; `residual` in rad."""
-        rows = len(self.factor)
-        flat = residual.reshape(rows, *residual.shape[2:]) / self.angle_sd
-        return jax.scipy.linalg.solve_triangular(self.factor, flat, lower=True)
+        On the host: inside compiled functions XLA's CPU backend can wait forever for a thread to
+        run a batch of factorizations on, where there are few.
+        """
+        count, samples, free, _ = sensitivity.start.shape
+        rows = samples * free
+        start = np.asarray(sensitivity.start, float).reshape(count, rows, -1) / angle_sd
+        offsets = np.asarray(sensitivity.activation, float).reshape(count, rows, -1)
+        offsets = offsets * (np.asarray(activation_sd, float)[:, None] / angle_sd)
+        covariance = np.eye(rows) + offsets @ np.swapaxes(offsets, 1, 2)
+        white = np.linalg.inv(np.linalg.cholesky(covariance))
+        basis, right = np.linalg.qr(white @ start)
+        across = np.swapaxes(basis, 1, 2) @ white
+        return cls(
+            jnp.asarray((white - basis @ across) / angle_sd),
+            jnp.asarray(np.linalg.solve(right, across) / angle_sd),
+        )
 
-    def __call__(self, residual: Float[Array, "n free *k"]) -> Float[Array, "rows *k"]:
+    def __call__(
+        self, residual: Float[Array, "windows n free *k"]
+    ) -> Float[Array, "windows rows *k"]:
         """Whitened residuals without what another start could explain."""
-        white = self.whitened(residual)
-        return white - self.basis @ (self.basis.T @ white)
+        windows, samples, free, *rest = residual.shape
+        flat = residual.reshape(windows, samples * free, -1)
+        white = contract("wrs,wsk->wrk", self.project, flat)
+        return white.reshape(windows, -1, *rest)
 
-    def start_change(self, residual: Float[Array, "n free"]) -> Float[Array, " twofree"]:
-        """The change of the start that explains most of `residual` (rad)."""
-        return self.back @ self.whitened(residual)
+    def start_change(
+        self, residual: Float[Array, "windows n free"]
+    ) -> Float[Array, "windows twofree"]:
+        """The change of the starts that explains most of `residual` (rad)."""
+        return contract("wtr,wr->wt", self.back, residual.reshape(len(residual), -1))

@@ -1,0 +1,90 @@
+"""Time of derivatives of a motion by all parameters, beside that of the motion alone.
+
+    python experiments/benchmark_sensitivity.py
+
+One second of movement, all 260 parameters of `cervjax.identification` (and every activation and the
+start besides), angles at every sample; float64, one device.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from provenance import environment
+
+from cervjax.dynamics import JointLimits
+from cervjax.identification import (
+    Neck,
+    ParameterSpace,
+    motion,
+    motion_and_sensitivity,
+    random_activations,
+    random_poses,
+)
+from cervjax.model import NeckModel
+from cervjax.simulation import NeckDynamics
+from cervjax.spec import shipped_neck
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to time.
+
+    Attributes:
+        movements: at a time.
+        duration, step: s, of each, and between samples.
+        repeats: of which the fastest counts.
+    """
+
+    movements: int = 16
+    duration: float = 1.0
+    step: float = 0.01
+    repeats: int = 5
+    seed: int = 0
+
+
+def run(config: Config) -> float:
+    """Print times and their ratio; returns the ratio."""
+    jax.config.update("jax_enable_x64", True)
+    spec = shipped_neck()
+    model = NeckModel.from_spec(spec)
+    neck = Neck(ParameterSpace.of(model), NeckDynamics(model, "rigid", JointLimits.of(spec)))
+    rng = np.random.default_rng(config.seed)
+    ranges = np.array([spec.coordinate(c).range for c in spec.free_coordinates])
+    samples = round(config.duration / config.step) + 1
+    activation = random_activations(rng, config.movements, samples, len(spec.muscles), config.step)
+    pose = random_poses(rng, config.movements, ranges)
+    start = jnp.asarray(np.concatenate([pose, np.zeros_like(pose)], axis=1))
+    values = neck.space.nominal_values
+
+    def over(function: Callable) -> Callable:
+        return jax.jit(jax.vmap(lambda s, a: function(neck, values, s, a, config.step)))
+
+    table = jnp.asarray(activation)
+    alone, together = over(motion), over(motion_and_sensitivity)
+    times: dict[str, list[float]] = {"motion": [], "with derivatives": []}
+    for function in (alone, together):
+        jax.block_until_ready(function(start, table))
+    for _ in range(config.repeats):
+        for name, function in zip(times, (alone, together), strict=True):
+            begun = time.perf_counter()
+            jax.block_until_ready(function(start, table))
+            times[name].append(time.perf_counter() - begun)
+    best = {name: min(t) for name, t in times.items()}
+    ratio = best["with derivatives"] / best["motion"]
+    about = environment()
+    print(f"{about['date']}, commit {about['commit']}, jax {about['packages']['jax']}")
+    for name, seconds in best.items():
+        print(f"{name}: {seconds / config.movements:.4f} s per movement of {config.duration:g} s")
+    print(f"ratio {ratio:.2f}, {len(values)} parameters")
+    return ratio
+
+
+if __name__ == "__main__":
+    run(tyro.cli(Config))
+    sys.exit(0)
