@@ -101,7 +101,8 @@ class Identification:
         linearised: the motion there.
         history: values after each round, the first guess first.
         cost: after each round.
-        converged: whether the last round moved no parameter by more than the tolerance.
+        converged: whether the last round moved no parameter by more than the tolerance, by steps
+            that were better or because residuals are no larger than their errors.
     """
 
     estimate: Estimate
@@ -156,7 +157,9 @@ def identify(
         progress(k + 1, cost[-1])
         change = np.max(np.abs(history[-1] - history[-2]))
         better = change > _ROUNDING
-        if better and change < settings.tolerance:
+        # Where nothing better is found the search may be stuck, unless all is explained already.
+        explained = 2 * cost[-1] <= windows.q.size
+        if (better or explained) and change < settings.tolerance:
             converged = True
             break
         damping = settings.damping if better else 10.0 * damping
