@@ -31,6 +31,7 @@ from scipy.optimize import least_squares
 
 from cervjax.dynamics import JointLimits
 from cervjax.identification import (
+    Estimate,
     Identifiability,
     Identification,
     IdentificationSettings,
@@ -43,6 +44,7 @@ from cervjax.identification import (
     fisher_information,
     identifiability,
     identify,
+    linearised,
     motion,
     profile_likelihood,
     random_activations,
@@ -89,7 +91,7 @@ class Config:
     emg_seconds: float = 0.2
     people: int = 2
     rounds: int = 10
-    devices: int = 2
+    devices: int = 1
     seed: int = 0
     out: Path = field(default=Path("results/identify_parameters"))
 
@@ -118,8 +120,8 @@ class Lab:
 
     def spread(self, values: np.ndarray, relative: np.ndarray) -> np.ndarray:
         """Values changed by `relative` parts of themselves; a tenth of that for mass centers."""
-        shift = np.array([k.startswith("mass_center") for k in self.space.kinds])
-        factor = np.where(shift, values + 0.1 * relative * self.scale, values * (1 + relative))
+        shifted = values + 0.1 * relative * self.scale
+        factor = np.where(self.space.shifts, shifted, values * (1 + relative))
         return self.inside(factor)
 
     def error(self, values: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -135,10 +137,7 @@ class Lab:
             rng, config.movements, samples, len(self.spec.muscles), config.step
         )
         pose = random_poses(rng, config.movements, ranges)
-        dynamics = dataclasses.replace(
-            self.neck.at(jnp.asarray(truth)),
-            tendon=tendon,
-        )
+        dynamics = dataclasses.replace(self.neck.at(jnp.asarray(truth)), tendon=tendon)
         tolerance = 1e-9 if tendon == "rigid" else 1e-6
         return recorded(dynamics, pose, activation, config.step, tolerance=tolerance)
 
@@ -168,7 +167,7 @@ def run(config: Config) -> None:
     model = NeckModel.from_spec(spec)
     space = ParameterSpace.of(model)
     far = float(np.linalg.norm(model.body_mass_center[space.head]))
-    scale = np.where([k.startswith("mass_center") for k in space.kinds], far, 1.0)
+    scale = np.where(space.shifts, far, 1.0)
     neck = Neck(space, NeckDynamics(model, "rigid", JointLimits.of(spec)))
     lab = Lab(config, spec, neck, scale)
 
@@ -218,9 +217,10 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Windows]:
     with ThreadPoolExecutor(config.devices) as pool:
         found, seconds = zip(*pool.map(search, range(config.starts)), strict=True)
     histories = [[lab.error(v, truth) for v in one.history] for one in found]
-    best = min(found, key=lambda r: r.cost[-1])
     # At the truth: what can be known of it, not of where a search ended.
-    judged = identifiability(fisher_information(best.linearised), lab.space.names, 0.01 * lab.scale)
+    known = Estimate(jnp.asarray(truth), windows.start, jnp.zeros(()))
+    linear = linearised(lab.neck, windows, known, angle_sd, lab.settings().substeps)
+    judged = identifiability(fisher_information(linear), lab.space.names, 0.01 * lab.scale)
     return Exact(truth, judged, np.stack(guesses), histories, list(seconds)), windows
 
 
@@ -230,8 +230,7 @@ def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
     results, first = [], None
     angle_sd = float(np.radians(config.angle_noise_deg))
     # Uniform between 30 and 50 % either way has this root mean square.
-    shift = np.array([k.startswith("mass_center") for k in lab.space.kinds])
-    prior = Prior(nominal, jnp.asarray(0.4 * np.where(shift, 0.1 * lab.scale, 1.0)))
+    prior = Prior(nominal, jnp.asarray(0.4 * np.where(lab.space.shifts, 0.1 * lab.scale, 1.0)))
     cases: tuple[tuple[str, float, Tendon], ...] = (
         ("angles", 0.0, "rigid"),
         ("angles and activations", config.emg_noise, "rigid"),

@@ -62,10 +62,7 @@ def joint_wrenches(
 @functools.cache
 def _borne(topology: Topology) -> Float[np.ndarray, "moving sources"]:
     """How often each moving joint bears the wrench of each moving body, then of each bushing."""
-    count = len(topology.moving_joints)
-    # A column more for ground, number -1, which no joint bears.
-    beyond = np.concatenate([topology.carried.T, np.zeros((count, 1))], axis=1)
-    anchor = np.array(topology.anchor)
+    beyond, anchor = topology.beyond, np.array(topology.anchor)
     ends = np.array(topology.bushing_bodies, dtype=int).reshape(-1, 2)
     bushings = beyond[:, anchor[ends[:, 0]]] - beyond[:, anchor[ends[:, 1]]]
     return np.concatenate([beyond[:, anchor[moving_bodies(topology)]], bushings], axis=1)

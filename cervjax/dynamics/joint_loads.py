@@ -67,7 +67,7 @@ def joint_loads(
 ) -> JointLoads:
     """Loads of every moving joint of `topology` under `muscle_force` (N, along the tendons)."""
     crossing = crossing_of(topology)
-    beyond = _beyond(topology)
+    beyond = topology.beyond
     share = beyond[:, crossing.first_anchor] - beyond[:, crossing.last_anchor]
     tension = muscle_force[crossing.muscle][:, None]
     pulls = tension * jnp.concatenate(statics.segments, axis=1)
@@ -76,15 +76,3 @@ def joint_loads(
     moment = carried[:, 3:] - cross(statics.center, force)
     into = transpose(statics.rotation)
     return JointLoads(rotate(into, force), rotate(into, moment))
-
-
-def _beyond(topology: Topology) -> np.ndarray:
-    """One where a moving body (column; ground last) hangs on a joint (row), zero elsewhere."""
-    count = len(topology.moving_joints)
-    beyond = np.zeros((count, count + 1))
-    for body in range(count):
-        joint = body
-        while joint >= 0:
-            beyond[joint, body] = 1.0
-            joint = topology.moving_parent[joint]
-    return beyond

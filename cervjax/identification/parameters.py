@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from cervjax.kinematics import muscle_paths
 from cervjax.model import NeckModel
@@ -116,6 +116,11 @@ class ParameterSpace(eqx.Module):
             index,
             nominal.body_index(head),
         )
+
+    @property
+    def shifts(self) -> Bool[np.ndarray, " p"]:
+        """Which parameters are shifts (m), not factors."""
+        return np.array([_nominal(kind) == 0.0 for kind in self.kinds])
 
     @property
     def nominal_values(self) -> Float[Array, " p"]:

@@ -16,8 +16,8 @@ from .identify import (
 from .movements import Windows
 from .shooting import Neck
 
-_HELD = 1e-6
-"""Standard deviation of a prior that holds a parameter."""
+_HELD = 1e-8
+"""Standard deviation of a prior that holds a parameter: small beside any standard error."""
 
 
 class Profile(NamedTuple):

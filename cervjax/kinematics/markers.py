@@ -108,10 +108,5 @@ def marker_bending(
 @functools.cache
 def _beyond(topology: Topology, markers: tuple[int, ...]) -> Bool[np.ndarray, "joints markers"]:
     """Whether a moving joint moves a marker."""
-    moved = np.zeros((len(topology.moving_joints), len(markers)), bool)
-    for column, marker in enumerate(markers):
-        joint = topology.anchor[topology.marker_body[marker]]
-        while joint >= 0:
-            moved[joint, column] = True
-            joint = topology.moving_parent[joint]
-    return moved
+    body = np.array(topology.marker_body, dtype=int)[list(markers)]
+    return topology.beyond[:, np.array(topology.anchor)[body]] > 0

@@ -181,7 +181,8 @@ def body_twists(
         joint = joint + _along(
             jacobian[:, 3:], jnp.concatenate([jnp.zeros_like(slide), slide], axis=-1)
         )
-    moved = contract("bk,kqc->bqc", jnp.asarray(topology.carried, joint.dtype), joint)
+    beyond = jnp.asarray(topology.beyond[:, :-1], joint.dtype)
+    moved = contract("kb,kqc->bqc", beyond, joint)
     return jnp.concatenate([jnp.zeros_like(joint[:1]), moved])
 
 

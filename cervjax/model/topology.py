@@ -68,12 +68,13 @@ class Topology:
         return self.moving_parent == tuple(range(-1, len(self.moving_joints) - 1))
 
     @functools.cached_property
-    def carried(self) -> Float[np.ndarray, "moving moving"]:
-        """One where a moving body (row) turns with a moving joint (column)."""
-        table = np.eye(len(self.moving_joints))
-        for k, parent in enumerate(self.moving_parent):
-            if parent >= 0:
-                table[k] += table[parent]
+    def beyond(self) -> Float[np.ndarray, "joints bodies"]:
+        """One where a moving body (column) hangs on a moving joint (row), zero elsewhere; a column
+        more for ground, number -1, which hangs on none."""
+        count = len(self.moving_joints)
+        table = np.eye(count, count + 1)
+        for body, parent in enumerate(self.moving_parent):
+            table[:, body] += table[:, parent]
         return table
 
 

@@ -107,8 +107,7 @@ def test_exact_data_give_the_parameters_back(lab, truth, found):
     assert np.abs(np.asarray(lab.space.nominal_values - truth)).mean() > 0.04
     assert judged.determined.sum() > 0.6 * len(truth)
     assert error[judged.determined].mean() < 5e-4
-    mass_center = [k.startswith("mass_center") for k in lab.space.kinds]
-    assert error[mass_center].max() < 1e-5
+    assert error[lab.space.shifts].max() < 1e-5
 
 
 def test_intervals_hold_the_truth(lab, truth, recording, windows):
