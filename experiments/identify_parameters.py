@@ -14,7 +14,6 @@ import contextlib
 import dataclasses
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -27,6 +26,7 @@ import tyro
 from identify_report import Baseline, Exact, Robust, write_report
 from provenance import write_provenance
 from rich.console import Console
+from rich.progress import track
 from scipy.optimize import least_squares
 
 from cervjax.dynamics import JointLimits
@@ -35,6 +35,7 @@ from cervjax.identification import (
     Identifiability,
     Identification,
     IdentificationSettings,
+    Impulses,
     Neck,
     ParameterSpace,
     Prior,
@@ -42,10 +43,12 @@ from cervjax.identification import (
     Recording,
     Windows,
     fisher_information,
+    fit_impulses,
     identifiability,
     identify,
+    impulse_errors,
+    impulse_errors_and_derivatives,
     linearised,
-    motion,
     profile_likelihood,
     random_activations,
     random_poses,
@@ -66,6 +69,7 @@ class Config:
         studies: which.
         movements: of the neck; each starts at rest.
         duration, step: s, of a movement, and between samples.
+        settle: s, that exact data leave out at the beginning of each movement.
         samples: of a window.
         starts: of the search in exact data.
         start_sd: relative, of the starts and of the neck's parameters about the nominal ones.
@@ -74,7 +78,6 @@ class Config:
         angle_noise_deg, emg_noise: of the robust study; deg, and relative to each activation.
         emg_seconds: over which errors of activations last.
         people: of the robust study.
-        devices: each takes a start at a time; cores on a CPU.
         out: results folder.
     """
 
@@ -82,6 +85,7 @@ class Config:
     movements: int = 16
     duration: float = 1.0
     step: float = 0.01
+    settle: float = 0.05
     samples: int = 20
     starts: int = 20
     start_sd: float = 0.1
@@ -91,7 +95,6 @@ class Config:
     emg_seconds: float = 0.2
     people: int = 2
     rounds: int = 10
-    devices: int = 1
     seed: int = 0
     out: Path = field(default=Path("results/identify_parameters"))
 
@@ -160,7 +163,6 @@ class Searched:
 def run(config: Config) -> None:
     """Run the studies and write what they found."""
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", config.devices)
     write_provenance(config.out, config)
     console = Console()
     spec = shipped_neck()
@@ -173,9 +175,9 @@ def run(config: Config) -> None:
 
     exact = robust = profiles = baselines = None
     if {"exact", "baselines"} & set(config.studies):
-        exact, windows = _exact(lab, console)
+        exact, impulses = _exact(lab, console)
         if "baselines" in config.studies:
-            baselines = _baselines(lab, exact, windows, console)
+            baselines = _baselines(lab, exact, impulses, console)
     if {"robust", "profiles"} & set(config.studies):
         robust, first = _robust(lab, console)
         if "profiles" in config.studies:
@@ -183,45 +185,49 @@ def run(config: Config) -> None:
     write_report(config.out, space, scale, exact, robust, profiles, baselines, console)
 
 
-def _exact(lab: Lab, console: Console) -> tuple[Exact, Windows]:
+def _exact(lab: Lab, console: Console) -> tuple[Exact, Impulses]:
     """Angles and speeds without error, from several starts."""
     config, nominal = lab.config, np.asarray(lab.space.nominal_values)
     rng = np.random.default_rng(config.seed)
     truth = lab.spread(nominal, config.start_sd * rng.normal(size=len(nominal)))
     record = lab.record(truth, "rigid", config.seed)
+    impulses = Impulses.of(
+        record.q, record.qd, record.activation, config.step, settle=config.settle
+    )
+    # The first search would be charged with compilation.
+    impulse_errors_and_derivatives(lab.neck, impulses, nominal)
+    guesses, found, seconds = [], [], []
+    for start in track(range(config.starts), "starts", console=console):
+        guesses.append(lab.spread(truth, config.start_sd * rng.normal(size=len(truth))))
+        begun, times = time.perf_counter(), [0.0]
+        found.append(
+            fit_impulses(
+                lab.neck,
+                impulses,
+                guesses[-1],
+                progress=lambda done, rms, begun=begun, times=times: times.append(
+                    time.perf_counter() - begun
+                ),
+            )
+        )
+        seconds.append(times)
+        error = [100 * lab.error(v, truth).mean() for v in found[-1].history]
+        other = ", ".join(found[-1].other_limbs) or "none"
+        console.print(
+            f"start {start}: {error[0]:.2f} % to {error[-1]:.4f} % in {times[-1]:.0f} s, left "
+            f"{found[-1].rms:.2g} rad/s; put on their other limb: {other}"
+        )
+    histories = [[lab.error(v, truth) for v in one.history] for one in found]
     windows = Windows.cut(
         record.q, record.activation, config.step, samples=config.samples, qd=record.qd
     )
-    angle_sd = float(np.radians(config.named_deg))
-    guesses = [
-        lab.spread(truth, config.start_sd * rng.normal(size=len(truth)))
-        for _ in range(config.starts)
-    ]
-
-    def search(start: int) -> tuple[Identification, list[float]]:
-        device = jax.devices()[start % len(jax.devices())]
-        begun, times = time.perf_counter(), [0.0]
-        with jax.default_device(device):
-            found = identify(
-                lab.neck,
-                windows,
-                jax.device_put(guesses[start], device),
-                angle_sd=angle_sd,
-                settings=lab.settings(),
-                progress=lambda done, cost: times.append(time.perf_counter() - begun),
-            )
-        error = [100 * lab.error(v, truth).mean() for v in found.history]
-        console.print(f"start {start}: {error[0]:.2f} % to {error[-1]:.4f} % in {times[-1]:.0f} s")
-        return found, times
-
-    with ThreadPoolExecutor(config.devices) as pool:
-        found, seconds = zip(*pool.map(search, range(config.starts)), strict=True)
-    histories = [[lab.error(v, truth) for v in one.history] for one in found]
     # At the truth: what can be known of it, not of where a search ended.
     known = Estimate(jnp.asarray(truth), windows.start, jnp.zeros(()))
+    angle_sd = float(np.radians(config.named_deg))
     linear = linearised(lab.neck, windows, known, angle_sd, lab.settings().substeps)
     judged = identifiability(fisher_information(linear), lab.space.names, 0.01 * lab.scale)
-    return Exact(truth, judged, np.stack(guesses), histories, list(seconds)), windows
+    limbs = [one.other_limbs for one in found]
+    return Exact(truth, judged, np.stack(guesses), histories, seconds, limbs), impulses
 
 
 def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
@@ -310,44 +316,33 @@ def _profiles(lab: Lab, searched: Searched, console: Console) -> list[tuple[Prof
     return profiles
 
 
-def _baselines(lab: Lab, exact: Exact, windows: Windows, console: Console) -> list[Baseline]:
-    """Optimizers without derivatives, for as long as ours took from the first start.
-
-    Their windows start where they did: they need not find that.
-    """
+def _baselines(lab: Lab, exact: Exact, impulses: Impulses, console: Console) -> list[Baseline]:
+    """Optimizers without derivatives: the same errors, for as long as ours took from the first
+    start."""
     space, config = lab.space, lab.config
     budget = exact.seconds[0][-1]
-    sd = np.radians(config.named_deg)
-
-    @jax.jit
-    def residual(values: jax.Array) -> jax.Array:
-        angles = jax.vmap(lambda s, a: motion(lab.neck, values, s, a, config.step))(
-            windows.start, windows.activation
-        )
-        return ((angles - windows.q) / sd).reshape(-1)
-
     low, high = np.asarray(space.low), np.asarray(space.high)
     guess = exact.guesses[0]
-    jax.block_until_ready(residual(jnp.asarray(guess)))
+    impulse_errors(lab.neck, impulses, guess)
 
     def attempt(name: str, search) -> Baseline:
-        begun, track, best = time.perf_counter(), [], [np.inf, guess]
+        begun, steps, best = time.perf_counter(), [], [np.inf, guess]
 
         def value(x: np.ndarray) -> np.ndarray:
             spent = time.perf_counter() - begun
             if spent > budget:
                 raise TimeoutError
-            r = np.nan_to_num(np.asarray(residual(jnp.asarray(x))), nan=1e8)
+            r = np.nan_to_num(np.asarray(impulse_errors(lab.neck, impulses, x)), nan=1e8)
             cost = float(r @ r)
             if cost < best[0]:
                 best[:] = cost, np.array(x)
-                track.append((spent, lab.error(best[1], exact.truth).mean()))
+                steps.append((spent, lab.error(best[1], exact.truth).mean()))
             return r
 
         with contextlib.suppress(TimeoutError):
             search(value)
-        console.print(f"{name}: mean error {100 * track[-1][1]:.2f} % after {budget:.0f} s")
-        return Baseline(name, np.array(track), best[1])
+        console.print(f"{name}: mean error {100 * steps[-1][1]:.2f} % after {budget:.0f} s")
+        return Baseline(name, np.array(steps), best[1])
 
     def scipy_search(value) -> None:
         least_squares(value, guess, bounds=(low, high), x_scale="jac")

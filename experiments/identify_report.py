@@ -23,8 +23,9 @@ class Exact:
         truth: of the parameters.
         judged: how well these data determine them.
         guesses: first, of each start.
-        histories: relative errors after each round, of each start.
-        seconds: after each round, of each start.
+        histories: relative errors after each search, of each start; the guess's first.
+        seconds: after each search, of each start.
+        limbs: muscles put on their other limb, of each start.
     """
 
     truth: np.ndarray
@@ -32,6 +33,7 @@ class Exact:
     guesses: np.ndarray
     histories: list[list[np.ndarray]]
     seconds: list[list[float]]
+    limbs: list[tuple[str, ...]]
 
     def mean(self, start: int, round_: int = -1) -> float:
         """Mean relative error over the identifiable parameters."""
@@ -113,9 +115,11 @@ def _exact_lines(exact: Exact) -> list[str]:
     means = [exact.mean(k) for k in range(len(exact.histories))]
     rows = [
         f"| {k} | {100 * exact.mean(k, 0):.2f} | {100 * m:.2g} "
-        f"| {100 * h[-1][determined].max():.2g} | {100 * h[-1].mean():.2g} | {len(h) - 1} "
-        f"| {s[-1]:.0f} |"
-        for k, (m, h, s) in enumerate(zip(means, exact.histories, exact.seconds, strict=True))
+        f"| {100 * h[-1][determined].max():.2g} | {100 * h[-1].mean():.2g} "
+        f"| {', '.join(limbs) or '-'} | {s[-1]:.0f} |"
+        for k, (m, h, s, limbs) in enumerate(
+            zip(means, exact.histories, exact.seconds, exact.limbs, strict=True)
+        )
     ]
     return [
         "",
@@ -129,7 +133,8 @@ def _exact_lines(exact: Exact) -> list[str]:
         f"Mean error over the identifiable ones: {100 * np.mean(means):.2g} % over all starts, "
         f"{100 * np.max(means):.2g} % from the worst.",
         "",
-        "| start | before (%) | after (%) | worst of them (%) | all, after (%) | rounds | s |",
+        "| start | before (%) | after (%) | worst of them (%) | all, after (%) "
+        "| put on the other limb of its force-length curve | s |",
         "|---|---|---|---|---|---|---|",
         *rows,
     ]
@@ -159,7 +164,7 @@ def _exact_figures(out: Path, space: ParameterSpace, scale: np.ndarray, exact: E
         means = [100 * h[exact.judged.determined].mean() for h in history]
         axes[0].semilogy(means, color="C0", alpha=0.5, label="starts" if k == 0 else None)
     axes[0].axhline(0.05, color="k", linestyle=":", label="0.05 %")
-    axes[0].set(xlabel="round", ylabel="mean error of identifiable parameters (%)")
+    axes[0].set(xlabel="search", ylabel="mean error of identifiable parameters (%)")
     axes[0].legend()
     kinds = list(dict.fromkeys(space.kinds))
     for k, kind in enumerate(kinds):
@@ -189,12 +194,12 @@ def _baseline_lines(exact: Exact, baselines: list[Baseline]) -> list[str]:
         "## Other optimizers",
         "",
         f"The same data and first guess (mean error {100 * exact.histories[0][0].mean():.2f} %), "
-        f"the {exact.seconds[0][-1]:.0f} s that ours took; error over all parameters. They are "
-        "told where windows start, ours finds it.",
+        f"the {exact.seconds[0][-1]:.0f} s that ours took; error over all parameters. All see the "
+        "same errors of the changes of speed.",
         "",
         "| optimizer | mean error (%) |",
         "|---|---|",
-        f"| cervjax (sensitivity equations) | {ours:.3g} |",
+        f"| cervjax | {ours:.3g} |",
         *rows,
     ]
 
@@ -202,7 +207,7 @@ def _baseline_lines(exact: Exact, baselines: list[Baseline]) -> list[str]:
 def _baseline_figure(out: Path, exact: Exact, baselines: list[Baseline]) -> None:
     figure, axis = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
     ours = [100 * h.mean() for h in exact.histories[0]]
-    axis.semilogy(exact.seconds[0], ours, "o-", label="cervjax (sensitivity equations)")
+    axis.semilogy(exact.seconds[0], ours, "o-", label="cervjax")
     for b in baselines:
         track = np.vstack([[0.0, exact.histories[0][0].mean()], b.track])
         axis.semilogy(track[:, 0], 100 * track[:, 1], drawstyle="steps-post", label=b.name)

@@ -1,5 +1,11 @@
 """Parameters of muscles and bones from motion, and what motion cannot tell of them."""
 
+from .fit_impulses import (
+    ImpulseFit as ImpulseFit,
+    ImpulseSettings as ImpulseSettings,
+    fit_impulses as fit_impulses,
+)
+from .force_length_limbs import OtherLimb as OtherLimb, other_limb as other_limb
 from .identifiability import (
     Identifiability as Identifiability,
     fisher_information as fisher_information,
@@ -14,6 +20,12 @@ from .identify import (
     identify as identify,
     linearised as linearised,
     search_round as search_round,
+)
+from .impulses import (
+    ImpulseErrors as ImpulseErrors,
+    Impulses as Impulses,
+    impulse_errors as impulse_errors,
+    impulse_errors_and_derivatives as impulse_errors_and_derivatives,
 )
 from .movements import Windows as Windows
 from .parameters import (

@@ -138,11 +138,7 @@ def identify(
         raise ValueError(f"angle_sd = {angle_sd} rad must be positive")
     space = neck.space
     values = jnp.asarray(guess, space.low.dtype)
-    for k in np.flatnonzero(~np.asarray((values > space.low) & (values < space.high))):
-        raise ValueError(
-            f"guess of {space.names[k]} = {float(values[k]):g} is not between "
-            f"{float(space.low[k]):g} and {float(space.high[k]):g}"
-        )
+    space.check_inside(np.asarray(values))
     prior = Prior.none(space) if prior is None else prior
     estimate = Estimate(values, windows.start, jnp.full((), jnp.inf, values.dtype))
     linear = linearised(neck, windows, estimate, angle_sd, settings.substeps)

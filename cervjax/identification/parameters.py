@@ -127,6 +127,17 @@ class ParameterSpace(eqx.Module):
         """The values of the nominal neck."""
         return jnp.asarray([_nominal(kind) for kind in self.kinds], self.low.dtype)
 
+    def check_inside(self, guess: Float[np.ndarray, " p"]) -> None:
+        """Raises:
+        ValueError: a value is at a bound or beyond.
+        """
+        inside = (guess > np.asarray(self.low)) & (guess < np.asarray(self.high))
+        for k in np.flatnonzero(~inside):
+            raise ValueError(
+                f"guess of {self.names[k]} = {float(guess[k]):g} is not between "
+                f"{float(self.low[k]):g} and {float(self.high[k]):g}"
+            )
+
     def bounded(self, free: Float[Array, " p"]) -> Float[Array, " p"]:
         """Values from numbers without bounds."""
         return self.low + (self.high - self.low) * jax.nn.sigmoid(free)

@@ -1,0 +1,166 @@
+"""Parameters that explain impulses: a start for `identify` that is near enough."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Array, Float
+
+from .force_length_limbs import OtherLimb, other_limb
+from .impulses import Impulses, impulse_errors, impulse_errors_and_derivatives
+from .shooting import Neck
+
+_STEPS = 11
+"""Of a round; the first is where it starts."""
+
+
+@dataclass(frozen=True)
+class ImpulseSettings:
+    """How to search.
+
+    Attributes:
+        damping: of Levenberg and Marquardt at the beginning of a search, in spreads of the
+            parameters, over the sum of squares there.
+        tolerance: relative change of the sum of squares in a round at which a search ends.
+        rounds: of ten steps, in each search, at most.
+        limbs: muscles, at most, that are tried on the other limb of their force-length curve.
+        promising: part of the sum of squares that a muscle on its other limb must leave, judged to
+            first order, at most, to be tried.
+    """
+
+    damping: float = 1e-4
+    tolerance: float = 1e-2
+    rounds: int = 12
+    limbs: int = 8
+    promising: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name in ("damping", "tolerance", "rounds", "promising"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be positive")
+        if self.limbs < 0:
+            raise ValueError(f"limbs = {self.limbs} must not be negative")
+
+
+class ImpulseFit(NamedTuple):
+    """Values that explain impulses.
+
+    Attributes:
+        values: of the parameters.
+        rms: rad/s, of what is left of the changes of speed.
+        other_limbs: muscles that were put on the other limb of their force-length curve, in order.
+        history: values at the guess and after each search.
+    """
+
+    values: Float[np.ndarray, " p"]
+    rms: float
+    other_limbs: tuple[str, ...]
+    history: Float[np.ndarray, "searches p"]
+
+
+def fit_impulses(
+    neck: Neck,
+    impulses: Impulses,
+    guess: Float[Array, " p"] | Float[np.ndarray, " p"],
+    *,
+    spread: Float[np.ndarray, " p"] | None = None,
+    settings: ImpulseSettings = ImpulseSettings(),
+    progress: Callable[[int, float], None] = lambda searches, rms: None,
+) -> ImpulseFit:
+    """Parameters under which accelerations add up to the measured changes of speed.
+
+    Damping (Levenberg's: the same for all parameters, in spreads) falls slowly, so that parameters
+    that the data hardly determine stay where they are until the others fit. A muscle whose fibers
+    are about optimally long can be fitted nearly as well by fibers as much too short as they are
+    too long; where a search ends, those that would explain more from there are put there, one after
+    the other.
+
+    Args:
+        spread: by how much each parameter of the guess may be off; 0.1 for factors and 3 mm for
+            shifts of a mass center if None.
+        progress: is told the searches done and the rms that each leaves, rad/s.
+
+    Raises:
+        ValueError: the guess is at a bound or beyond.
+        FloatingPointError: accelerations at the guess are not finite.
+    """
+    space = neck.space
+    values = np.asarray(guess, float)
+    space.check_inside(values)
+    spread = np.where(space.shifts, 3e-3, 0.1) if spread is None else np.asarray(spread, float)
+    if not np.isfinite(impulse_errors(neck, impulses, values)).all():
+        raise FloatingPointError(
+            "accelerations at the guess are not finite; is it a neck that can move?"
+        )
+
+    def search(start: np.ndarray) -> tuple[np.ndarray, float]:
+        values = jnp.asarray(start)
+        cost = float(np.sum(impulse_errors(neck, impulses, values) ** 2))
+        damping = jnp.asarray(settings.damping * cost)
+        for _ in range(settings.rounds):
+            values, damping = _round(neck, impulses, values, spread, damping)
+            before, cost = cost, float(np.sum(impulse_errors(neck, impulses, values) ** 2))
+            if cost > (1 - settings.tolerance) * before:
+                break
+        return np.asarray(values), cost
+
+    rows = impulses.change.size
+    flipped: list[str] = []
+    history = [values]
+    values, cost = search(values)
+    history.append(values)
+    progress(1, np.sqrt(cost / rows))
+    for _ in range(settings.limbs):
+        best: OtherLimb | None = other_limb(neck, impulses, values, spread)
+        if best is None or best.left > settings.promising:
+            break
+        tried, lower = search(best.values)
+        if lower >= cost:
+            break
+        values, cost = tried, lower
+        flipped.append(best.muscle)
+        history.append(values)
+        progress(len(history) - 1, np.sqrt(cost / rows))
+    return ImpulseFit(values, float(np.sqrt(cost / rows)), tuple(flipped), np.stack(history))
+
+
+@eqx.filter_jit
+def _round(
+    neck: Neck,
+    impulses: Impulses,
+    start: Float[Array, " p"],
+    spread: Float[np.ndarray, " p"],
+    damping: Float[Array, ""],
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    """A few steps of a search, and the damping to go on with."""
+    space = neck.space
+    free = space.unbounded(start)
+    unit = spread / jax.jvp(space.bounded, (free,), (jnp.ones_like(free),))[1]
+
+    def residual(moved: Array, _: None) -> Array:
+        here = jax.lax.stop_gradient(moved)
+        values, slope = jax.jvp(
+            lambda x: space.bounded(free + unit * x), (here,), (jnp.ones_like(here),)
+        )
+        error, by_values = impulse_errors_and_derivatives(neck, impulses, values)
+        error, by_values = jax.lax.stop_gradient((error, by_values))
+        # The derivative is known: no need to differentiate again.
+        return (error + (by_values * slope) @ (moved - here)) / jnp.sqrt(damping)
+
+    solver = eqx.tree_at(
+        lambda s: s.search,
+        optx.LevenbergMarquardt(rtol=1e-12, atol=1e-12),
+        # Halved where a step does what was expected of it; more at once would be too fast.
+        optx.ClassicalTrustRegion(high_cutoff=0.75, high_constant=2.0),
+    )
+    solution = optx.least_squares(
+        residual, solver, jnp.zeros_like(free), max_steps=_STEPS, throw=False
+    )
+    return space.bounded(
+        free + unit * solution.value
+    ), damping / solution.state.search_state.step_size
