@@ -146,7 +146,9 @@ class Lab:
 
     def settings(self) -> IdentificationSettings:
         """Of every search."""
-        return IdentificationSettings(rounds=self.config.rounds)
+        return IdentificationSettings(
+            rounds=self.config.rounds, tempered=(16.0, 8.0, 4.0, 2.0), evaluations=8
+        )
 
 
 @dataclass(frozen=True)

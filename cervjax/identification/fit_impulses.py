@@ -34,7 +34,7 @@ class ImpulseSettings:
     """
 
     damping: float = 1e-4
-    tolerance: float = 1e-2
+    tolerance: float = 1e-3
     rounds: int = 12
     limbs: int = 8
     promising: float = 0.9

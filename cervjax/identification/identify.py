@@ -48,6 +48,8 @@ class IdentificationSettings:
         damping: of Levenberg and Marquardt at the beginning of a round, over the mean squared
             residual; tenfold after a round that found nothing better.
         substeps: of the solver, between samples.
+        tempered: factors on the standard deviation of the angles in the first rounds, where a
+            guess is far off: what is certain is fitted first, and a prior holds the rest.
     """
 
     rounds: int = 8
@@ -55,11 +57,14 @@ class IdentificationSettings:
     tolerance: float = 1e-6
     damping: float = 1.0
     substeps: int = 4
+    tempered: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("rounds", "evaluations", "tolerance", "damping", "substeps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be positive")
+        if any(not factor >= 1 for factor in self.tempered):
+            raise ValueError(f"tempered = {self.tempered}: factors must be 1 or more")
         if self.substeps % 2:
             raise ValueError(f"substeps = {self.substeps} must be even")
 
@@ -141,12 +146,14 @@ def identify(
     space.check_inside(np.asarray(values))
     prior = Prior.none(space) if prior is None else prior
     estimate = Estimate(values, windows.start, jnp.full((), jnp.inf, values.dtype))
-    linear = linearised(neck, windows, estimate, angle_sd, settings.substeps)
+    errors = [factor * angle_sd for factor in settings.tempered]
+    errors += [angle_sd] * (settings.rounds + 1)
+    linear = linearised(neck, windows, estimate, errors[0], settings.substeps)
     history, cost, converged = [np.asarray(values)], [], False
     damping = settings.damping
     for k in range(settings.rounds):
         estimate, linear = search_round(
-            neck, windows, estimate, linear, angle_sd, prior, damping, settings
+            neck, windows, estimate, linear, errors[k + 1], prior, damping, settings
         )
         history.append(np.asarray(estimate.values))
         cost.append(float(estimate.cost))
@@ -155,7 +162,8 @@ def identify(
         better = change > _ROUNDING
         # Where nothing better is found the search may be stuck, unless all is explained already.
         explained = 2 * cost[-1] <= windows.q.size
-        if (better or explained) and change < settings.tolerance:
+        final = k >= len(settings.tempered)
+        if final and (better or explained) and change < settings.tolerance:
             converged = True
             break
         damping = settings.damping if better else 10.0 * damping
@@ -189,6 +197,7 @@ def search_round(
 
     Args:
         linear: the motion at `estimate`, or near it.
+        angle_sd: rad, that the result is whitened with.
         damping: see `IdentificationSettings`.
 
     Raises:

@@ -43,7 +43,9 @@ class Whitening(NamedTuple):
         offsets = np.asarray(sensitivity.activation, float).reshape(count, rows, -1)
         offsets = offsets * (np.asarray(activation_sd, float)[:, None] / angle_sd)
         covariance = np.eye(rows) + offsets @ np.swapaxes(offsets, 1, 2)
-        white = np.linalg.inv(np.linalg.cholesky(covariance))
+        # No variance is less than that of the angles; rounding may say so where motions explode.
+        variance, axes = np.linalg.eigh(covariance)
+        white = axes / np.sqrt(np.maximum(variance, 1.0))[:, None] @ np.swapaxes(axes, 1, 2)
         basis, right = np.linalg.qr(white @ start)
         across = np.swapaxes(basis, 1, 2) @ white
         return cls(
