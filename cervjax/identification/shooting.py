@@ -126,7 +126,9 @@ def motion_and_sensitivity(
         return jnp.concatenate([sensitivity[free:], change])
 
     at_start = jnp.eye(2 * free, 2 * free + muscles + count, dtype=start.dtype)
-    rows = _integrated(rates, at_start, len(activation), step, substeps)[::substeps, :free]
+    # No better than third order is of use between parabolas.
+    rows = _integrated(rates, at_start, len(activation), step, substeps, diffrax.Bosh3())
+    rows = rows[::substeps, :free]
     parts = jnp.split(rows, [2 * free, 2 * free + muscles], axis=2)
     return states[::substeps, :free], Sensitivity(*parts)
 
@@ -169,12 +171,17 @@ def _between(table: Float[Array, "n m"], at: Float[Array, ""]) -> Float[Array, "
 
 
 def _integrated(
-    rates: Callable, start: Array, samples: int, step: float, substeps: int
+    rates: Callable,
+    start: Array,
+    samples: int,
+    step: float,
+    substeps: int,
+    solver: diffrax.AbstractSolver = diffrax.Tsit5(),
 ) -> Float[Array, "steps *rest"]:
     times = step * np.arange(substeps * (samples - 1) + 1) / substeps
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(rates),  # pyright: ignore[reportArgumentType]
-        diffrax.Tsit5(),
+        solver,
         times[0],
         times[-1],
         None,
