@@ -78,6 +78,7 @@ class Config:
         angle_noise_deg, emg_noise: of the robust study; deg, and relative to each activation.
         emg_seconds: over which errors of activations last.
         people: of the robust study.
+        rounds: of each search in imperfect data.
         out: results folder.
     """
 
@@ -93,8 +94,8 @@ class Config:
     angle_noise_deg: float = 0.5
     emg_noise: float = 0.05
     emg_seconds: float = 0.2
-    people: int = 2
-    rounds: int = 10
+    people: int = 1
+    rounds: int = 6
     seed: int = 0
     out: Path = field(default=Path("results/identify_parameters"))
 
@@ -147,7 +148,7 @@ class Lab:
     def settings(self) -> IdentificationSettings:
         """Of every search."""
         return IdentificationSettings(
-            rounds=self.config.rounds, tempered=(16.0, 8.0, 4.0, 2.0), evaluations=8
+            rounds=self.config.rounds, tempered=(16.0, 8.0, 4.0, 2.0), evaluations=5
         )
 
 
@@ -312,6 +313,7 @@ def _profiles(lab: Lab, searched: Searched, console: Console) -> list[tuple[Prof
             at,
             angle_sd=searched.angle_sd,
             prior=searched.prior,
+            settings=IdentificationSettings(rounds=1, evaluations=5),
         )
         profiles.append((profile, value, error))
         console.print(f"profile of {profile.name}: {profile.rise.round(2)}")
