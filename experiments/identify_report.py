@@ -74,6 +74,7 @@ def write_report(
     out: Path,
     space: ParameterSpace,
     scale: np.ndarray,
+    off: tuple[float, float],
     exact: Exact | None,
     robust: list[Robust] | None,
     profiles: list[tuple[Profile, float, float]] | None,
@@ -100,7 +101,7 @@ def write_report(
         lines += _baseline_lines(exact, baselines)
         _baseline_figure(out, exact, baselines)
     if robust:
-        lines += _robust_lines(space, scale, robust)
+        lines += _robust_lines(space, scale, off, robust)
         _robust_figure(out, space, robust)
     if profiles:
         lines += _profile_lines(profiles)
@@ -162,9 +163,10 @@ def _exact_figures(out: Path, space: ParameterSpace, scale: np.ndarray, exact: E
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
     for k, history in enumerate(exact.histories):
         means = [100 * h[exact.judged.determined].mean() for h in history]
-        axes[0].semilogy(means, color="C0", alpha=0.5, label="starts" if k == 0 else None)
+        label = "starts, after each search" if k == 0 else None
+        axes[0].semilogy(exact.seconds[k], means, "o-", color="C0", alpha=0.5, label=label)
     axes[0].axhline(0.05, color="k", linestyle=":", label="0.05 %")
-    axes[0].set(xlabel="search", ylabel="mean error of identifiable parameters (%)")
+    axes[0].set(xlabel="time (s)", ylabel="mean error of identifiable parameters (%)")
     axes[0].legend()
     kinds = list(dict.fromkeys(space.kinds))
     for k, kind in enumerate(kinds):
@@ -217,17 +219,19 @@ def _baseline_figure(out: Path, exact: Exact, baselines: list[Baseline]) -> None
     plt.close(figure)
 
 
-def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]) -> list[str]:
+def _robust_lines(
+    space: ParameterSpace, scale: np.ndarray, off: tuple[float, float], robust: list[Robust]
+) -> list[str]:
     kinds = list(dict.fromkeys(space.kinds))
     nominal = np.asarray(space.nominal_values)
     lines = [
         "",
         "## Imperfect data",
         "",
-        "People 30 to 50 % away from the nominal neck, where the search starts; a prior of 40 % "
-        "about it. RMS error (%) of each kind, the start's in brackets; parameters whose standard "
-        "error is 10 % or less, and the part of 90 % intervals that hold the truth, of these and "
-        "of all parameters.",
+        f"People {100 * off[0]:.0f} to {100 * off[1]:.0f} % away from the nominal neck, where the "
+        "search starts; a prior as wide about it. RMS error (%) of each kind, the start's in "
+        "brackets; parameters whose standard error is 10 % or less, and the part of 90 % intervals "
+        "that hold the truth, of these and of all parameters.",
         "",
         "| errors in | person | "
         + " | ".join(k.replace("_", " ") for k in kinds)

@@ -82,7 +82,9 @@ def write_report(
             f"{about['date']}, commit {about['commit']}. {len(tests)} frontal tests at 15 g; the "
             "torso moves as measured. Parameters were tuned on the first "
             f"{tune_on} and tried on the others. One nominal neck stands for all volunteers, whose "
-            "size is not known.",
+            "size is not known. Measured displacements of the head are twice integrated "
+            "accelerations and drift beyond some 170 ms. What is tuned makes up for what the model "
+            "leaves out, and is no measurement of the parameters it is called by.",
             "",
             *_peak_lines(time, tests, measured, corridors, necks),
             "",

@@ -1,4 +1,4 @@
-"""Parameters that explain impulses: a start for `identify` that is near enough."""
+"""Parameters that explain impulses: the search, and muscles put on their other limbs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

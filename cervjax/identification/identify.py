@@ -65,8 +65,8 @@ class IdentificationSettings:
                 raise ValueError(f"{name} = {getattr(self, name)} must be positive")
         if any(not factor >= 1 for factor in self.tempered):
             raise ValueError(f"tempered = {self.tempered}: factors must be 1 or more")
-        if self.substeps % 2:
-            raise ValueError(f"substeps = {self.substeps} must be even")
+        if self.substeps % 4:
+            raise ValueError(f"substeps = {self.substeps} must be a multiple of four")
 
 
 class Linearised(NamedTuple):
