@@ -9,6 +9,7 @@ start besides), angles at every sample; float64, one device.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -65,22 +66,26 @@ def run(config: Config) -> None:
         return jax.jit(jax.vmap(lambda s, a: function(neck, values, s, a, config.step)))
 
     table = jnp.asarray(activation)
-    alone, together = over(motion), over(motion_and_sensitivity)
-    times: dict[str, list[float]] = {"motion": [], "with derivatives": []}
-    for function in (alone, together):
+    functions = {
+        "motion": over(motion),
+        "with derivatives": over(motion_and_sensitivity),
+        "with coarse ones": over(partial(motion_and_sensitivity, coarse=True)),
+    }
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for function in functions.values():
         jax.block_until_ready(function(start, table))
     for _ in range(config.repeats):
-        for name, function in zip(times, (alone, together), strict=True):
+        for name, function in functions.items():
             begun = time.perf_counter()
             jax.block_until_ready(function(start, table))
             times[name].append(time.perf_counter() - begun)
     best = {name: min(t) for name, t in times.items()}
-    ratio = best["with derivatives"] / best["motion"]
     about = environment()
     print(f"{about['date']}, commit {about['commit']}, jax {about['packages']['jax']}")
     for name, seconds in best.items():
-        print(f"{name}: {seconds / config.movements:.4f} s per movement of {config.duration:g} s")
-    print(f"ratio {ratio:.2f}, {len(values)} parameters")
+        each, ratio = seconds / config.movements, seconds / best["motion"]
+        print(f"{name}: {each:.4f} s per movement of {config.duration:g} s, {ratio:.2f} of one")
+    print(f"{len(values)} parameters")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,9 @@ def test_sensitivities_are_derivatives_of_the_motion(lab, truth, recording):
         truth, start, activation
     )
     np.testing.assert_allclose(angles, move(truth, start, activation), atol=1e-13)
+    coarse = jax.jit(lambda v, s, a: motion_and_sensitivity(lab, v, s, a, STEP, coarse=True)[1])
+    rough = np.abs(coarse(truth, start, activation).values - sensitivity.values).max(axis=(0, 1))
+    assert np.all(rough < 2e-2 * np.abs(sensitivity.values).max(axis=(0, 1)))
     for at, table, change in (
         (truth, sensitivity.values, lambda x: move(x, start, activation)),
         (start, sensitivity.start, lambda x: move(truth, x, activation)),
