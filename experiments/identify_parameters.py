@@ -199,7 +199,7 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Impulses]:
     impulses = Impulses.of(
         record.q, record.qd, record.activation, config.step, settle=config.settle
     )
-    # The first search would be charged with compilation.
+    # Compiled ahead, as it is for the other optimizers; a step of the search is not.
     impulse_errors_and_derivatives(lab.neck, impulses, nominal)
     guesses, found, seconds = [], [], []
     for start in track(range(config.starts), "starts", console=console):

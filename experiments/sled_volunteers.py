@@ -31,7 +31,6 @@ from cervjax.kinematics import body_poses
 from cervjax.model import NeckModel
 from cervjax.simulation import (
     NeckDynamics,
-    OpenLoop,
     SimulationSettings,
     StretchReflex,
     TorsoMotion,
@@ -128,8 +127,7 @@ class Sled(eqx.Module):
         joint = next(j for j in spec.joints if j.parent.body == "spine" and "pitch2" in _names(j))
         standing = NeckDynamics(NeckModel.from_spec(spec), "rigid", limits)
         rest = jnp.zeros(len(spec.free_coordinates))
-        still = OpenLoop.constant(jnp.zeros(len(spec.muscles)))
-        state = standing.at_rest(rest, still.values[0])
+        state = standing.at_rest(rest, jnp.zeros(len(spec.muscles)))
         hold = Tracking(
             0.01, Trajectory.through(np.linspace(0.0, 1.0, 11), np.zeros((11, len(rest))))
         )

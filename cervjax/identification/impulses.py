@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .movements import check_movements
 from .shooting import Neck
 
 _TOGETHER = 32
@@ -56,21 +57,9 @@ class Impulses(eqx.Module):
             ValueError: `step` is not positive, shapes differ, fewer than two samples are left, or
                 a value is not finite.
         """
-        if not step > 0:
-            raise ValueError(f"step = {step:g} s must be positive")
-        first = round(settle / step)
         tables = {"q": q, "qd": qd, "activation": activation}
-        for name, table in tables.items():
-            if table.shape[:2] != q.shape[:2]:
-                raise ValueError(
-                    f"{name} has {table.shape[:2]} movements and samples, q {q.shape[:2]}"
-                )
-            if not np.isfinite(table).all():
-                movement, row, column = np.argwhere(~np.isfinite(table))[0]
-                raise ValueError(
-                    f"{name} of movement {movement} is not finite in column {column} at "
-                    f"{row * step:g} s; cut the movement there"
-                )
+        check_movements(tables, step)
+        first = round(settle / step)
         if q.shape[1] - first < 2:
             raise ValueError(
                 f"settle = {settle:g} s leaves fewer than two of {q.shape[1]} samples; shorten it"

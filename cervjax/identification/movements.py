@@ -1,5 +1,6 @@
 """Recorded movements with their activations, cut into windows."""
 
+from collections.abc import Mapping
 from typing import Self
 
 import equinox as eqx
@@ -53,23 +54,11 @@ class Windows(eqx.Module):
                 `step` is not positive, or a value is not finite.
         """
         q, activation = np.asarray(q, float), np.asarray(activation, float)
-        if not step > 0:
-            raise ValueError(f"step = {step:g} s must be positive")
+        check_movements({"q": q, "activation": activation}, step)
         if samples < 6 or q.shape[1] < samples:
             raise ValueError(
                 f"samples = {samples}: a window needs 6 samples or more, and movements have "
                 f"{q.shape[1]}"
-            )
-        for name, values in (("q", q), ("activation", activation)):
-            if not np.isfinite(values).all():
-                movement, row, column = np.argwhere(~np.isfinite(values))[0]
-                raise ValueError(
-                    f"{name} of movement {movement} is not finite in column {column} at "
-                    f"{row * step:g} s; cut the movement there"
-                )
-        if activation.shape[:2] != q.shape[:2]:
-            raise ValueError(
-                f"activation has {activation.shape[:2]} movements and samples, q {q.shape[:2]}"
             )
 
         def cut(values: np.ndarray) -> np.ndarray:
@@ -86,6 +75,25 @@ class Windows(eqx.Module):
             jnp.asarray(cut(sd).mean(axis=1)),
             step,
         )
+
+
+def check_movements(tables: Mapping[str, Float[np.ndarray, "movements n _"]], step: float) -> None:
+    """Raises:
+    ValueError: `step` (s) is not positive, a value is not finite, or tables have other movements
+        and samples than `q`.
+    """
+    if not step > 0:
+        raise ValueError(f"step = {step:g} s must be positive")
+    shape = tables["q"].shape[:2]
+    for name, table in tables.items():
+        if table.shape[:2] != shape:
+            raise ValueError(f"{name} has {table.shape[:2]} movements and samples, q {shape}")
+        if not np.isfinite(table).all():
+            movement, row, column = np.argwhere(~np.isfinite(table))[0]
+            raise ValueError(
+                f"{name} of movement {movement} is not finite in column {column} at "
+                f"{row * step:g} s; cut the movement there"
+            )
 
 
 def _start(q: Float[np.ndarray, "windows n free"], step: float) -> np.ndarray:
