@@ -9,7 +9,7 @@ start besides), angles at every sample; float64, one device.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from cervjax.dynamics import JointLimits
 from cervjax.identification import (
     Neck,
     ParameterSpace,
+    Shooting,
     motion,
     motion_and_sensitivity,
     random_activations,
@@ -29,6 +30,8 @@ from cervjax.identification import (
 from cervjax.model import NeckModel
 from cervjax.simulation import NeckDynamics
 from cervjax.spec import shipped_neck
+
+SOLVERS: tuple[Literal["rkc", "tsit5"], ...] = ("rkc", "tsit5")
 
 
 @dataclass(frozen=True)
@@ -62,14 +65,18 @@ def run(config: Config) -> None:
     start = jnp.asarray(np.concatenate([pose, np.zeros_like(pose)], axis=1))
     values = neck.space.nominal_values
 
-    def over(function: Callable) -> Callable:
-        return jax.jit(jax.vmap(lambda s, a: function(neck, values, s, a, config.step)))
+    def over(function: Callable, shooting: Shooting) -> Callable:
+        return jax.jit(jax.vmap(lambda s, a: function(neck, values, s, a, config.step, shooting)))
 
     table = jnp.asarray(activation)
     functions = {
-        "motion": over(motion),
-        "with derivatives": over(motion_and_sensitivity),
-        "with coarse ones": over(partial(motion_and_sensitivity, coarse=True)),
+        f"{solver}, {name}": over(function, Shooting(solver=solver, coarse=coarse))
+        for solver in SOLVERS
+        for name, function, coarse in (
+            ("motion", motion, False),
+            ("with derivatives", motion_and_sensitivity, False),
+            ("with coarse ones", motion_and_sensitivity, True),
+        )
     }
     times: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
@@ -83,7 +90,7 @@ def run(config: Config) -> None:
     about = environment()
     print(f"{about['date']}, commit {about['commit']}, jax {about['packages']['jax']}")
     for name, seconds in best.items():
-        each, ratio = seconds / config.movements, seconds / best["motion"]
+        each, ratio = seconds / config.movements, seconds / best[f"{name.split(',')[0]}, motion"]
         print(f"{name}: {each:.4f} s per movement of {config.duration:g} s, {ratio:.2f} of one")
     print(f"{len(values)} parameters")
 

@@ -41,6 +41,7 @@ from cervjax.identification import (
     Prior,
     Profile,
     Recording,
+    Shooting,
     Windows,
     fisher_information,
     fit_impulses,
@@ -148,10 +149,9 @@ class Lab:
         return recorded(dynamics, pose, activation, config.step, tolerance=tolerance)
 
     def settings(self) -> IdentificationSettings:
-        """Of every search."""
-        return IdentificationSettings(
-            rounds=self.config.rounds, tempered=(16.0, 8.0, 4.0, 2.0), evaluations=5
-        )
+        """Of every search in imperfect data."""
+        shooting = Shooting(coarse=True)
+        return IdentificationSettings(rounds=self.config.rounds, tolerance=3e-3, shooting=shooting)
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Impulses]:
     # At the truth: what can be known of it, not of where a search ended.
     known = Estimate(jnp.asarray(truth), windows.start, jnp.zeros(()))
     angle_sd = float(np.radians(config.named_deg))
-    linear = linearised(lab.neck, windows, known, angle_sd, lab.settings().substeps)
+    linear = linearised(lab.neck, windows, known, angle_sd, Shooting(solver="tsit5"))
     judged = identifiability(fisher_information(linear), lab.space.names, 0.01 * lab.scale)
     limbs = [one.other_limbs for one in found]
     return Exact(truth, judged, np.stack(guesses), histories, seconds, limbs), impulses
@@ -318,7 +318,7 @@ def _profiles(lab: Lab, searched: Searched, console: Console) -> list[tuple[Prof
             at,
             angle_sd=searched.angle_sd,
             prior=searched.prior,
-            settings=IdentificationSettings(rounds=1, evaluations=5),
+            settings=dataclasses.replace(lab.settings(), rounds=2),
         )
         profiles.append((profile, value, error))
         console.print(f"profile of {profile.name}: {profile.rise.round(2)}")

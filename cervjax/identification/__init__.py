@@ -41,6 +41,7 @@ from .profile_likelihood import (
 from .shooting import (
     Neck as Neck,
     Sensitivity as Sensitivity,
+    Shooting as Shooting,
     motion as motion,
     motion_and_sensitivity as motion_and_sensitivity,
 )

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Float
 
+from .damped_least_squares import Evaluated, damped_steps
 from .force_length_limbs import OtherLimb, other_limb
 from .impulses import Impulses, impulse_errors, impulse_errors_and_derivatives
 from .shooting import Neck
@@ -92,7 +91,7 @@ def fit_impulses(
     space = neck.space
     values = np.asarray(guess, float)
     space.check_inside(values)
-    spread = np.where(space.shifts, 3e-3, 0.1) if spread is None else np.asarray(spread, float)
+    spread = space.usual_spread if spread is None else np.asarray(spread, float)
     if not np.isfinite(impulse_errors(neck, impulses, values)).all():
         raise FloatingPointError(
             "accelerations at the guess are not finite; is it a neck that can move?"
@@ -138,29 +137,9 @@ def _round(
     damping: Float[Array, ""],
 ) -> tuple[Float[Array, " p"], Float[Array, ""]]:
     """A few steps of a search, and the damping to go on with."""
-    space = neck.space
-    free = space.unbounded(start)
-    unit = spread / jax.jvp(space.bounded, (free,), (jnp.ones_like(free),))[1]
 
-    def residual(moved: Array, _: None) -> Array:
-        here = jax.lax.stop_gradient(moved)
-        values, slope = jax.jvp(
-            lambda x: space.bounded(free + unit * x), (here,), (jnp.ones_like(here),)
-        )
-        error, by_values = impulse_errors_and_derivatives(neck, impulses, values)
-        error, by_values = jax.lax.stop_gradient((error, by_values))
-        # The derivative is known: no need to differentiate again.
-        return (error + (by_values * slope) @ (moved - here)) / jnp.sqrt(damping)
+    def evaluate(values: Array) -> Evaluated:
+        return Evaluated(*impulse_errors_and_derivatives(neck, impulses, values))
 
-    solver = eqx.tree_at(
-        lambda s: s.search,
-        optx.LevenbergMarquardt(rtol=1e-12, atol=1e-12),
-        # Halved where a step does what was expected of it; more at once would be too fast.
-        optx.ClassicalTrustRegion(high_cutoff=0.75, high_constant=2.0),
-    )
-    solution = optx.least_squares(
-        residual, solver, jnp.zeros_like(free), max_steps=_STEPS, throw=False
-    )
-    return space.bounded(
-        free + unit * solution.value
-    ), damping / solution.state.search_state.step_size
+    end = damped_steps(evaluate, neck.space, start, jnp.asarray(spread), damping, _STEPS)
+    return end.values, end.damping

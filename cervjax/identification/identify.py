@@ -1,19 +1,19 @@
 """Parameters from motion: least squares over windows, the windows' starts eliminated."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optimistix as optx
 from jaxtyping import Array, Float
 
+from .damped_least_squares import Evaluated, Stepped, damped_steps
 from .movements import Windows
 from .parameters import ParameterSpace
-from .shooting import Neck, Sensitivity, motion_and_sensitivity
+from .shooting import Neck, Sensitivity, Shooting, motion_and_sensitivity
 from .whitening import Whitening
 
 
@@ -33,6 +33,8 @@ class Prior(eqx.Module):
         return cls(space.nominal_values, jnp.full(len(space.names), jnp.inf, space.low.dtype))
 
 
+_GROWN = 1e8
+"""More than the least stable posture makes of an error (20 per s) in a second."""
 _ROUNDING = 1e-10
 """What a parameter changes by on its way to a number without bounds and back, and more."""
 
@@ -45,28 +47,21 @@ class IdentificationSettings:
         rounds: at most; each makes new starts and whitens residuals anew.
         evaluations: of the motion and its sensitivities in each, at most.
         tolerance: largest change of a parameter in a round at which the search ends.
-        damping: of Levenberg and Marquardt at the beginning of a round, over the mean squared
-            residual; tenfold after a round that found nothing better.
-        substeps: of the solver, between samples.
-        tempered: factors on the standard deviation of the angles in the first rounds, where a
-            guess is far off: what is certain is fitted first, and a prior holds the rest.
+        damping: at the beginning of a search, in spreads of the parameters (see `identify`), over
+            the sum of squares that errors do not explain.
+        shooting: how motions are integrated.
     """
 
     rounds: int = 8
     evaluations: int = 6
     tolerance: float = 1e-6
-    damping: float = 1.0
-    substeps: int = 4
-    tempered: tuple[float, ...] = ()
+    damping: float = 0.01
+    shooting: Shooting = field(default_factory=Shooting)
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "evaluations", "tolerance", "damping", "substeps"):
+        for name in ("rounds", "evaluations", "tolerance", "damping"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be positive")
-        if any(not factor >= 1 for factor in self.tempered):
-            raise ValueError(f"tempered = {self.tempered}: factors must be 1 or more")
-        if self.substeps % 4:
-            raise ValueError(f"substeps = {self.substeps} must be a multiple of four")
 
 
 class Linearised(NamedTuple):
@@ -132,12 +127,14 @@ def identify(
     Args:
         guess: of the parameters' values.
         angle_sd: rad, of the errors of measured angles, independent from sample to sample.
-        prior: nothing is known if None.
+        prior: nothing is known if None. Its standard deviations are the spreads that damping is
+            counted in; `ParameterSpace.usual_spread` where there are none.
         progress: is told the rounds done and the cost after each.
 
     Raises:
         ValueError: `angle_sd` is not positive, or the guess is at a bound or beyond.
-        FloatingPointError: a motion is not finite; the message names the window.
+        FloatingPointError: a motion is not finite or its integration not stable; the message names
+            the window.
     """
     if not angle_sd > 0:
         raise ValueError(f"angle_sd = {angle_sd} rad must be positive")
@@ -146,14 +143,12 @@ def identify(
     space.check_inside(np.asarray(values))
     prior = Prior.none(space) if prior is None else prior
     estimate = Estimate(values, windows.start, jnp.full((), jnp.inf, values.dtype))
-    errors = [factor * angle_sd for factor in settings.tempered]
-    errors += [angle_sd] * (settings.rounds + 1)
-    linear = linearised(neck, windows, estimate, errors[0], settings.substeps)
+    linear = linearised(neck, windows, estimate, angle_sd, settings.shooting)
+    damping = first_damping(estimate, linear, prior, settings)
     history, cost, converged = [np.asarray(values)], [], False
-    damping = settings.damping
     for k in range(settings.rounds):
-        estimate, linear = search_round(
-            neck, windows, estimate, linear, errors[k + 1], prior, damping, settings
+        estimate, linear, damping = search_round(
+            neck, windows, estimate, linear, angle_sd, prior, damping, settings
         )
         history.append(np.asarray(estimate.values))
         cost.append(float(estimate.cost))
@@ -162,24 +157,36 @@ def identify(
         better = change > _ROUNDING
         # Where nothing better is found the search may be stuck, unless all is explained already.
         explained = 2 * cost[-1] <= windows.q.size
-        final = k >= len(settings.tempered)
-        if final and (better or explained) and change < settings.tolerance:
+        if (better or explained) and change < settings.tolerance:
             converged = True
             break
-        damping = settings.damping if better else 10.0 * damping
     return Identification(estimate, linear, np.stack(history), np.array(cost), converged)
 
 
 def linearised(
-    neck: Neck, windows: Windows, estimate: Estimate, angle_sd: float, substeps: int
+    neck: Neck,
+    windows: Windows,
+    estimate: Estimate,
+    angle_sd: float,
+    shooting: Shooting = Shooting(),
 ) -> Linearised:
     """The motion at `estimate`.
 
     Raises:
         FloatingPointError: see `identify`.
     """
-    left, sensitivity = _sensed(neck, windows, estimate.values, estimate.start, substeps)
+    left, sensitivity = _sensed(neck, windows, estimate.values, estimate.start, shooting)
     return _whitened(left, sensitivity, windows, angle_sd)
+
+
+def first_damping(
+    estimate: Estimate, linear: Linearised, prior: Prior, settings: IdentificationSettings
+) -> Float[Array, ""]:
+    """Of a search from `estimate`; little where errors explain all that is left."""
+    misfit = linear.whitening(linear.left)
+    far = (prior.mean - estimate.values) / prior.sd
+    beyond = jnp.sum(misfit**2) + jnp.sum(far**2) - misfit.size
+    return settings.damping * jnp.maximum(beyond, 1.0)
 
 
 def search_round(
@@ -189,34 +196,34 @@ def search_round(
     linear: Linearised,
     angle_sd: float,
     prior: Prior,
-    damping: float,
+    damping: Float[Array, ""],
     settings: IdentificationSettings,
-) -> tuple[Estimate, Linearised]:
+) -> tuple[Estimate, Linearised, Float[Array, ""]]:
     """A few steps from `estimate`, with the windows' starts eliminated to first order and their
-    whitening kept, then better starts.
+    whitening kept, then better starts; and the damping to go on with.
 
     Args:
         linear: the motion at `estimate`, or near it.
         angle_sd: rad, that the result is whitened with.
-        damping: see `IdentificationSettings`.
+        damping: of `first_damping` or the round before.
 
     Raises:
         FloatingPointError: see `identify`.
     """
-    values, cost, left, sensitivity = _searched(
+    end, cost = _searched(
         neck,
         windows,
         estimate,
-        linear.left,
         linear.whitening,
         prior,
-        jnp.asarray(damping, estimate.values.dtype),
+        damping,
         settings.evaluations,
-        settings.substeps,
+        settings.shooting,
     )
+    left, sensitivity = end.more
     now = _whitened(left, sensitivity, windows, angle_sd)
     start = estimate.start + now.whitening.start_change(left)
-    return Estimate(values, start, cost), now
+    return Estimate(end.values, start, cost), now, end.damping
 
 
 def _whitened(
@@ -231,6 +238,12 @@ def _whitened(
             f"the motion of window {int(np.flatnonzero(~finite)[0])} explodes; use shorter "
             "windows, another guess or more substeps"
         )
+    grown = np.abs(np.asarray(sensitivity.start)).max(axis=(1, 2, 3))
+    if not grown.max() < _GROWN:
+        raise FloatingPointError(
+            f"derivatives of window {int(np.argmax(grown))} by its start reach {grown.max():.2g}: "
+            "the solver is not stable there; use Shooting(solver='rkc') or more substeps"
+        )
     whitening = Whitening.of(sensitivity, angle_sd, windows.activation_sd)
     return Linearised(left, sensitivity, whitening)
 
@@ -240,45 +253,27 @@ def _searched(
     neck: Neck,
     windows: Windows,
     estimate: Estimate,
-    left: Float[Array, "windows n free"],
     whitening: Whitening,
     prior: Prior,
     damping: Float[Array, ""],
     evaluations: int,
-    substeps: int,
-) -> tuple[Float[Array, " p"], Float[Array, ""], Float[Array, "windows n free"], Sensitivity]:
-    """Values and their cost, residuals (rad) and sensitivities there."""
-    space = neck.space
+    shooting: Shooting,
+) -> tuple[Stepped, Float[Array, ""]]:
+    """The end of a few steps, with residuals (rad) and sensitivities, and its cost."""
 
     def misfit(left: Array, values: Array) -> Array:
         return jnp.concatenate([whitening(left).reshape(-1), (prior.mean - values) / prior.sd])
 
-    # Damping in proportion to the squared residual: far from the truth no parameter runs to its
-    # bounds along directions that the data hardly determine, near it steps are Gauss and Newton's.
-    # Yamashita & Fukushima 2001, Computing Suppl 15:239-249.
-    mean = jnp.mean(misfit(left, estimate.values) ** 2)
-    scale = jnp.sqrt(damping * jnp.maximum(1.0, mean))
-
-    def residual(free: Array, _: None) -> tuple[Array, tuple[Array, Sensitivity]]:
-        here = jax.lax.stop_gradient(free)
-        values, slope = jax.jvp(space.bounded, (here,), (jnp.ones_like(here),))
-        left, sensitivity = _sensed(neck, windows, values, estimate.start, substeps)
-        matrix = whitening(sensitivity.values).reshape(-1, len(free))
+    def evaluate(values: Array) -> Evaluated:
+        left, sensitivity = _sensed(neck, windows, values, estimate.start, shooting)
+        matrix = whitening(sensitivity.values).reshape(-1, len(values))
         matrix = jnp.concatenate([matrix, jnp.diag(1 / prior.sd)])
-        # The derivative is known: no need to differentiate the motion.
-        moved = (matrix * slope) @ (free - here)
-        return (misfit(left, values) - moved) / scale, jax.lax.stop_gradient((left, sensitivity))
+        return Evaluated(misfit(left, values), -matrix, (left, sensitivity))
 
-    solution = optx.least_squares(
-        residual,
-        optx.LevenbergMarquardt(rtol=1e-12, atol=1e-12),
-        space.unbounded(estimate.values),
-        has_aux=True,
-        max_steps=evaluations,
-        throw=False,
-    )
-    values, (left, sensitivity) = space.bounded(solution.value), solution.aux
-    return values, 0.5 * jnp.sum(misfit(left, values) ** 2), left, sensitivity
+    usual = neck.space.usual_spread
+    spread = jnp.where(jnp.isfinite(prior.sd), prior.sd, jnp.asarray(usual, prior.sd.dtype))
+    end = damped_steps(evaluate, neck.space, estimate.values, spread, damping, evaluations)
+    return end, 0.5 * jnp.sum(misfit(end.more[0], end.values) ** 2)
 
 
 @eqx.filter_jit
@@ -287,12 +282,12 @@ def _sensed(
     windows: Windows,
     values: Float[Array, " p"],
     start: Float[Array, "windows twofree"],
-    substeps: int,
+    shooting: Shooting,
 ) -> tuple[Float[Array, "windows n free"], Sensitivity]:
     """Residuals (rad) and sensitivities of all windows."""
     angles, sensitivity = jax.vmap(
         lambda start, activation: motion_and_sensitivity(
-            neck, values, start, activation, windows.step, substeps
+            neck, values, start, activation, windows.step, shooting
         )
     )(start, windows.activation)
     return windows.q - angles, sensitivity

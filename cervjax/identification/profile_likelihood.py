@@ -10,6 +10,7 @@ from .identify import (
     Identification,
     IdentificationSettings,
     Prior,
+    first_damping,
     linearised,
     search_round,
 )
@@ -68,10 +69,11 @@ def profile_likelihood(
     for value in at:
         held = Prior(prior.mean.at[which].set(float(value)), prior.sd.at[which].set(_HELD))
         estimate = found.estimate._replace(values=found.estimate.values.at[which].set(float(value)))
-        linear = linearised(neck, windows, estimate, angle_sd, settings.substeps)
+        linear = linearised(neck, windows, estimate, angle_sd, settings.shooting)
+        damping = first_damping(estimate, linear, held, settings)
         for _ in range(settings.rounds):
-            estimate, linear = search_round(
-                neck, windows, estimate, linear, angle_sd, held, settings.damping, settings
+            estimate, linear, damping = search_round(
+                neck, windows, estimate, linear, angle_sd, held, damping, settings
             )
         rise.append(2 * (_without(estimate, held, which) - _without(found.estimate, prior, which)))
     return Profile(name, np.asarray(at, float), np.array(rise))

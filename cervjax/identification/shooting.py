@@ -6,7 +6,8 @@ so that one reverse pass per acceleration yields A and B (the method of sensitiv
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float
 
 from cervjax.contraction import contract
 from cervjax.simulation import NeckDynamics, NeckState
+from cervjax.simulation.chebyshev import RungeKuttaChebyshev5
 
 from .parameters import ParameterSpace
 
@@ -59,6 +61,40 @@ class Neck(eqx.Module):
         return self.at(values).motion_rates(jnp.zeros((), q.dtype), full)[0]
 
 
+_SOLVERS = {"rkc": RungeKuttaChebyshev5(), "tsit5": diffrax.Tsit5()}
+
+
+@dataclass(frozen=True)
+class Shooting:
+    """How motions are integrated.
+
+    Muscles damp the upper neck's rotations with rates of 300 to 2000 per s, more in necks whose
+    fibers are much too short or tendons too long, which bounds an explicit solver's step.
+
+    Attributes:
+        substeps: of the solver, between samples; a multiple of four for derivatives, so that no
+            parabola crosses a kink of the activations.
+        solver: `rkc` (second order), stable up to rates of 15 over the step and within some 0.03
+            deg at 2.5 ms; `tsit5` (fifth order) for exact data, up to 3.3 over the step.
+        coarse: derivatives of accelerations at every other step: those of the motion within some
+            1e-3 where it is smooth, worse where it settles fast. For data with errors; searches in
+            exact data converge more slowly.
+
+    Raises:
+        ValueError: a value is none of these.
+    """
+
+    substeps: int = 4
+    solver: Literal["rkc", "tsit5"] = "rkc"
+    coarse: bool = False
+
+    def __post_init__(self) -> None:
+        if self.substeps < 4 or self.substeps % 4:
+            raise ValueError(f"substeps = {self.substeps} must be a multiple of four")
+        if self.solver not in _SOLVERS:
+            raise ValueError(f"solver = {self.solver!r} is none of {', '.join(_SOLVERS)}")
+
+
 class Sensitivity(NamedTuple):
     """Derivatives of the angles at each sample of a window."""
 
@@ -73,17 +109,16 @@ def motion(
     start: Float[Array, " twofree"],
     activation: Float[Array, "n muscles"],
     step: float,
-    substeps: int = 4,
+    shooting: Shooting = Shooting(),
 ) -> Float[Array, "n free"]:
     """Angles (rad) at each sample.
 
     Args:
         start: `q` (rad), then `qd` (rad/s).
         activation: at each sample, straight between them; `step` s apart.
-        substeps: of the solver (fifth order, Tsit5) between samples. Muscles damp the upper neck's
-            rotations with time constants of a few ms, which bounds its step to some 5 ms.
     """
-    return _states(neck, values, start, activation, step, substeps)[::substeps, : len(start) // 2]
+    states = _states(neck, values, start, activation, step, shooting)
+    return states[:: shooting.substeps, : len(start) // 2]
 
 
 def motion_and_sensitivity(
@@ -92,30 +127,17 @@ def motion_and_sensitivity(
     start: Float[Array, " twofree"],
     activation: Float[Array, "n muscles"],
     step: float,
-    substeps: int = 4,
-    *,
-    coarse: bool = False,
+    shooting: Shooting = Shooting(),
 ) -> tuple[Float[Array, "n free"], Sensitivity]:
     """`motion`, and its derivatives by the start, by an offset of each activation, and by the
     parameters.
 
     A and B are worked out after each step of the solver, and are parabolas through three of them:
     derivatives within some 1e-3 of the exact ones, for a fifth of the time.
-
-    Args:
-        substeps: a multiple of four, so that no parabola crosses a kink of the activations.
-        coarse: A and B at every other step, and a third-order method between them: some 1e-3 where
-            the motion is smooth, worse where it settles fast, in two thirds of the time. Searches
-            converge more slowly.
-
-    Raises:
-        ValueError: `substeps` is no multiple of four.
     """
-    if substeps % 4:
-        raise ValueError(f"substeps = {substeps} must be a multiple of four")
-    every, solver = (2, diffrax.Bosh3()) if coarse else (1, diffrax.Tsit5())
+    every, substeps = 2 if shooting.coarse else 1, shooting.substeps
     free, muscles, count = len(start) // 2, activation.shape[1], len(values)
-    states = _states(neck, values, start, activation, step, substeps)
+    states = _states(neck, values, start, activation, step, shooting)
     knots = states[::every]
     places = jnp.arange(len(knots)) * every / substeps
     drives = jax.vmap(lambda at: _between(activation, at))(places)
@@ -135,7 +157,7 @@ def motion_and_sensitivity(
         return jnp.concatenate([sensitivity[free:], change])
 
     at_start = jnp.eye(2 * free, 2 * free + muscles + count, dtype=start.dtype)
-    rows = _integrated(rates, at_start, len(activation), step, substeps, solver)
+    rows = _integrated(rates, at_start, len(activation), step, shooting)
     rows = rows[::substeps, :free]
     parts = jnp.split(rows, [2 * free, 2 * free + muscles], axis=2)
     return states[::substeps, :free], Sensitivity(*parts)
@@ -147,7 +169,7 @@ def _states(
     start: Float[Array, " twofree"],
     activation: Float[Array, "n muscles"],
     step: float,
-    substeps: int,
+    shooting: Shooting,
 ) -> Float[Array, "steps twofree"]:
     """After each step of the solver."""
 
@@ -155,7 +177,7 @@ def _states(
         drive = _between(activation, time / step)
         return jnp.concatenate([state[len(state) // 2 :], neck.acceleration(state, drive, values)])
 
-    return _integrated(rates, start, len(activation), step, substeps)
+    return _integrated(rates, start, len(activation), step, shooting)
 
 
 def _parabola(table: Float[Array, "knots *rest"], at: Float[Array, ""]) -> Float[Array, "*rest"]:
@@ -183,13 +205,12 @@ def _integrated(
     start: Array,
     samples: int,
     step: float,
-    substeps: int,
-    solver: diffrax.AbstractSolver = diffrax.Tsit5(),
+    shooting: Shooting,
 ) -> Float[Array, "steps *rest"]:
-    times = step * np.arange(substeps * (samples - 1) + 1) / substeps
+    times = step * np.arange(shooting.substeps * (samples - 1) + 1) / shooting.substeps
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(rates),  # pyright: ignore[reportArgumentType]
-        solver,
+        _SOLVERS[shooting.solver],
         times[0],
         times[-1],
         None,

@@ -13,13 +13,15 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.kinematics.tree import rest_frames
 
+from .chebyshev import RungeKuttaChebyshev
 from .controllers import Controller
 from .neck_dynamics import NeckDynamics, NeckState
 
-Solver = Literal["tsit5", "dopri8", "kvaerno5", "kencarp4"]
+Solver = Literal["tsit5", "dopri8", "rkc", "kvaerno5", "kencarp4"]
 _SOLVERS = {
     "tsit5": diffrax.Tsit5,
     "dopri8": diffrax.Dopri8,
+    "rkc": RungeKuttaChebyshev,
     "kvaerno5": diffrax.Kvaerno5,
     "kencarp4": diffrax.KenCarp4,
 }
@@ -42,8 +44,9 @@ class SimulationSettings:
     """How to integrate.
 
     Attributes:
-        solver: `tsit5` (explicit, fifth order) or `dopri8` (eighth) where nothing is stiff;
-            `kvaerno5` or `kencarp4` (implicit) for short compliant tendons.
+        solver: `tsit5` (explicit, fifth order) or `dopri8` (eighth) where nothing is stiff; `rkc`
+            (explicit, second order, see `RungeKuttaChebyshev`) for compliant tendons, `kvaerno5` or
+            `kencarp4` (implicit) for what is stiffer still.
         rtol, atol: tolerances of a step; rad, rad/s, fiber lengths over optimal ones.
         max_steps: in each window.
         adjoint: `reverse` for gradients of a number in many parameters: steps are stored, each is
