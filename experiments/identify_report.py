@@ -293,7 +293,8 @@ def _profile_lines(profiles: list[tuple[Profile, float, float]]) -> list[str]:
         "",
         "`profiles.png`: three max isometric forces, the best, a middling and the worst "
         "determined, of person 0 with errors in angles. A parabola is what the standard error "
-        "says; where the curve is flat below 3.84 the data do not bound the parameter.",
+        "says, which knows the prior of the parameter that the profile leaves out; where the curve "
+        "is flat below 3.84 the data do not bound the parameter.",
         "",
         "| parameter | estimate | standard error | rise of -2 log L at -2 to +2 standard errors |",
         "|---|---|---|---|",

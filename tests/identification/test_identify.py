@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from cervjax.dynamics import JointLimits
 from cervjax.identification import (
+    Estimate,
     IdentificationSettings,
     Neck,
     ParameterSpace,
@@ -18,6 +20,7 @@ from cervjax.identification import (
     fisher_information,
     identifiability,
     identify,
+    linearised,
     motion,
     motion_and_sensitivity,
     profile_likelihood,
@@ -221,6 +224,14 @@ def test_wrong_questions_are_refused(lab, windows, neck):
         identify(lab, windows, guess, angle_sd=0.01)
     with pytest.raises(ValueError, match="angle_sd"):
         identify(lab, windows, lab.space.nominal_values, angle_sd=0.0)
+
+
+def test_unstable_integrations_are_told(lab, windows):
+    """All muscles fully active damp the upper neck by more than Tsit5's step can take."""
+    stiff = eqx.tree_at(lambda w: w.activation, windows, jnp.ones_like(windows.activation))
+    known = Estimate(lab.space.nominal_values, windows.start, jnp.zeros(()))
+    with pytest.raises(FloatingPointError, match="not stable there"):
+        linearised(lab, stiff, known, 1e-6, EXACT.shooting)
 
 
 def test_bounds_and_numbers_without_bounds_are_inverse(lab):
