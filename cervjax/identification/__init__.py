@@ -17,6 +17,7 @@ from .identify import (
     IdentificationSettings as IdentificationSettings,
     Linearised as Linearised,
     Prior as Prior,
+    first_damping as first_damping,
     identify as identify,
     linearised as linearised,
     search_round as search_round,

@@ -34,7 +34,8 @@ class Prior(eqx.Module):
 
 
 _GROWN = 1e8
-"""More than the least stable posture makes of an error (20 per s) in a second."""
+"""More than the least stable postures seen (errors grow with 23 per s) make of an error in 0.8 s;
+longer windows there would be refused, and could not be fitted anyway."""
 _ROUNDING = 1e-10
 """What a parameter changes by on its way to a number without bounds and back, and more."""
 

@@ -49,7 +49,7 @@ def test_real_stiffness_up_to_the_limit_decays():
 
 
 def test_fast_rotations_decay():
-    """Of the upper neck on its tendons: 300 to 700 per s, at a step of 2 ms."""
+    """Of the upper neck on its tendons: 200 to 900 per s, at a step of 2 ms."""
     for rate in (-320 + 690j, -350 + 550j, -200 + 890j):
         matrix = jnp.array([[rate.real, -rate.imag], [rate.imag, rate.real]])
         end = solved(lambda time, y, _, m=matrix: m @ y, [1.0, 0.0], 0.08, 40)
