@@ -42,13 +42,26 @@ class Exact:
 
 @dataclass(frozen=True)
 class Robust:
-    """One person identified from imperfect data."""
+    """A search for one person in imperfect data.
+
+    Attributes:
+        person, start: numbers.
+        case: what has errors.
+        truth, guess, found: parameters of the person, where the search starts, and where it ends.
+        judged: how well these data determine them.
+        misfit: of `Identification`.
+        seconds: taken.
+    """
 
     person: int
+    start: int
     case: str
     truth: np.ndarray
+    guess: np.ndarray
     found: np.ndarray
     judged: Identifiability
+    misfit: float
+    seconds: float
 
     def covered(self, which: np.ndarray) -> float:
         """Part of the parameters inside their 90 % intervals."""
@@ -74,7 +87,6 @@ def write_report(
     out: Path,
     space: ParameterSpace,
     scale: np.ndarray,
-    off: tuple[float, float],
     exact: Exact | None,
     robust: list[Robust] | None,
     profiles: list[tuple[Profile, float, float]] | None,
@@ -101,7 +113,7 @@ def write_report(
         lines += _baseline_lines(exact, baselines)
         _baseline_figure(out, exact, baselines)
     if robust:
-        lines += _robust_lines(space, scale, off, robust)
+        lines += _robust_lines(space, scale, robust)
         _robust_figure(out, space, robust)
     if profiles:
         lines += _profile_lines(profiles)
@@ -219,39 +231,45 @@ def _baseline_figure(out: Path, exact: Exact, baselines: list[Baseline]) -> None
     plt.close(figure)
 
 
-def _robust_lines(
-    space: ParameterSpace, scale: np.ndarray, off: tuple[float, float], robust: list[Robust]
-) -> list[str]:
+def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]) -> list[str]:
     kinds = list(dict.fromkeys(space.kinds))
+    of_kind = [np.array([own == kind for own in space.kinds]) for kind in kinds]
     nominal = np.asarray(space.nominal_values)
+    everything = np.ones(len(nominal), bool)
+
+    def percent(values: np.ndarray, r: Robust, which: np.ndarray) -> str:
+        return f"{100 * np.abs((values - r.truth) / scale)[which].mean():.1f}"
+
     lines = [
         "",
         "## Imperfect data",
         "",
-        f"People {100 * off[0]:.0f} to {100 * off[1]:.0f} % away from the nominal neck, where the "
-        "search starts; a prior as wide about it. RMS error (%) of each kind, the start's in "
-        "brackets; parameters whose standard error is 10 % or less, and the part of 90 % intervals "
-        "that hold the truth, of these and of all parameters.",
+        "People about the nominal neck, about which there is a prior as wide; searches from far "
+        "starts. Mean error (%): of the start, of the nominal neck, which is what the prior alone "
+        "would say, of what is found, and of its kinds. A misfit well above 1 tells a false "
+        "minimum. Determined: parameters whose standard error is 10 % or less; covered: the part "
+        "of 90 % intervals that hold the truth, of these and of all parameters.",
         "",
-        "| errors in | person | "
+        "| errors in | person | start | its error | nominal | found | "
         + " | ".join(k.replace("_", " ") for k in kinds)
-        + " | determined | covered | covered of all |",
-        "|---|---|" + "---|" * (len(kinds) + 3),
+        + " | misfit | determined | covered | covered of all | s |",
+        "|---|---|---|" + "---|" * (len(kinds) + 8),
     ]
     for r in robust:
-        cells = []
-        for kind in kinds:
-            at = np.array([own == kind for own in space.kinds])
-            before = np.sqrt(np.mean(((nominal - r.truth) / scale)[at] ** 2))
-            after = np.sqrt(np.mean(((r.found - r.truth) / scale)[at] ** 2))
-            cells.append(f"{100 * after:.1f} ({100 * before:.0f})")
         good = r.judged.determined
-        lines.append(
-            f"| {r.case} | {r.person} | "
-            + " | ".join(cells)
-            + f" | {int(good.sum())} | {100 * r.covered(good):.0f} % "
-            + f"| {100 * r.covered(np.ones_like(good)):.0f} % |"
-        )
+        cells = [
+            r.case,
+            str(r.person),
+            str(r.start),
+            *(percent(values, r, everything) for values in (r.guess, nominal, r.found)),
+            *(percent(r.found, r, which) for which in of_kind),
+            f"{r.misfit:.3f}",
+            str(int(good.sum())),
+            f"{100 * r.covered(good):.0f} %",
+            f"{100 * r.covered(everything):.0f} %",
+            f"{r.seconds:.0f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 

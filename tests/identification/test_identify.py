@@ -151,6 +151,20 @@ def test_intervals_hold_the_truth(lab, truth, recording, windows):
     assert np.sum(error < 1.645 * judged.standard_error) >= 0.69 * len(truth)
     assert error.mean() < np.abs(np.asarray(nominal - truth)).mean()
     assert np.all(judged.standard_error <= np.asarray(prior.sd) * (1 + 1e-9))
+    # A sum of squares of so many independent residuals of unit variance, within four standard
+    # deviations; a neck that may not fit has a larger one.
+    count = windows.q.size - windows.start.size
+    usual = 4 * np.sqrt(2 / count)
+    assert result.misfit == pytest.approx(1 - len(truth) / count, abs=usual)
+    held = identify(
+        lab,
+        measured,
+        nominal,
+        angle_sd=float(angle_sd),
+        prior=Prior(nominal, 1e-4 * prior.sd),
+        settings=IdentificationSettings(rounds=1, shooting=EXACT.shooting),
+    )
+    assert held.misfit > 1 + 2 * usual
 
 
 def test_profile_rises_as_the_standard_error_says(lab, windows, found):
