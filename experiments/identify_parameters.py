@@ -80,10 +80,9 @@ class Config:
         angle_noise_deg, emg_noise: of the robust study; deg, and relative to each activation.
         emg_seconds: over which errors of activations last.
         people: of the robust study.
-        off: least and largest part that their parameters are away from the nominal ones; the prior
-            is about these, as wide.
+        people_sd: relative, of their parameters about the nominal ones; the prior's, too.
         far_starts: of the search for each of them.
-        start_off: least and largest part that these are away from the person.
+        off: least and largest part that these are away from the person.
         rounds: of each search in imperfect data, at most.
         out: results folder.
     """
@@ -101,9 +100,9 @@ class Config:
     emg_noise: float = 0.05
     emg_seconds: float = 0.2
     people: int = 2
-    off: tuple[float, float] = (0.05, 0.15)
+    people_sd: float = 0.1
     far_starts: int = 2
-    start_off: tuple[float, float] = (0.3, 0.5)
+    off: tuple[float, float] = (0.3, 0.5)
     rounds: int = 8
     seed: int = 0
     out: Path = field(default=Path("results/identify_parameters"))
@@ -137,12 +136,10 @@ class Lab:
         factor = np.where(self.space.shifts, shifted, values * (1 + relative))
         return self.inside(factor)
 
-    def away(
-        self, rng: np.random.Generator, values: np.ndarray, off: tuple[float, float]
-    ) -> np.ndarray:
+    def far(self, rng: np.random.Generator, values: np.ndarray) -> np.ndarray:
         """Values changed either way by parts of themselves between those of `off`."""
         sign = rng.choice([-1.0, 1.0], len(values))
-        return self.spread(values, sign * rng.uniform(*off, len(values)))
+        return self.spread(values, sign * rng.uniform(*self.config.off, len(values)))
 
     def error(self, values: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Relative."""
@@ -253,10 +250,8 @@ def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
     config, nominal = lab.config, lab.space.nominal_values
     results, first = [], None
     angle_sd = float(np.radians(config.angle_noise_deg))
-    # What is uniform between these, either way, has this root mean square.
-    least, most = config.off
-    spread = np.sqrt((least**2 + least * most + most**2) / 3)
-    prior = Prior(nominal, jnp.asarray(spread * np.where(lab.space.shifts, 0.1 * lab.scale, 1.0)))
+    usual = config.people_sd * np.where(lab.space.shifts, 0.1 * lab.scale, 1.0)
+    prior = Prior(nominal, jnp.asarray(usual))
     cases: tuple[tuple[str, float, Tendon], ...] = (
         ("angles", 0.0, "rigid"),
         ("angles and activations", config.emg_noise, "rigid"),
@@ -264,8 +259,8 @@ def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
     )
     for person in range(config.people):
         rng = np.random.default_rng([config.seed, person, 1])
-        truth = lab.away(rng, np.asarray(nominal), config.off)
-        guesses = [lab.away(rng, truth, config.start_off) for _ in range(config.far_starts)]
+        truth = lab.spread(np.asarray(nominal), config.people_sd * rng.normal(size=len(nominal)))
+        guesses = [lab.far(rng, truth) for _ in range(config.far_starts)]
         for name, emg, tendon in cases:
             record = lab.record(truth, tendon, config.seed + 100 * person)
             angles = record.q + angle_sd * rng.normal(size=record.q.shape)

@@ -244,7 +244,7 @@ def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]
         "",
         "## Imperfect data",
         "",
-        "People about the nominal neck, about which there is a prior as wide; searches from far "
+        "People of a population about the nominal neck, which is the prior; searches from far "
         "starts. Mean error (%): of the start, of the nominal neck, which is what the prior alone "
         "would say, of what is found, and of its kinds. A misfit well above 1 tells a false "
         "minimum. Determined: parameters whose standard error is 10 % or less; covered: the part "
