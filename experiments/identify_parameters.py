@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -194,10 +195,16 @@ def run(config: Config) -> None:
         if "baselines" in config.studies:
             baselines = _baselines(lab, exact, impulses, console)
     if {"robust", "profiles"} & set(config.studies):
-        robust, first = _robust(lab, console)
+        robust, first = _robust(
+            lab,
+            console,
+            # Searches take minutes each: what is known already can be looked at.
+            lambda so_far: write_report(config.out, space, scale, exact, so_far, None, baselines),
+        )
         if "profiles" in config.studies:
             profiles = _profiles(lab, first, console)
-    write_report(config.out, space, scale, exact, robust, profiles, baselines, console)
+    text = write_report(config.out, space, scale, exact, robust, profiles, baselines)
+    console.print(text)
 
 
 def _exact(lab: Lab, console: Console) -> tuple[Exact, Impulses]:
@@ -245,7 +252,9 @@ def _exact(lab: Lab, console: Console) -> tuple[Exact, Impulses]:
     return Exact(truth, judged, np.stack(guesses), histories, seconds, limbs), impulses
 
 
-def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
+def _robust(
+    lab: Lab, console: Console, progress: Callable[[list[Robust]], object]
+) -> tuple[list[Robust], Searched]:
     """People about the nominal neck, measured with errors, sought from far starts."""
     config, nominal = lab.config, lab.space.nominal_values
     results, first = [], None
@@ -295,6 +304,7 @@ def _robust(lab: Lab, console: Console) -> tuple[list[Robust], Searched]:
                     f"person {person}, start {start}, {name}: {error[0]:.1f} % to "
                     f"{error[1]:.1f} %, misfit {found.misfit:.3f}, {seconds:.0f} s"
                 )
+                progress(results)
                 if first is None:
                     first = Searched(windows, found, prior, judged, angle_sd)
     if first is None:

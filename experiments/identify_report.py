@@ -7,7 +7,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from provenance import environment
-from rich.console import Console
 
 from cervjax.identification import Identifiability, ParameterSpace, Profile
 
@@ -91,9 +90,8 @@ def write_report(
     robust: list[Robust] | None,
     profiles: list[tuple[Profile, float, float]] | None,
     baselines: list[Baseline] | None,
-    console: Console,
-) -> None:
-    """README, tables and figures into `out`."""
+) -> str:
+    """README, tables and figures into `out`; what the README says."""
     about = environment()
     lines = [
         "# Muscle and bone parameters from motion",
@@ -120,7 +118,7 @@ def write_report(
         _profile_figure(out, profiles)
     text = "\n".join(lines) + "\n"
     (out / "README.md").write_text(text)
-    console.print(text)
+    return text
 
 
 def _exact_lines(exact: Exact) -> list[str]:
