@@ -293,7 +293,7 @@ def _robust(
                 )
                 seconds = time.perf_counter() - begun
                 judged = identifiability(
-                    fisher_information(found.linearised), lab.space.names, 0.1 * lab.scale, prior
+                    fisher_information(found.linearised), lab.space.names, 0.5 * usual, prior
                 )
                 values = np.asarray(found.estimate.values)
                 results.append(

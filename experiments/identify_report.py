@@ -245,7 +245,7 @@ def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]
         "People of a population about the nominal neck, which is the prior; searches from far "
         "starts. Mean error (%): of the start, of the nominal neck, which is what the prior alone "
         "would say, of what is found, and of its kinds. A misfit well above 1 tells a false "
-        "minimum. Determined: parameters whose standard error is 10 % or less; covered: the part "
+        "minimum. Determined: parameters whose standard error is at most half the prior's; covered: the part "
         "of 90 % intervals that hold the truth, of these and of all parameters.",
         "",
         "| errors in | person | start | its error | nominal | found | "
@@ -297,7 +297,7 @@ def _robust_figure(out: Path, space: ParameterSpace, robust: list[Robust]) -> No
             axis.plot(ends, ends, "k:", linewidth=0.8)
             axis.set(xlim=ends, ylim=ends, title=f"{kind.replace('_', ' ')}", xlabel="true factor")
         row[0].set_ylabel(f"errors in {case}\nidentified factor", fontsize=8)
-    figure.suptitle("bars: 90 % intervals; grey: not determined to 10 %")
+    figure.suptitle("bars: 90 % intervals; grey: standard error more than half of the prior's")
     figure.savefig(out / "imperfect_data.png", dpi=110)
     plt.close(figure)
 
