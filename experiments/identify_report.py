@@ -245,8 +245,8 @@ def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]
         "People of a population about the nominal neck, which is the prior; searches from far "
         "starts. Mean error (%): of the start, of the nominal neck, which is what the prior alone "
         "would say, of what is found, and of its kinds. A misfit well above 1 tells a false "
-        "minimum. Determined: parameters whose standard error is at most half the prior's; covered: the part "
-        "of 90 % intervals that hold the truth, of these and of all parameters.",
+        "minimum. Determined: parameters whose standard error is at most half the prior's; "
+        "covered: the part of 90 % intervals that hold the truth, of these and of all parameters.",
         "",
         "| errors in | person | start | its error | nominal | found | "
         + " | ".join(k.replace("_", " ") for k in kinds)
@@ -283,6 +283,7 @@ def _robust_figure(out: Path, space: ParameterSpace, robust: list[Robust]) -> No
             for r in (r for r in robust if r.case == case):
                 sure = r.judged.determined[at]
                 bars = 1.645 * r.judged.standard_error[at]
+                axis.plot(r.truth[at], r.guess[at], "x", markersize=2.5, color="C1", zorder=0)
                 for which, color in ((sure, "C0"), (~sure, "0.75")):
                     axis.errorbar(
                         r.truth[at][which],
@@ -293,11 +294,14 @@ def _robust_figure(out: Path, space: ParameterSpace, robust: list[Robust]) -> No
                         linewidth=0.8,
                         color=color,
                     )
-            ends = [0.2, 2.0]
+            ends = [0.4, 1.8]
             axis.plot(ends, ends, "k:", linewidth=0.8)
             axis.set(xlim=ends, ylim=ends, title=f"{kind.replace('_', ' ')}", xlabel="true factor")
         row[0].set_ylabel(f"errors in {case}\nidentified factor", fontsize=8)
-    figure.suptitle("bars: 90 % intervals; grey: standard error more than half of the prior's")
+    figure.suptitle(
+        "crosses: where searches start; bars: 90 % intervals; "
+        "grey: standard error more than half of the prior's"
+    )
     figure.savefig(out / "imperfect_data.png", dpi=110)
     plt.close(figure)
 
