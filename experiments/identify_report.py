@@ -231,7 +231,7 @@ def _baseline_figure(out: Path, exact: Exact, baselines: list[Baseline]) -> None
 
 def _robust_lines(space: ParameterSpace, scale: np.ndarray, robust: list[Robust]) -> list[str]:
     kinds = list(dict.fromkeys(space.kinds))
-    of_kind = [np.array([own == kind for own in space.kinds]) for kind in kinds]
+    of_kind = [np.array(space.kinds) == kind for kind in kinds]
     nominal = np.asarray(space.nominal_values)
     everything = np.ones(len(nominal), bool)
 
@@ -279,7 +279,7 @@ def _robust_figure(out: Path, space: ParameterSpace, robust: list[Robust]) -> No
     )
     for row, case in zip(axes, cases, strict=True):
         for axis, kind in zip(row, kinds, strict=True):
-            at = np.array([own == kind for own in space.kinds])
+            at = np.array(space.kinds) == kind
             for r in (r for r in robust if r.case == case):
                 sure = r.judged.determined[at]
                 bars = 1.645 * r.judged.standard_error[at]

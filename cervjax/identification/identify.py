@@ -104,10 +104,6 @@ class Identification:
         cost: after each round.
         converged: whether the last round moved no parameter by more than the tolerance, by steps
             that were better or because residuals are no larger than their errors.
-        misfit: sum of squares of the whitened residuals over their number less that of the starts'
-            values: about 1, or less by the part of the parameters in it, where errors are what they
-            were said to be. Much more means that the search ended in a false minimum or that the
-            neck is another one: standard errors mean nothing then.
     """
 
     estimate: Estimate
@@ -115,7 +111,17 @@ class Identification:
     history: Float[np.ndarray, "rounds p"]
     cost: Float[np.ndarray, " searched"]
     converged: bool
-    misfit: float
+
+    @property
+    def misfit(self) -> float:
+        """Sum of squares of whitened residuals over their number less that of the starts' values.
+
+        About 1, or less by the part of the parameters in it, where errors are what they were said
+        to be. Much more means that the search ended in a false minimum or that the neck is another
+        one: standard errors mean nothing then.
+        """
+        left = self.linearised.whitening(self.linearised.left)
+        return float(jnp.sum(left**2)) / (left.size - self.estimate.start.size)
 
 
 def identify(
@@ -166,9 +172,7 @@ def identify(
         if (better or explained) and change < settings.tolerance:
             converged = True
             break
-    left = linear.whitening(linear.left)
-    misfit = float(jnp.sum(left**2)) / (left.size - windows.start.size)
-    return Identification(estimate, linear, np.stack(history), np.array(cost), converged, misfit)
+    return Identification(estimate, linear, np.stack(history), np.array(cost), converged)
 
 
 def linearised(
