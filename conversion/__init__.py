@@ -1,6 +1,8 @@
-"""OpenSim and MuJoCo: readers, writers and cross-checks. The only importer of either."""
+"""OpenSim and MuJoCo: readers, writers and cross-checks. The only importer of either.
 
-from .mjcf_writer import load_mjcf as load_mjcf, write_mjcf as write_mjcf
-from .opensim_reader import read_osim as read_osim
-from .opensim_support import UnsupportedComponentError as UnsupportedComponentError
-from .opensim_writer import write_osim as write_osim
+Neither engine is imported before something of it is used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

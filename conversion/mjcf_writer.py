@@ -1,4 +1,4 @@
-"""`NeckSpec` -> MJCF, and the map from a `NeckModel`'s coordinates to MuJoCo's.
+"""`ModelSpec` -> MJCF, and the map from a `Model`'s coordinates to MuJoCo's.
 
 Each transform axis that can move is a hinge or a slide, in OpenSim's order, at the joint frame's
 place *in the child body*. A MuJoCo joint's position is the displacement of its axis, not the
@@ -25,8 +25,8 @@ from cervjax.spec import (
     Body,
     Function,
     Joint,
+    ModelSpec,
     MultiplierFunction,
-    NeckSpec,
     OffsetFrame,
     PolynomialFunction,
     affine_form,
@@ -40,7 +40,7 @@ _SLIDES_FIRST = (3, 4, 5, 0, 1, 2)
 
 
 def write_mjcf(
-    spec: NeckSpec, path: str | Path, *, impossible_inertia: ImpossibleInertia = "refuse"
+    spec: ModelSpec, path: str | Path, *, impossible_inertia: ImpossibleInertia = "refuse"
 ) -> None:
     """Write `spec` as MJCF; the file appears whole or not at all.
 
@@ -81,7 +81,7 @@ def load_mjcf(path: str | Path) -> mujoco.MjModel:
     return model
 
 
-def mujoco_joints(spec: NeckSpec) -> list[tuple[str, str, int]]:
+def mujoco_joints(spec: ModelSpec) -> list[tuple[str, str, int]]:
     """Name in MJCF, OpenSim joint and axis index (0 to 5) of every MuJoCo joint."""
     moving = _moving_coordinates(spec)
     return [
@@ -92,11 +92,11 @@ def mujoco_joints(spec: NeckSpec) -> list[tuple[str, str, int]]:
     ]
 
 
-def _moving_coordinates(spec: NeckSpec) -> set[str]:
+def _moving_coordinates(spec: ModelSpec) -> set[str]:
     return {c.name for c in spec.coordinates if not c.locked}
 
 
-def _document(spec: NeckSpec, impossible_inertia: ImpossibleInertia) -> ET.Element:
+def _document(spec: ModelSpec, impossible_inertia: ImpossibleInertia) -> ET.Element:
     root = ET.Element("mujoco", model=spec.name)
     ET.SubElement(root, "compiler", angle="radian", autolimits="true", inertiafromgeom="false")
     ET.SubElement(root, "option", gravity=_numbers(spec.gravity), integrator="implicitfast")
@@ -123,7 +123,7 @@ def _document(spec: NeckSpec, impossible_inertia: ImpossibleInertia) -> ET.Eleme
 def _body(
     elements: dict[str, ET.Element],
     custom: ET.Element,
-    spec: NeckSpec,
+    spec: ModelSpec,
     joint: Joint,
     impossible_inertia: ImpossibleInertia,
 ) -> ET.Element:
@@ -162,7 +162,7 @@ def _body(
     return element
 
 
-def _rest(spec: NeckSpec, joint: Joint, moving: set[str]) -> tuple[Rotation, np.ndarray]:
+def _rest(spec: ModelSpec, joint: Joint, moving: set[str]) -> tuple[Rotation, np.ndarray]:
     """Transform of the axes that MuJoCo has no joint for, at their fixed displacement.
 
     Raises:
@@ -227,7 +227,7 @@ def _inertial(
     )
 
 
-def _equalities(root: ET.Element, spec: NeckSpec) -> None:
+def _equalities(root: ET.Element, spec: ModelSpec) -> None:
     """Tie every driven axis to the first affine axis of the coordinate that drives it all."""
     equality = ET.SubElement(root, "equality")
     couplers = {c.dependent: c for c in spec.couplers}

@@ -1,4 +1,4 @@
-"""MuJoCo's C engine as a second opinion on a neck, in a `NeckModel`'s own coordinates."""
+"""MuJoCo's C engine as a second opinion on a neck, in a `Model`'s own coordinates."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,17 +9,17 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.model import NeckModel
-from cervjax.spec import NeckSpec
+from cervjax.model import Model
+from cervjax.spec import ModelSpec
 
 from .engine_result import EngineResult
 from .mjcf_writer import load_mjcf, mujoco_joints, write_mjcf
 
 
 class MujocoNeck:
-    """The MJCF of a neck, driven by the coordinates of its `NeckModel`."""
+    """The MJCF of a neck, driven by the coordinates of its `Model`."""
 
-    def __init__(self, spec: NeckSpec, model: NeckModel) -> None:
+    def __init__(self, spec: ModelSpec, model: Model) -> None:
         """Write `spec` as MJCF, compile it, and keep the coordinate map of `model`."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / "neck.xml"

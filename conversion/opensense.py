@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import opensim
 
-from cervjax.sensors import SensorRecording
+from cervjax.motion.recordings.sensors import SensorRecording
 
 
 def read_orientations(

@@ -1,4 +1,4 @@
-"""OpenSim's own code on a neck, in a `NeckModel`'s free coordinates: the first oracle."""
+"""OpenSim's own code on a neck, in a `Model`'s free coordinates: the first oracle."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ import numpy as np
 import opensim
 from jaxtyping import Array, Float
 
-from cervjax.model import CoordinateMap, NeckModel
+from cervjax.model import CoordinateMap, Model
 from cervjax.motion import Motion, Storage, read_storage, write_storage
-from cervjax.spec import NeckSpec
+from cervjax.spec import ModelSpec
 
 from .engine_result import EngineResult
 from .opensim_support import quiet_opensim
@@ -54,7 +54,7 @@ class JointReactions:
 class OpensimNeck:
     """A neck loaded by OpenSim, its muscles with rigid tendons."""
 
-    def __init__(self, spec: NeckSpec, model: NeckModel) -> None:
+    def __init__(self, spec: ModelSpec, model: Model) -> None:
         """Load `spec` into OpenSim, driven by the coordinate map of `model`."""
         quiet_opensim()
         with TemporaryDirectory() as folder:
@@ -213,7 +213,7 @@ def _coupling(coordinates: CoordinateMap, q: Array) -> Array:
     return coordinates.coordinate_jacobian(q)
 
 
-def all_coordinates(model: NeckModel, motion: Motion) -> Storage:
+def all_coordinates(model: Model, motion: Motion) -> Storage:
     """`motion` with the driven and the locked coordinates too.
 
     OpenSim's AnalyzeTool does not assemble the model: a driven coordinate that has no column
@@ -225,7 +225,7 @@ def all_coordinates(model: NeckModel, motion: Motion) -> Storage:
 
 
 def opensim_static_optimization(
-    spec: NeckSpec,
+    spec: ModelSpec,
     motion: Motion,
     *,
     start: float,
@@ -254,7 +254,7 @@ def opensim_static_optimization(
                 folder=Path(temporary),
             )
     write_osim(spec, folder / "neck.osim")
-    write_storage(folder / "motion.sto", all_coordinates(NeckModel.from_spec(spec), motion))
+    write_storage(folder / "motion.sto", all_coordinates(Model.from_spec(spec), motion))
     model = opensim.Model(str(folder / "neck.osim"))
     model.initSystem()
     analysis: Any = opensim.StaticOptimization()

@@ -8,7 +8,7 @@ import numpy as np
 import opensim
 from jaxtyping import Float
 
-from cervjax.spec import NeckSpec
+from cervjax.spec import ModelSpec
 
 from .opensim_support import quiet_opensim
 from .opensim_writer import write_osim
@@ -35,7 +35,7 @@ class MuscleStates(NamedTuple):
 class OpensimMuscles:
     """The muscles of a neck, loaded by OpenSim."""
 
-    def __init__(self, spec: NeckSpec) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         """Load `spec` into OpenSim."""
         quiet_opensim()
         with TemporaryDirectory() as folder:

@@ -4,13 +4,7 @@ from typing import Any
 
 import opensim
 
-from cervjax.spec import (
-    DeGrooteFreglyCurves,
-    MillardCurves,
-    Muscle,
-    PathPoint,
-    ThelenCurves,
-)
+from cervjax.spec import DeGrooteFreglyCurves, MillardCurves, Muscle, PathPoint, ThelenCurves
 
 SUPPORTED_MUSCLES = (
     "Millard2012EquilibriumMuscle",

@@ -1,7 +1,7 @@
-"""`.osim` file -> `NeckSpec`, by way of OpenSim's own reader.
+"""`.osim` file -> `ModelSpec`, by way of OpenSim's own reader.
 
-Whatever a `NeckSpec` cannot carry is found first, named with its path in the model, and refused;
-`allow_unsupported=True` leaves it out instead and lists it in `NeckSpec.omitted`.
+Whatever a `ModelSpec` cannot carry is found first, named with its path in the model, and refused;
+`allow_unsupported=True` leaves it out instead and lists it in `ModelSpec.omitted`.
 """
 
 from pathlib import Path
@@ -17,8 +17,8 @@ from cervjax.spec import (
     CoordinateCoupler,
     Joint,
     Marker,
+    ModelSpec,
     MotionType,
-    NeckSpec,
     OffsetFrame,
     TransformAxis,
 )
@@ -35,19 +35,19 @@ from .opensim_support import (
 _MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
 
 
-def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> NeckSpec:
+def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec:
     """Read an OpenSim model (any file version OpenSim 4.6 reads).
 
     Args:
         path: an `.osim` file.
         allow_unsupported: leave out what cannot be carried (wrap objects, moving and conditional
             path points, ligaments, contact, disabled components, ...) and list it in
-            `NeckSpec.omitted`, instead of raising.
+            `ModelSpec.omitted`, instead of raising.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is not an OpenSim model, or the model is malformed.
-        UnsupportedComponentError: the model has components that a `NeckSpec` cannot carry.
+        UnsupportedComponentError: the model has components that a `ModelSpec` cannot carry.
     """
     path = Path(path)
     if not path.is_file():
@@ -70,14 +70,14 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> NeckSpec:
     return _spec(model, {p.split(" ")[0] for p in unsupported}, tuple(unsupported))
 
 
-def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> NeckSpec:
+def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
     def kept(item: Any) -> bool:
         return item.getAbsolutePathString() not in skipped
 
     forces = [f for f in _items(model.getForceSet()) if kept(f)]
     muscles = [m for m in (read_muscle(f, skipped) for f in forces) if m is not None]
     names = {m.name for m in muscles}
-    return NeckSpec(
+    return ModelSpec(
         name=model.getName(),
         bodies=tuple(_body(b) for b in _items(model.getBodySet())),
         joints=tuple(_joint(j) for j in _items(model.getJointSet())),

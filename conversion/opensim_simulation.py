@@ -7,14 +7,14 @@ import numpy as np
 import opensim
 from jaxtyping import Float
 
-from cervjax.spec import NeckSpec
+from cervjax.spec import ModelSpec
 
 from .opensim_support import quiet_opensim
 from .opensim_writer import write_osim
 
 
 def opensim_forward(
-    spec: NeckSpec,
+    spec: ModelSpec,
     q: Float[np.ndarray, " free"],
     activation: Float[np.ndarray, " muscles"],
     excitation: Float[np.ndarray, " muscles"],

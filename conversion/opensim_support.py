@@ -1,4 +1,4 @@
-"""Which components of an OpenSim model a `NeckSpec` can carry."""
+"""Which components of an OpenSim model a `ModelSpec` can carry."""
 
 import math
 from pathlib import Path
@@ -37,7 +37,7 @@ _MAXIMUM_PENNATION_ANGLE = math.acos(0.1)
 
 
 class UnsupportedComponentError(ValueError):
-    """A model has components that a `NeckSpec` cannot carry.
+    """A model has components that a `ModelSpec` cannot carry.
 
     Attributes:
         components: `path (reason)` of each.

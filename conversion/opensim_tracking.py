@@ -11,8 +11,8 @@ import opensim
 from jaxtyping import Float
 
 from cervjax.motion import Motion, read_storage
-from cervjax.spec import NeckSpec
-from cervjax.tracking import MarkerRecording, write_trc
+from cervjax.motion.recordings import MarkerRecording, write_trc
+from cervjax.spec import ModelSpec
 
 from .opensim_support import quiet_opensim
 from .opensim_writer import write_osim
@@ -34,7 +34,7 @@ class TrackedMarkers:
 
 
 def opensim_inverse_kinematics(
-    spec: NeckSpec,
+    spec: ModelSpec,
     recording: MarkerRecording,
     *,
     weights: dict[str, float] | None = None,

@@ -1,4 +1,4 @@
-"""`NeckSpec` -> `.osim` (document version 40600, read by OpenSim 4.5 and later)."""
+"""`ModelSpec` -> `.osim` (document version 40600, read by OpenSim 4.5 and later)."""
 
 import os
 import xml.etree.ElementTree as ET
@@ -15,9 +15,9 @@ from cervjax.spec import (
     Joint,
     LinearFunction,
     MillardCurves,
+    ModelSpec,
     MultiplierFunction,
     Muscle,
-    NeckSpec,
     OffsetFrame,
     PiecewiseLinearFunction,
     PolynomialFunction,
@@ -34,10 +34,10 @@ _MUSCLE_KINDS = {
 }
 
 
-def write_osim(spec: NeckSpec, path: str | Path) -> None:
+def write_osim(spec: ModelSpec, path: str | Path) -> None:
     """Write `spec` as an OpenSim model; the file appears whole or not at all.
 
-    What `NeckSpec` does not carry (geometry for display, say) is not in the file.
+    What `ModelSpec` does not carry (geometry for display, say) is not in the file.
     """
     path = Path(path)
     root = ET.Element("OpenSimDocument", Version="40600")
@@ -114,7 +114,7 @@ def _frame(parent: ET.Element, name: str, frame: OffsetFrame) -> None:
     _text(element, "orientation", _numbers(frame.orientation))
 
 
-def _forces(model: ET.Element, spec: NeckSpec) -> None:
+def _forces(model: ET.Element, spec: ModelSpec) -> None:
     forces = _set(model, "ForceSet")
     for muscle in spec.muscles:
         _muscle(forces, muscle)

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from cervjax.population import Anthropometry, write_anthropometry
+from cervjax.people import Anthropometry, write_anthropometry
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Config:
     """
 
     folder: Annotated[Path, tyro.conf.Positional]
-    out: Path = Path("cervjax/population/ansur2.csv")
+    out: Path = Path("cervjax/people/ansur2.csv")
 
 
 def run(config: Config) -> Anthropometry:

@@ -29,9 +29,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cervjax.labels import BlockRunner, DatasetPlan, RowStatus, build_factory, generate_dataset
-from cervjax.motion import sample_motion
+from cervjax.motion.synthesis import sample_motion
 from cervjax.optimization import SolverResult
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.spec import ModelSpec, shipped_neck
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -135,7 +135,7 @@ def _timed(call: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def _opensim_rate(spec: NeckSpec, config: Config, seed: int) -> float:
+def _opensim_rate(spec: ModelSpec, config: Config, seed: int) -> float:
     """Frames per second and core of OpenSim's StaticOptimization on a random movement.
 
     The run's fixed costs (reading the model) are taken out by timing a run of one frame.
@@ -172,7 +172,7 @@ def _cost(runner: BlockRunner, config: Config) -> dict[str, Any]:
     }
 
 
-def _to_disk(spec: NeckSpec, config: Config) -> dict[str, Any]:
+def _to_disk(spec: ModelSpec, config: Config) -> dict[str, Any]:
     """Rows per second of a dataset, 8 rows to a person, with joint loads, from start to end."""
     plan = replace(
         config.plan,

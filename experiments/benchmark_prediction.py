@@ -31,6 +31,7 @@ from rich.table import Table
 
 from cervjax.labels import build_factory
 from cervjax.learning import (
+    DualNetwork,
     Frame,
     NetworkConfig,
     NetworkInputs,
@@ -40,11 +41,10 @@ from cervjax.learning import (
     make_network,
     person_inputs,
 )
-from cervjax.learning.networks import DualNetwork
-from cervjax.model import NeckModel
-from cervjax.motion import MotionSample, sample_motion
+from cervjax.model import Model
+from cervjax.motion.synthesis import MotionSample, sample_motion
 from cervjax.optimization import static_optimization
-from cervjax.personalization import Personalizer
+from cervjax.people import Personalizer
 from cervjax.spec import shipped_neck
 
 
@@ -72,7 +72,7 @@ def run(config: Config) -> dict[str, dict[str, float]]:
     console = Console()
     write_provenance(config.out, config)
     spec = shipped_neck().with_reserves(0.1)
-    model = NeckModel.from_spec(spec, dtype=jnp.float32)
+    model = Model.from_spec(spec, dtype=jnp.float32)
     personalizer = Personalizer(spec, model)
     single, many = (_ways(config, model, personalizer, n) for n in (1, config.batch))
     found: dict[str, dict[str, float]] = {}
@@ -99,7 +99,7 @@ def run(config: Config) -> dict[str, dict[str, float]]:
 
 
 def _ways(
-    config: Config, model: NeckModel, personalizer: Personalizer, count: int
+    config: Config, model: Model, personalizer: Personalizer, count: int
 ) -> dict[str, Callable[[], Any]]:
     """Compiled calls on `count` frames, by name; with one frame no batch axis."""
     plan = plans(64, 0.1)["free"]
@@ -149,7 +149,7 @@ def _ways(
     return ways
 
 
-def _networks(config: Config, model: NeckModel) -> dict[str, Any]:
+def _networks(config: Config, model: Model) -> dict[str, Any]:
     if config.networks is not None:
         names = {"physics": "physics", "dual": "dual", "sensor": "sensor-tied"}
         return {key: load_network(config.networks / name) for key, name in names.items()}

@@ -27,8 +27,8 @@ from cervjax.identification import (
     random_activations,
     random_poses,
 )
-from cervjax.model import NeckModel
-from cervjax.simulation import NeckDynamics
+from cervjax.model import Model
+from cervjax.simulation import Dynamics
 from cervjax.spec import shipped_neck
 
 SOLVERS: tuple[Literal["rkc", "tsit5"], ...] = ("rkc", "tsit5")
@@ -55,8 +55,8 @@ def run(config: Config) -> None:
     """Print times and their ratio."""
     jax.config.update("jax_enable_x64", True)
     spec = shipped_neck()
-    model = NeckModel.from_spec(spec)
-    neck = Neck(ParameterSpace.of(model), NeckDynamics(model, "rigid", JointLimits.of(spec)))
+    model = Model.from_spec(spec)
+    neck = Neck(ParameterSpace.of(model), Dynamics(model, "rigid", JointLimits.of(spec)))
     rng = np.random.default_rng(config.seed)
     ranges = np.array([spec.coordinate(c).range for c in spec.free_coordinates])
     samples = round(config.duration / config.step) + 1

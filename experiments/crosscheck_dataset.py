@@ -26,15 +26,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cervjax.cli import load_neck
 from cervjax.dynamics import mechanics
-from cervjax.labels import LabelBatch, LabelDataset, RowStatus, neck_hash
-from cervjax.model import NeckModel
+from cervjax.labels import LabelBatch, LabelDataset, RowStatus, spec_fingerprint
+from cervjax.model import Model
 from cervjax.motion import Motion
 from cervjax.muscle import rigid_tendon_state
-from cervjax.optimization import StaticOptimization, solve_frame
-from cervjax.personalization import Personalizer, Subject
-from cervjax.spec import NeckSpec
+from cervjax.optimization import StaticOptimizationSettings, solve_frame
+from cervjax.people import Personalizer, Subject
+from cervjax.spec import ModelSpec
+from conversion import load_model
 from conversion.opensim_engine import OpensimNeck, opensim_static_optimization
 
 matplotlib.use("Agg")
@@ -98,12 +98,12 @@ def run(config: Config) -> list[Comparison]:
     plan = dataset.plan
     if plan.convention != "opensim" or not plan.joint_loads:
         raise ValueError("the dataset must be of convention 'opensim', with joint loads")
-    spec = load_neck(config.model or dataset.manifest["neck"]["name"])
-    if neck_hash(spec) != dataset.manifest["neck"]["sha256"]:
+    spec = load_model(config.model or dataset.manifest["neck"]["name"])
+    if spec_fingerprint(spec) != dataset.manifest["neck"]["sha256"]:
         raise ValueError(f"{config.dataset} is not of the neck {spec.name!r} as given")
     write_provenance(config.out, config)
     spec = spec.with_reserves(plan.reserve)
-    personalizer = Personalizer(spec, NeckModel.from_spec(spec))
+    personalizer = Personalizer(spec, Model.from_spec(spec))
     certified = np.flatnonzero(dataset.array("status") == RowStatus.CERTIFIED)
     rng = np.random.default_rng(config.seed)
     index = np.sort(rng.choice(certified, min(config.rows, len(certified)), replace=False))
@@ -124,7 +124,7 @@ def run(config: Config) -> list[Comparison]:
 
 @eqx.filter_jit
 def _exact(
-    model: NeckModel, row: LabelBatch, controls: Float[Array, "n controls"]
+    model: Model, row: LabelBatch, controls: Float[Array, "n controls"]
 ) -> tuple[Float[Array, " free"], Float[Array, "n free"]]:
     """Multipliers of the optimum in float64, and the imbalance (N m) of some controls."""
     motion = [jnp.asarray(x) for x in row.motion]
@@ -135,12 +135,12 @@ def _exact(
     columns = np.array(model.topology.reserve_coordinates)
     reserves = controls[:, muscles:] * model.reserves.optimal_force
     supplied = supplied.at[:, columns].add(reserves)
-    solution = solve_frame(model, frame, StaticOptimization())
+    solution = solve_frame(model, frame, StaticOptimizationSettings())
     return solution.multipliers, frame.generalized_force - supplied
 
 
 def _compare(
-    number: int, row: LabelBatch, person: NeckSpec, model: NeckModel, config: Config
+    number: int, row: LabelBatch, person: ModelSpec, model: Model, config: Config
 ) -> Comparison:
     time = _STEP * np.arange(-_HALF, _HALF + 1)
     t = time[:, None]

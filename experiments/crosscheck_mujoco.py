@@ -20,9 +20,8 @@ from rich.progress import track
 
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
-from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer, subject_at
-from cervjax.population import PopulationBox
+from cervjax.model import Model
+from cervjax.people import Personalizer, PopulationBox, subject_at
 from cervjax.spec import shipped_neck
 from conversion.mujoco_engine import MujocoNeck
 
@@ -66,7 +65,7 @@ def run(config: Config) -> bool:
     low, high = np.array([spec.coordinate(c).range for c in spec.free_coordinates]).T
     for i in range(config.persons):
         person = spec if i == 0 else personalizer(subject_at(subjects, i)).to_spec(spec)
-        model = NeckModel.from_spec(person)
+        model = Model.from_spec(person)
         engine = MujocoNeck(person, model)
 
         @jax.jit

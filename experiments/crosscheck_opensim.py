@@ -24,13 +24,13 @@ from rich.progress import Progress
 
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
-from cervjax.model import NeckModel
-from cervjax.motion import Motion, sample_motion
+from cervjax.model import Model
+from cervjax.motion import Motion
+from cervjax.motion.synthesis import sample_motion
 from cervjax.muscle import rigid_tendon_state
-from cervjax.personalization import Personalizer, subject_at
-from cervjax.population import PopulationBox
-from cervjax.solve import solve_motion
-from cervjax.spec import SHIPPED, NeckSpec, shipped_neck
+from cervjax.optimization.motion_solution import solve_motion
+from cervjax.people import Personalizer, PopulationBox, subject_at
+from cervjax.spec import SHIPPED, ModelSpec, shipped_neck
 
 Arrays = dict[str, np.ndarray]
 
@@ -101,7 +101,7 @@ def run(config: Config) -> bool:
     return _report(pairs, config)
 
 
-def _neck(name: str) -> NeckSpec:
+def _neck(name: str) -> ModelSpec:
     if name in SHIPPED:
         return shipped_neck(name)
     from conversion import read_osim
@@ -109,7 +109,7 @@ def _neck(name: str) -> NeckSpec:
     return read_osim(name, allow_unsupported=True)
 
 
-def _people(spec: NeckSpec, config: Config) -> list[NeckSpec]:
+def _people(spec: ModelSpec, config: Config) -> list[ModelSpec]:
     personalizer = Personalizer(spec)
     subjects = PopulationBox().sample(max(config.persons, 1), config.seed)
     scaled = (
@@ -119,7 +119,7 @@ def _people(spec: NeckSpec, config: Config) -> list[NeckSpec]:
     return [spec, *scaled]
 
 
-def _compare(people: list[NeckSpec], config: Config, advance: Any) -> Iterator[tuple]:
+def _compare(people: list[ModelSpec], config: Config, advance: Any) -> Iterator[tuple]:
     """Yield (our values, OpenSim's values) of each piece of work."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(config.workers, mp_context=context) as pool:
@@ -144,15 +144,15 @@ def _compare(people: list[NeckSpec], config: Config, advance: Any) -> Iterator[t
             yield _paired(mine, theirs) if isinstance(mine, _Solved) else (mine, theirs)
 
 
-def _random_frames(spec: NeckSpec, count: int, seed: int) -> tuple[np.ndarray, ...]:
+def _random_frames(spec: ModelSpec, count: int, seed: int) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng(seed)
     low, high = np.array([spec.coordinate(c).range for c in spec.free_coordinates]).T
     shape = (count, len(low))
     return rng.uniform(low, high, shape), 3 * rng.normal(size=shape), 30 * rng.normal(size=shape)
 
 
-def _our_poses(spec: NeckSpec, motion: tuple[np.ndarray, ...], precision: str) -> Arrays:
-    model = NeckModel.from_spec(spec, dtype=precision)
+def _our_poses(spec: ModelSpec, motion: tuple[np.ndarray, ...], precision: str) -> Arrays:
+    model = Model.from_spec(spec, dtype=precision)
 
     def frame(q, qd, qdd):
         state, poses = mechanics(model, q, qd, qdd), body_poses(model, q)
@@ -176,12 +176,12 @@ def _our_poses(spec: NeckSpec, motion: tuple[np.ndarray, ...], precision: str) -
     return {k: np.asarray(v, float) for k, v in rows.items()}
 
 
-def _opensim_poses(spec: NeckSpec, motion: tuple[np.ndarray, ...], arms: int) -> Arrays:
+def _opensim_poses(spec: ModelSpec, motion: tuple[np.ndarray, ...], arms: int) -> Arrays:
     """In a worker: OpenSim's values of the same frames, moment arms in the first `arms`."""
     jax.config.update("jax_enable_x64", True)
     from conversion.opensim_engine import OpensimNeck
 
-    engine = OpensimNeck(spec, NeckModel.from_spec(spec))
+    engine = OpensimNeck(spec, Model.from_spec(spec))
     strongest = np.array([m.max_isometric_force for m in spec.muscles])
     rows: list[Arrays] = []
     for i, frame in enumerate(zip(*motion, strict=True)):
@@ -212,8 +212,10 @@ class _Solved:
     imbalance: np.ndarray
 
 
-def _our_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray, precision: str) -> _Solved:
-    model = NeckModel.from_spec(spec, dtype=precision)
+def _our_activations(
+    spec: ModelSpec, motion: Motion, frames: np.ndarray, precision: str
+) -> _Solved:
+    model = Model.from_spec(spec, dtype=precision)
     solution = solve_motion(spec, model, motion).solution
     activation, reserve = (
         np.asarray(x, float)[frames] for x in (solution.activation, solution.reserve_control)
@@ -225,7 +227,7 @@ def _our_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray, precisi
     )
 
 
-def _opensim_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray) -> _Solved:
+def _opensim_activations(spec: ModelSpec, motion: Motion, frames: np.ndarray) -> _Solved:
     """In a worker: OpenSim's StaticOptimization of a few frames of `motion`.
 
     The imbalance is that of its forces in equations whose every term the other checks compare.
@@ -233,7 +235,7 @@ def _opensim_activations(spec: NeckSpec, motion: Motion, frames: np.ndarray) -> 
     jax.config.update("jax_enable_x64", True)
     from conversion.opensim_engine import opensim_static_optimization
 
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     rows = [jnp.asarray(x[frames]) for x in motion.analyze_derivatives()]
     exact = jax.jit(jax.vmap(lambda *f: mechanics(model, *f)))(*rows)
     names = [m.name for m in spec.muscles]

@@ -28,10 +28,10 @@ import tyro
 from provenance import environment, write_provenance
 from rich.console import Console
 
-from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer, Subject
+from cervjax.model import Model
+from cervjax.people import Personalizer, Subject
 from cervjax.simulation import (
-    NeckDynamics,
+    Dynamics,
     OpenLoop,
     Simulation,
     SimulationSettings,
@@ -39,8 +39,8 @@ from cervjax.simulation import (
     Tendon,
     simulate,
 )
-from cervjax.spec import NeckSpec, shipped_neck
-from conversion.mjcf_writer import load_mjcf, write_mjcf
+from cervjax.spec import ModelSpec, shipped_neck
+from conversion import load_mjcf, write_mjcf
 from conversion.opensim_simulation import opensim_forward
 
 matplotlib.use("Agg")
@@ -138,7 +138,7 @@ def run(config: Config) -> bool:
 
 @eqx.filter_jit
 def _simulated(
-    dynamics: NeckDynamics,
+    dynamics: Dynamics,
     q: jax.Array,
     excitation: jax.Array,
     duration: float,
@@ -165,7 +165,7 @@ def _compare(config: Config, tendon: Tendon) -> list[Compared]:
         model = personalizer(Subject.of(None, **ratios))
         q = np.radians(rng.uniform(-5, 5, 6))
         excitation = rng.uniform(0.02, 0.25, len(spec.muscles))
-        dynamics = NeckDynamics(model, tendon)
+        dynamics = Dynamics(model, tendon)
         found = _simulated(
             dynamics,
             jnp.asarray(q),
@@ -187,7 +187,7 @@ def _compare(config: Config, tendon: Tendon) -> list[Compared]:
     return result
 
 
-def _spec(tendon: Tendon) -> NeckSpec:
+def _spec(tendon: Tendon) -> ModelSpec:
     spec = shipped_neck()
     rigid = tendon == "rigid"
     return dataclasses.replace(
@@ -205,7 +205,7 @@ def _speed(config: Config, tendon: Tendon, opensim_seconds: float) -> Speed:
     excitation = jnp.asarray(rng.uniform(0.02, 0.25, (config.batch, 72)))
 
     def one(ratios: jax.Array, q: jax.Array, excitation: jax.Array) -> Simulation:
-        dynamics = NeckDynamics(personalizer(Subject.from_vector(ratios)), tendon)
+        dynamics = Dynamics(personalizer(Subject.from_vector(ratios)), tendon)
         return _simulated(
             dynamics, q, excitation, config.duration, config.duration, config.tolerance
         )
@@ -238,7 +238,7 @@ def _write(
     bones: float,
     console: Console,
 ) -> None:
-    names = NeckModel.from_spec(shipped_neck()).topology.free_coordinates
+    names = Model.from_spec(shipped_neck()).topology.free_coordinates
     with (config.out / "differences.csv").open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["tendon", "body", *(f"{n} (deg, RMS)" for n in names)])

@@ -24,10 +24,11 @@ from provenance import write_provenance
 from rich.console import Console
 
 from cervjax.assessment import head_turns
-from cervjax.model import NeckModel
-from cervjax.motion import read_motions
+from cervjax.model import Model
+from cervjax.motion.recordings import read_markers
+from cervjax.motion.synthesis import read_motions
 from cervjax.spec import shipped_neck
-from cervjax.tracking import InverseKinematics, Pose, calibrate, read_markers
+from cervjax.tracking import InverseKinematics, Pose, calibrate
 from conversion.opensim_tracking import opensim_inverse_kinematics
 
 matplotlib.use("Agg")
@@ -65,7 +66,7 @@ def run(config: Config) -> dict[str, Any]:
     spec = replace(
         person.spec, markers=tuple(m for m in person.spec.markers if m.name in person.markers)
     )
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     task = InverseKinematics.of(
         spec, model, person.markers, coordinate_weight=TASK, share_weight=0.0
     )
@@ -94,7 +95,7 @@ def run(config: Config) -> dict[str, Any]:
         errors.append(np.column_stack([ours_error, theirs.marker_error]))
         ours = np.degrees(head_turns(model, np.asarray(shared.q)[at]))
         same = np.column_stack([np.interp(part.time, published.time, c) for c in published.q.T])
-        author = np.degrees(head_turns(NeckModel.from_spec(neck), same))
+        author = np.degrees(head_turns(Model.from_spec(neck), same))
         main = int(np.argmax(np.ptp(author, axis=0)))
         correlation = float(np.corrcoef(ours[:, main], author[:, main])[0, 1])
         ranges = float(np.ptp(ours[:, main])), float(np.ptp(author[:, main]))
@@ -115,7 +116,7 @@ def run(config: Config) -> dict[str, Any]:
     return found
 
 
-def _solve(task: InverseKinematics, model: NeckModel, position: np.ndarray) -> Pose:
+def _solve(task: InverseKinematics, model: Model, position: np.ndarray) -> Pose:
     """All frames, shared among all devices."""
     devices = jax.devices()
     more = -len(position) % (len(devices) * BATCH)
@@ -127,7 +128,7 @@ def _solve(task: InverseKinematics, model: NeckModel, position: np.ndarray) -> P
 
 @eqx.filter_jit
 def _all_frames(
-    task: InverseKinematics, model: NeckModel, seen: jax.Array, mesh: jax.sharding.Mesh
+    task: InverseKinematics, model: Model, seen: jax.Array, mesh: jax.sharding.Mesh
 ) -> Pose:
     across = jax.sharding.PartitionSpec("frames")
 

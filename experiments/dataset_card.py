@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from cervjax.labels import LabelDataset, RowStatus
-from cervjax.motion import MovementKind
+from cervjax.motion.synthesis import MovementKind
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

@@ -17,7 +17,7 @@ from rich.progress import track
 import cervjax.assessment
 from cervjax.assessment import Envelope
 from cervjax.assessment.envelope import SHIPPED_AGES, write_table
-from cervjax.population import Sex
+from cervjax.people import Sex
 
 
 @dataclass(frozen=True)

@@ -39,18 +39,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cervjax.labels import DatasetPlan, LabelDataset
-from cervjax.learning import (
-    DualNetwork,
-    Evaluation,
-    ForceEnsemble,
-    ForceNetwork,
-    person_inputs,
-)
-from cervjax.model import NeckModel
-from cervjax.motion import Motion, MovementKind, read_motions, sample_motion
-from cervjax.personalization import Personalizer, Subject
-from cervjax.predict import save_ensemble
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.learning import DualNetwork, Evaluation, ForceEnsemble, ForceNetwork, person_inputs
+from cervjax.learning.predict import save_ensemble
+from cervjax.model import Model
+from cervjax.motion import Motion
+from cervjax.motion.synthesis import MovementKind, read_motions, sample_motion
+from cervjax.people import Personalizer, Subject
+from cervjax.spec import ModelSpec, shipped_neck
 
 COVERAGE = 0.9
 ENSEMBLE = ("physics", "physics, seed 1", "physics, seed 2")
@@ -136,20 +131,20 @@ def run(config: Config) -> Findings:
     return findings
 
 
-def _motions(config: Config, spec: NeckSpec) -> list[Motion]:
+def _motions(config: Config, spec: ModelSpec) -> list[Motion]:
     if config.recorded is None:
         return [sample_motion(spec, config.seed + k) for k in range(3)]
     return read_motions(config.recorded, spec, 6.0)
 
 
 def _trained(
-    config: Config, bare: NeckSpec, spec: NeckSpec, progress: Progress
+    config: Config, bare: ModelSpec, spec: ModelSpec, progress: Progress
 ) -> tuple[dict[str, ForceNetwork], dict[str, LabelDataset], dict[str, Any]]:
     datasets = {
         name: make_dataset(config.out / "labels" / name, plan, bare, progress, name)
         for name, plan in plans(config.persons, config.reserve).items()
     }
-    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+    personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
     found, sources = {}, {}
     for name, named in networks(config.steps, config.ablation_steps).items():
         folder = config.out / "networks" / folder_name(name)
@@ -163,8 +158,8 @@ def _trained(
 
 def _judged(
     config: Config,
-    bare: NeckSpec,
-    spec: NeckSpec,
+    bare: ModelSpec,
+    spec: ModelSpec,
     trained: dict[str, ForceNetwork],
     datasets: dict[str, LabelDataset],
     sources: dict[str, Any],

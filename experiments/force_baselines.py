@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cervjax.labels import Labeler, RowOptions
 from cervjax.learning import Prediction, TrainingRows
-from cervjax.personalization import Personalizer, Subject
+from cervjax.people import Personalizer, Subject
 
 Forces = Float[np.ndarray, "rows muscles"]
 

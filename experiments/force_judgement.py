@@ -31,19 +31,12 @@ from cervjax.learning import (
     reserve_forces,
     select_rows,
 )
-from cervjax.model import NeckModel, Topology
-from cervjax.motion import (
-    PLANES,
-    Motion,
-    MotionSample,
-    MovementKind,
-    plane_of_coordinates,
-)
-from cervjax.optimization import least_squares_multipliers, solve_dual
-from cervjax.optimization.problem import controls_from
-from cervjax.personalization import Personalizer, Subject
-from cervjax.population import OUT_OF_DISTRIBUTION
-from cervjax.spec import NeckSpec
+from cervjax.model import Model, Topology
+from cervjax.motion import Motion
+from cervjax.motion.synthesis import PLANES, MotionSample, MovementKind, plane_of_coordinates
+from cervjax.optimization import controls_from, least_squares_multipliers, solve_dual
+from cervjax.people import OUT_OF_DISTRIBUTION, Personalizer, Subject
+from cervjax.spec import ModelSpec
 from conversion.opensim_engine import opensim_static_optimization
 
 SPEEDS_DEG = (0.0, 30.0, 60.0, 120.0, 240.0, np.inf)
@@ -75,10 +68,10 @@ class JudgedRows:
 class Judge:
     """Scores predictions on rows, for one neck."""
 
-    def __init__(self, spec: NeckSpec) -> None:
+    def __init__(self, spec: ModelSpec) -> None:
         """Prepare; compilation happens when first needed."""
         self.spec = spec
-        self.model = NeckModel.from_spec(spec, dtype=jnp.float32)
+        self.model = Model.from_spec(spec, dtype=jnp.float32)
         self.personalizer = Personalizer(spec, self.model)
         self._balance = BalanceBuilder(self.personalizer)
         self._builders: dict[str, RowBuilder] = {}
@@ -121,7 +114,7 @@ class Judge:
             rows = select_rows(rows, chosen)
         return evaluate(said, rows, balance, self.model.topology.muscles, self._strength, bounds)
 
-    def population(self, plan: DatasetPlan, people: int, bare: NeckSpec) -> JudgedRows:
+    def population(self, plan: DatasetPlan, people: int, bare: ModelSpec) -> JudgedRows:
         """Certified rows of `people` people of another population."""
         plan = replace(plan, persons=people)
         factory = build_factory(plan, bare)
@@ -270,7 +263,7 @@ def coverage(
     return np.asarray(inside).mean(axis=0), float(said.novel.mean()), width.mean(axis=0)
 
 
-def tails(judge: Judge, plan: DatasetPlan, bare: NeckSpec, people: int) -> dict[str, JudgedRows]:
+def tails(judge: Judge, plan: DatasetPlan, bare: ModelSpec, people: int) -> dict[str, JudgedRows]:
     """Rows of people beyond the 1st or 99th percentile, by the name of the tail."""
     return {
         name: judge.population(replace(plan, population=name, seed=7), people, bare)
@@ -349,7 +342,7 @@ def solver_prediction(labels: LabelBatch, topology: Topology) -> Prediction:
     return Prediction(np.asarray(labels.activation), np.asarray(labels.muscle_force), carried)
 
 
-def _personal_spec(judge: Judge, subject: np.ndarray) -> NeckSpec:
+def _personal_spec(judge: Judge, subject: np.ndarray) -> ModelSpec:
     """A person's neck with the model's bounds: OpenSim refuses some that float32 has rounded."""
     ratios = Subject.from_vector(jnp.asarray(subject, jnp.float32))
     scaled = judge.personalizer(ratios).to_spec(judge.spec)

@@ -35,8 +35,8 @@ from cervjax.learning import (
     TrainingProgress,
     train,
 )
-from cervjax.personalization import Personalizer
-from cervjax.spec import NeckSpec
+from cervjax.people import Personalizer
+from cervjax.spec import ModelSpec
 
 FRAME_RATE, WINDOW = 50.0, 16
 NOISE = SensorNoise(
@@ -150,7 +150,7 @@ def folder_name(name: str) -> str:
 
 
 def make_dataset(
-    folder: Path, plan: DatasetPlan, spec: NeckSpec, progress: Progress, name: str
+    folder: Path, plan: DatasetPlan, spec: ModelSpec, progress: Progress, name: str
 ) -> LabelDataset:
     """The dataset in `folder`, made or finished if need be."""
     try:
@@ -169,7 +169,7 @@ def train_network(
     folder: Path,
     named: Named,
     dataset: LabelDataset,
-    spec: NeckSpec,
+    spec: ModelSpec,
     personalizer: Personalizer,
     progress: Progress,
     name: str,

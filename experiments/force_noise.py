@@ -11,9 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from cervjax.labels import LabelBatch
 from cervjax.learning import ForceNetwork, NetworkInputs, orientation_columns, predict_rows
-from cervjax.motion import Motion, MotionSample
-from cervjax.personalization import Subject
-from cervjax.sensors import SensorRecording
+from cervjax.motion import Motion
+from cervjax.motion.recordings.sensors import SensorRecording
+from cervjax.motion.synthesis import MotionSample
+from cervjax.people import Subject
 
 
 @dataclass(frozen=True)

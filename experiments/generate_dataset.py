@@ -33,9 +33,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cervjax.labels import DatasetPlan, Hosts, generate_dataset
-from cervjax.motion import read_motions
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.execution import Hosts
+from cervjax.labels import DatasetPlan, generate_dataset
+from cervjax.motion.synthesis import read_motions
+from cervjax.spec import ModelSpec, shipped_neck
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _connect(config: HostsConfig) -> Hosts:
     return Hosts()
 
 
-def _neck(name: str) -> NeckSpec:
+def _neck(name: str) -> ModelSpec:
     if not name.endswith(".osim"):
         return shipped_neck(name)
     from conversion import read_osim

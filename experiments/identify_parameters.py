@@ -57,9 +57,9 @@ from cervjax.identification import (
     random_poses,
     recorded,
 )
-from cervjax.model import NeckModel
-from cervjax.simulation import NeckDynamics, Tendon
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.model import Model
+from cervjax.simulation import Dynamics, Tendon
+from cervjax.spec import ModelSpec, shipped_neck
 
 Study = Literal["exact", "robust", "profiles", "baselines"]
 
@@ -114,7 +114,7 @@ class Lab:
     """What all studies share."""
 
     config: Config
-    spec: NeckSpec
+    spec: ModelSpec
     neck: Neck
     scale: np.ndarray
     """What an error of each parameter is relative to: one for factors, the distance of the head's
@@ -182,11 +182,11 @@ def run(config: Config) -> None:
     write_provenance(config.out, config)
     console = Console()
     spec = shipped_neck()
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     space = ParameterSpace.of(model)
     far = float(np.linalg.norm(model.body_mass_center[space.head]))
     scale = np.where(space.shifts, far, 1.0)
-    neck = Neck(space, NeckDynamics(model, "rigid", JointLimits.of(spec)))
+    neck = Neck(space, Dynamics(model, "rigid", JointLimits.of(spec)))
     lab = Lab(config, spec, neck, scale)
 
     exact = robust = profiles = baselines = None

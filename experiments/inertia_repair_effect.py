@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from cervjax.dynamics import inverse_dynamics
-from cervjax.model import NeckModel
-from cervjax.motion import Motion, MovementSampler, read_storage
+from cervjax.model import Model
+from cervjax.motion import Motion, read_storage
+from cervjax.motion.synthesis import MovementSampler
 from cervjax.spec import shipped_neck
 
 
@@ -45,7 +46,7 @@ def run(config: Config) -> np.ndarray:
     jax.config.update("jax_enable_x64", True)
     write_provenance(config.out, config)
     specs = [shipped_neck(name) for name in ("hyoid", "hyoid-repaired")]
-    models = [NeckModel.from_spec(spec) for spec in specs]
+    models = [Model.from_spec(spec) for spec in specs]
     q, qd, qdd = (jnp.asarray(x) for x in _motion(config, specs[0]))
     forces = [
         np.asarray(jax.jit(jax.vmap(lambda *f, m=m: inverse_dynamics(m, *f)))(q, qd, qdd))
@@ -90,7 +91,7 @@ def run(config: Config) -> np.ndarray:
     return inertia
 
 
-def _effective_inertia(model: NeckModel) -> np.ndarray:
+def _effective_inertia(model: Model) -> np.ndarray:
     """Diagonal of the mass matrix in the free coordinates, upright."""
     zero = jnp.zeros_like(model.default_q)
     matrix = jax.jacfwd(lambda qdd: inverse_dynamics(model, zero, zero, qdd))(zero)

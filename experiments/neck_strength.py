@@ -23,12 +23,11 @@ from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
 
-from cervjax.assessment.strength import Isometric, isometric, pushed, strongest
-from cervjax.model import NeckModel
-from cervjax.motion import MovementSampler
-from cervjax.personalization import Personalizer, Subject
-from cervjax.population import AnsurPopulation
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.model import Model
+from cervjax.motion.synthesis import MovementSampler
+from cervjax.optimization.isometric_strength import Isometric, isometric, pushed, strongest
+from cervjax.people import AnsurPopulation, Personalizer, Subject
+from cervjax.spec import ModelSpec, shipped_neck
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -70,7 +69,7 @@ def run(config: Config) -> dict[str, Any]:
     """Compute, and write tables and figures."""
     write_provenance(config.out, config)
     spec = shipped_neck(config.neck).with_reserves(1.0)
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     personalizer = Personalizer(spec, model)
     angles = 2 * np.pi * np.arange(config.directions) / config.directions
     evaluate = jax.jit(lambda subject: isometric(personalizer(subject), config.pad_height))
@@ -99,7 +98,7 @@ def run(config: Config) -> dict[str, Any]:
     return summary
 
 
-def hyoid_muscles(spec: NeckSpec) -> list[int]:
+def hyoid_muscles(spec: ModelSpec) -> list[int]:
     """The ten pairs of muscles of the group `hyoid`, both sides."""
     listed = {name.removesuffix("_L") for name in spec.group("hyoid")}
     return [k for k, m in enumerate(spec.muscles) if m.name.removesuffix("_L") in listed]
@@ -113,7 +112,7 @@ def _four(problem: Isometric, off: Sequence[int]) -> np.ndarray:
     return np.array([around[0], around[1], 0.5 * (around[2] + around[3]), axial])
 
 
-def _people(model: NeckModel, spec: NeckSpec, config: Config, women: float) -> list[Subject]:
+def _people(model: Model, spec: ModelSpec, config: Config, women: float) -> list[Subject]:
     reach = MovementSampler.of(spec).plane_range
     population = AnsurPopulation.of(model, reach, women=women)
     key = jax.random.key(config.seed)

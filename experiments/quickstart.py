@@ -35,12 +35,13 @@ from cervjax.learning import (
     predict_rows,
     train,
 )
-from cervjax.model import NeckModel
-from cervjax.motion import Motion, read_storage, sample_motion
-from cervjax.optimization import StaticOptimization
-from cervjax.personalization import Personalizer
-from cervjax.solve import SolvedMotion, solve_motion
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.model import Model
+from cervjax.motion import Motion, read_storage
+from cervjax.motion.synthesis import sample_motion
+from cervjax.optimization import StaticOptimizationSettings
+from cervjax.optimization.motion_solution import SolvedMotion, solve_motion
+from cervjax.people import Personalizer
+from cervjax.spec import ModelSpec, shipped_neck
 
 JUDGED_ROWS = 50_000
 """Rows of people held out that the network is judged on, at most."""
@@ -110,7 +111,7 @@ def run(config: Config) -> Evaluation:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+        personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
         dataset = _label(bare, config, progress)
         source = DatasetSource(dataset, personalizer, config.training.network)
         network = _train(source, spec, config, progress)
@@ -140,14 +141,14 @@ def _clear(out: Path) -> None:
     shutil.rmtree(out)
 
 
-def _movement(spec: NeckSpec, config: Config) -> Motion:
+def _movement(spec: ModelSpec, config: Config) -> Motion:
     if config.motion is None:
         return sample_motion(spec, config.seed + 3)
     motion = Motion.from_storage(read_storage(config.motion), spec)
     return motion.lowpass(config.lowpass) if config.lowpass else motion
 
 
-def _label(spec: NeckSpec, config: Config, progress: Progress) -> LabelDataset:
+def _label(spec: ModelSpec, config: Config, progress: Progress) -> LabelDataset:
     plan = config.plan
     task = progress.add_task("label a population", total=plan.rows, note="rows")
     folder = config.out / "labels"
@@ -156,7 +157,7 @@ def _label(spec: NeckSpec, config: Config, progress: Progress) -> LabelDataset:
 
 
 def _train(
-    source: DatasetSource, spec: NeckSpec, config: Config, progress: Progress
+    source: DatasetSource, spec: ModelSpec, config: Config, progress: Progress
 ) -> ForceNetwork:
     task = progress.add_task("train a force network", total=config.training.steps, note="steps")
 
@@ -182,16 +183,16 @@ def _evaluate(
     )
 
 
-def _solve(spec: NeckSpec, motion: Motion, progress: Progress) -> SolvedMotion:
+def _solve(spec: ModelSpec, motion: Motion, progress: Progress) -> SolvedMotion:
     task = progress.add_task("solve a head movement", total=len(motion.time), note="frames")
-    model = NeckModel.from_spec(spec, dtype=jnp.float32)
-    solved = solve_motion(spec, model, motion, StaticOptimization())
+    model = Model.from_spec(spec, dtype=jnp.float32)
+    solved = solve_motion(spec, model, motion, StaticOptimizationSettings())
     progress.update(task, completed=len(motion.time))
     return solved
 
 
 def _cross_check(
-    spec: NeckSpec, motion: Motion, solved: SolvedMotion, config: Config, progress: Progress
+    spec: ModelSpec, motion: Motion, solved: SolvedMotion, config: Config, progress: Progress
 ) -> OpensimCheck | None:
     if not config.opensim_frames:
         return None

@@ -9,16 +9,10 @@ from typing import Any
 import figures
 import numpy as np
 
-from cervjax.learning import (
-    Evaluation,
-    ForceNetwork,
-    NetworkInputs,
-    described_person,
-    predict_rows,
-)
+from cervjax.learning import Evaluation, ForceNetwork, NetworkInputs, described_person, predict_rows
 from cervjax.motion import Motion, write_storage
-from cervjax.personalization import LIMITS
-from cervjax.solve import SolvedMotion, write_solution
+from cervjax.optimization.motion_solution import SolvedMotion, write_solution
+from cervjax.people import LIMITS
 
 MAIN_MUSCLES = 6
 """How many muscles the figure of the movement shows: those with the largest peak force."""

@@ -28,17 +28,10 @@ from sled_tests import SIGNALS, Corridor, SledTest, read_sled
 
 from cervjax.dynamics import JointLimits
 from cervjax.kinematics import body_poses
-from cervjax.model import NeckModel
-from cervjax.simulation import (
-    NeckDynamics,
-    SimulationSettings,
-    StretchReflex,
-    TorsoMotion,
-    Tracking,
-    Trajectory,
-    simulate,
-)
-from cervjax.spec import NeckSpec, shipped_neck
+from cervjax.math import Trajectory
+from cervjax.model import Model
+from cervjax.simulation import Dynamics, SimulationSettings, StretchReflex, Tracking, simulate
+from cervjax.spec import ModelSpec, shipped_neck
 
 PRESCRIBED = ("gndpitch", "spine_tx", "spine_ty")
 """Backwards pitch of the torso (rad), its place forwards and upwards (m)."""
@@ -112,7 +105,7 @@ class Sled(eqx.Module):
         pitches: which free coordinates flex the neck.
     """
 
-    model: NeckModel
+    model: Model
     limits: JointLimits
     tone: Float[Array, " muscles"]
     anchor: Float[Array, " 3"]
@@ -120,12 +113,12 @@ class Sled(eqx.Module):
     pitches: tuple[bool, ...] = eqx.field(static=True)
 
     @classmethod
-    def of(cls, spec: NeckSpec) -> "Sled":
+    def of(cls, spec: ModelSpec) -> "Sled":
         """With a neck of `spec`."""
-        model = NeckModel.from_spec(spec, prescribed=PRESCRIBED)
+        model = Model.from_spec(spec, prescribed=PRESCRIBED)
         limits = JointLimits.of(spec)
         joint = next(j for j in spec.joints if j.parent.body == "spine" and "pitch2" in _names(j))
-        standing = NeckDynamics(NeckModel.from_spec(spec), "rigid", limits)
+        standing = Dynamics(Model.from_spec(spec), "rigid", limits)
         rest = jnp.zeros(len(spec.free_coordinates))
         state = standing.at_rest(rest, jnp.zeros(len(spec.muscles)))
         hold = Tracking(
@@ -141,7 +134,7 @@ class Sled(eqx.Module):
             tuple(name.startswith("pitch") for name in spec.free_coordinates),
         )
 
-    def torso(self, test: SledTest, duration: float, step: float) -> TorsoMotion:
+    def torso(self, test: SledTest, duration: float, step: float) -> Trajectory:
         """The torso's coordinates, under which the neck's lowest joint moves as T1 did."""
         time = np.arange(0.0, duration + 4 * step, step)
         pitch, x, z = (
@@ -156,11 +149,11 @@ class Sled(eqx.Module):
             ]
         )
         place = np.column_stack([x, z]) - turned
-        return TorsoMotion.through(time, np.column_stack([-pitch, place]))
+        return Trajectory.through(time, np.column_stack([-pitch, place]))
 
     def respond(
         self,
-        torso: TorsoMotion,
+        torso: Trajectory,
         carried: Float[Array, "n 2"],
         values: Float[Array, " p"],
         reflex: bool,
@@ -176,7 +169,7 @@ class Sled(eqx.Module):
             values: of `REFLEX`, or of `PASSIVE`.
         """
         stiff, damped, passive, limit, resist, range_ = values[:6]
-        model: NeckModel = eqx.tree_at(
+        model: Model = eqx.tree_at(
             lambda m: (
                 m.bushings.rotational_stiffness,
                 m.bushings.rotational_damping,
@@ -196,7 +189,7 @@ class Sled(eqx.Module):
             stiffness=limit * jnp.ones(len(bends)),
             damping=resist * jnp.ones(len(bends)),
         )
-        dynamics = NeckDynamics(model, "rigid", limits, torso=torso)
+        dynamics = Dynamics(model, "rigid", limits, torso=torso)
         tone = self.tone if reflex else jnp.zeros_like(self.tone)
         gains = values[6:] if reflex else jnp.zeros(2)
         ones = jnp.ones_like(tone)

@@ -32,9 +32,9 @@ from cervjax.learning import (
     check_plan,
     train,
 )
-from cervjax.model import NeckModel
-from cervjax.motion import default_mix
-from cervjax.personalization import Personalizer
+from cervjax.model import Model
+from cervjax.motion.synthesis import default_mix
+from cervjax.people import Personalizer
 from cervjax.spec import shipped_neck
 
 LAPTOP = TrainingConfig(steps=4000, unknown_person=0.25)
@@ -99,7 +99,7 @@ def run(config: Config) -> RunFolder:
             dataset = LabelDataset(folder)
             dataset.check_neck(bare)
             spec = bare.with_reserves(dataset.plan.reserve)
-            personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+            personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
             source = DatasetSource(
                 dataset, personalizer, training.network, memory_rows=config.memory_rows
             )

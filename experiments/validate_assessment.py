@@ -32,7 +32,6 @@ from rich.progress import track
 from cervjax.assessment import (
     MAIN,
     MEASURES,
-    AssessedPerson,
     Assessment,
     AssessmentOptions,
     MovementNorms,
@@ -45,10 +44,11 @@ from cervjax.assessment import (
 from cervjax.assessment.assess import MEASUREMENT_SD
 from cervjax.assessment.directions import rotation_of
 from cervjax.kinematics import marker_positions
-from cervjax.model import NeckModel
-from cervjax.population import Sex
-from cervjax.spec import Marker, NeckSpec, shipped_neck
-from cervjax.tracking import MarkerRecording, OrientationKinematics
+from cervjax.model import Model
+from cervjax.motion.recordings import MarkerRecording
+from cervjax.people import AssessedPerson, Sex
+from cervjax.spec import Marker, ModelSpec, shipped_neck
+from cervjax.tracking import OrientationKinematics
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -188,7 +188,7 @@ def _recover(index: int, config: Config) -> Recovery:
 
 
 @functools.cache
-def _setup() -> tuple[NeckSpec, "Simulator"]:
+def _setup() -> tuple[ModelSpec, "Simulator"]:
     jax.config.update("jax_enable_x64", True)
     spec = shipped_neck()
     worn = [Marker(name, body, at) for name, (body, at) in WORN.items()]
@@ -200,13 +200,13 @@ def _setup() -> tuple[NeckSpec, "Simulator"]:
 class Simulator(eqx.Module):
     """Turns of a head to markers in a laboratory."""
 
-    model: NeckModel
+    model: Model
     task: OrientationKinematics
 
     @classmethod
-    def of(cls, spec: NeckSpec) -> "Simulator":
+    def of(cls, spec: ModelSpec) -> "Simulator":
         """For a neck whose coordinates turn as far as healthy people do."""
-        model = NeckModel.from_spec(spec)
+        model = Model.from_spec(spec)
         task = OrientationKinematics.of(spec, model)
         return cls(model, with_limits(task, *healthy_limits(spec)))
 
@@ -221,7 +221,7 @@ def _one(
     case: Case,
     config: Config,
     person: int,
-    spec: NeckSpec,
+    spec: ModelSpec,
     simulator: Simulator,
 ) -> tuple[bool, bool, np.ndarray, np.ndarray]:
     """Whether anything, and the right thing, was found; errors of ranges, and which are inside."""

@@ -5,15 +5,14 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before JAX is imported, and in the environment: child processes share the cache.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
 import jax
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
-jax.config.update(
-    "jax_compilation_cache_dir",
-    os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".jax_cache")),
-)
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -25,20 +24,26 @@ import dataclasses  # noqa: E402
 
 import pytest  # noqa: E402
 
-from cervjax.model import NeckModel  # noqa: E402
-from cervjax.personalization import Personalizer  # noqa: E402
-from cervjax.spec import NeckSpec, shipped_neck  # noqa: E402
+from cervjax.model import Model  # noqa: E402
+from cervjax.people import Personalizer  # noqa: E402
+from cervjax.spec import ModelSpec, shipped_neck  # noqa: E402
 from conversion import read_osim  # noqa: E402
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+_MOST_MAPS = 40_000
+"""Of the 65,530 pieces of memory that a process may map on Linux by default; XLA's CPU compiler
+crashes beyond them, and every compiled function takes some dozens."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def executables() -> Iterator[None]:
-    """Compiled functions of one file are not kept for the next: a process may map only so many
-    pieces of memory (65,530 on Linux by default), beyond which XLA's CPU compiler crashes."""
+    """Compiled functions are dropped where a process comes near the limit of its memory maps."""
     yield
-    jax.clear_caches()
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_text().count("\n") > _MOST_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
@@ -50,42 +55,42 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def neck() -> NeckSpec:
+def neck() -> ModelSpec:
     """The default shipped neck with reserves of optimal force 1 N m."""
     return shipped_neck().with_reserves(1.0)
 
 
 @pytest.fixture(scope="session")
-def published() -> NeckSpec:
+def published() -> ModelSpec:
     """The shipped neck with the inertia as published."""
     return shipped_neck("hyoid").with_reserves(1.0)
 
 
 @pytest.fixture(scope="session")
-def model(neck: NeckSpec) -> NeckModel:
+def model(neck: ModelSpec) -> Model:
     """The shipped neck as float64 arrays."""
-    return NeckModel.from_spec(neck)
+    return Model.from_spec(neck)
 
 
 @pytest.fixture(scope="session")
-def personalizer(neck: NeckSpec, model: NeckModel) -> Personalizer:
+def personalizer(neck: ModelSpec, model: Model) -> Personalizer:
     """Scales the shipped neck."""
     return Personalizer(neck, model)
 
 
 @pytest.fixture(scope="session")
-def nominal(data: Path) -> NeckSpec:
+def nominal(data: Path) -> ModelSpec:
     """The neck of the OpenSim reference results."""
     return read_osim(data / "opensim_reference" / "nominal.osim")
 
 
 @pytest.fixture(scope="session")
-def subject_a(data: Path) -> NeckSpec:
+def subject_a(data: Path) -> ModelSpec:
     """The same scaled by OpenSim's Model.scale."""
     return read_osim(data / "opensim_reference" / "subject_a.osim")
 
 
 @pytest.fixture(scope="session")
-def stiff_free(neck: NeckSpec) -> NeckSpec:
+def stiff_free(neck: ModelSpec) -> ModelSpec:
     """The shipped neck without bushings, which MuJoCo does not have."""
     return dataclasses.replace(neck, bushings=())

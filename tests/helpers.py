@@ -5,14 +5,14 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from cervjax.spec import NeckSpec
+from cervjax.spec import ModelSpec
 
 FINITE_DIFFERENCE_STEP = 1e-5
 """Relative step of central differences in float64: truncation and rounding are both near 1e-10."""
 
 
 def random_motion(
-    spec: NeckSpec,
+    spec: ModelSpec,
     count: int,
     seed: int,
     *,

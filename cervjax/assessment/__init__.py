@@ -20,10 +20,25 @@ from .directions import (
     MAIN as MAIN,
     head_turns as head_turns,
 )
-from .envelope import Envelope as Envelope
-from .forces import ForceSummary as ForceSummary
-from .healthy import MovementNorms as MovementNorms, Mover as Mover
-from .measures import MEASURES as MEASURES, Measure as Measure, measure as measure
-from .person import AssessedPerson as AssessedPerson
-from .poses import healthy_limits as healthy_limits, with_limits as with_limits
-from .quality import Quality as Quality
+from .envelope import (
+    Envelope as Envelope,
+)
+from .forces import (
+    ForceSummary as ForceSummary,
+)
+from .healthy import (
+    MovementNorms as MovementNorms,
+    Mover as Mover,
+)
+from .measures import (
+    MEASURES as MEASURES,
+    Measure as Measure,
+    measure as measure,
+)
+from .poses import (
+    healthy_limits as healthy_limits,
+    with_limits as with_limits,
+)
+from .quality import (
+    Quality as Quality,
+)

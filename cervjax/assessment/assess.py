@@ -8,24 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from cervjax.motion import Motion
-from cervjax.personalization import Subject
-from cervjax.spec import NeckSpec
-from cervjax.tracking import MarkerRecording, OrientationRecording, calibrate
+from cervjax.motion.recordings import MarkerRecording, OrientationRecording
+from cervjax.people import AssessedPerson, Subject
+from cervjax.spec import ModelSpec
+from cervjax.tracking import calibrate
 
 from .deficits import Findings, find_deficits
 from .directions import head_turns
 from .envelope import Envelope
-from .forces import (
-    ForceSolver,
-    ForceSummary,
-    NetworkForces,
-    expected_subject,
-    movement_forces,
-)
+from .forces import ForceSolver, ForceSummary, NetworkForces, expected_subject, movement_forces
 from .measures import MEASURES, measure
-from .person import AssessedPerson
 from .poses import healthy_limits, marker_poses, sensor_poses
 from .quality import (
     Quality,
@@ -71,7 +65,7 @@ class Assessment:
     source: str
     kind: str
     person: AssessedPerson
-    spec: NeckSpec
+    spec: ModelSpec
     subject: Subject
     motion: Motion
     turn: Float[np.ndarray, "frames 3"]
@@ -120,7 +114,7 @@ def assess_markers(
     recording: MarkerRecording,
     static: MarkerRecording,
     person: AssessedPerson,
-    spec: NeckSpec,
+    spec: ModelSpec,
     options: AssessmentOptions = AssessmentOptions(),
     *,
     envelope: Envelope | None = None,
@@ -180,7 +174,7 @@ def assess_markers(
 def assess_orientations(
     recording: OrientationRecording,
     person: AssessedPerson,
-    spec: NeckSpec,
+    spec: ModelSpec,
     options: AssessmentOptions = AssessmentOptions(),
     *,
     neutral: tuple[float, float] | None = None,
@@ -238,7 +232,7 @@ def assess_orientations(
 def assess_motion(
     motion: Motion,
     person: AssessedPerson,
-    spec: NeckSpec,
+    spec: ModelSpec,
     options: AssessmentOptions = AssessmentOptions(),
     *,
     envelope: Envelope | None = None,
@@ -270,7 +264,7 @@ def assess_motion(
     )
 
 
-def _begun(spec: NeckSpec, options: AssessmentOptions) -> Future[ForceSolver] | None:
+def _begun(spec: ModelSpec, options: AssessmentOptions) -> Future[ForceSolver] | None:
     """The solver of forces, compiled in a thread of its own: it does not wait for the recording,
     and compilation takes most of the time of a first run."""
     if not options.forces:
@@ -284,7 +278,7 @@ def _begun(spec: NeckSpec, options: AssessmentOptions) -> Future[ForceSolver] | 
 def _assessed(
     kind: str,
     person: AssessedPerson,
-    spec: NeckSpec,
+    spec: ModelSpec,
     subject: Subject,
     motion: Motion,
     gravity: Float[np.ndarray, "frames 3"],
@@ -303,7 +297,7 @@ def _assessed(
     cutoff = residual_cutoff(q, rate) if options.cutoff is None else options.cutoff
     smooth = Motion(motion.name, motion.coordinates, time, q).lowpass(cutoff)
     gravity = Motion("gravity", ("x", "y", "z"), time, gravity).lowpass(cutoff).q
-    turn = head_turns(NeckModel.from_spec(spec), smooth.q)
+    turn = head_turns(Model.from_spec(spec), smooth.q)
     progress("healthy people like this one")
     envelope = Envelope.of(person.age, person.sex) if envelope is None else envelope
     values = measure(time, turn, frames.valid)
@@ -364,6 +358,6 @@ def _ratios(subject: Subject) -> dict[str, float]:
     return {f.name: float(getattr(subject, f.name)) for f in dataclasses.fields(Subject)}
 
 
-def _described_subject(person: AssessedPerson, spec: NeckSpec) -> Subject:
+def _described_subject(person: AssessedPerson, spec: ModelSpec) -> Subject:
     subject = expected_subject(Subject.of(), person.sex, person.age)
     return Subject.of(None, **{**_ratios(subject), **person.known_ratios(spec)})

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
-from cervjax.chunks import in_chunks
+from cervjax.execution.chunks import in_chunks
 from cervjax.kinematics import BodyPoses, body_poses
-from cervjax.model import NeckModel
+from cervjax.model import Model
 
 MAIN = (
     "flexion",
@@ -47,7 +47,7 @@ DIRECTIONS, DIRECTION_VECTORS = _directions()
 
 
 def head_turns(
-    model: NeckModel, q: Float[np.ndarray, "frames q"], *, head: str = "skull"
+    model: Model, q: Float[np.ndarray, "frames q"], *, head: str = "skull"
 ) -> Float[np.ndarray, "frames 3"]:
     """How far the head is turned against the torso: axis times angle, from the neutral pose.
 
@@ -60,13 +60,13 @@ def head_turns(
     return turns_of(turned[1:] * turned[0].inv())
 
 
-def frame_poses(model: NeckModel, q: Float[np.ndarray, "frames q"]) -> BodyPoses:
+def frame_poses(model: Model, q: Float[np.ndarray, "frames q"]) -> BodyPoses:
     """Poses of all bodies in many frames, a fixed number at a time: compiled once."""
     return in_chunks(partial(_poses, model), _CHUNK, np.asarray(q, model.dtype))
 
 
 @eqx.filter_jit
-def _poses(model: NeckModel, q: Float[Array, "frames q"]) -> BodyPoses:
+def _poses(model: Model, q: Float[Array, "frames q"]) -> BodyPoses:
     return jax.vmap(lambda row: body_poses(model, row))(q)
 
 

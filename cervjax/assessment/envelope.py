@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cervjax.population import Sex
+from cervjax.people import Sex
 
 from .directions import DIRECTIONS
 from .healthy import MovementNorms, Mover

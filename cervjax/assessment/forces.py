@@ -10,16 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import PchipInterpolator
 
-from cervjax.chunks import in_chunks
+from cervjax.execution.chunks import in_chunks
 from cervjax.labels import Labeler, RowOptions, RowStatus, Solution
-from cervjax.model import NeckModel
-from cervjax.motion import Motion, MotionSample
-from cervjax.personalization import Personalizer, Subject
-from cervjax.population import AnsurPopulation, Physiology, Sex
-from cervjax.predict import PredictedMotion
-from cervjax.spec import NeckSpec
-
-from .strength import torque_capacity
+from cervjax.learning.predict import PredictedMotion
+from cervjax.model import Model
+from cervjax.motion import Motion
+from cervjax.motion.synthesis import MotionSample
+from cervjax.optimization.isometric_strength import torque_capacity
+from cervjax.people import AnsurPopulation, Personalizer, Physiology, Sex, Subject
+from cervjax.spec import ModelSpec
 
 GROUPS = (
     "sterno",
@@ -116,19 +115,19 @@ class ForceSolver:
         label: solves `_ROWS` rows.
     """
 
-    spec: NeckSpec
-    model: NeckModel
+    spec: ModelSpec
+    model: Model
     label: Labeler
 
     @classmethod
-    def of(cls, spec: NeckSpec, reserve: float = 1.0) -> "ForceSolver":
+    def of(cls, spec: ModelSpec, reserve: float = 1.0) -> "ForceSolver":
         """For necks like `spec`.
 
         Args:
             reserve: N m, optimal force of one reserve per free coordinate.
         """
         spec = spec.with_reserves(reserve)
-        model = NeckModel.from_spec(spec, dtype=jnp.float32)
+        model = Model.from_spec(spec, dtype=jnp.float32)
         solver = cls(spec, model, Labeler(Personalizer(spec, model), RowOptions()))
         nothing = np.zeros((1, len(model.topology.coordinates)), np.float32)
         solver(np.ones((1, 7), np.float32), (nothing, nothing, nothing), np.zeros((1, 3)))
@@ -286,7 +285,7 @@ class NetworkForces:
     novel: float
 
     @classmethod
-    def of(cls, predicted: PredictedMotion, spec: NeckSpec) -> "NetworkForces":
+    def of(cls, predicted: PredictedMotion, spec: ModelSpec) -> "NetworkForces":
         """Sums over the groups of `spec`.
 
         Raises:
@@ -310,7 +309,7 @@ def _spaced(count: int, most: int) -> Int[np.ndarray, " chosen"]:
 
 
 def _groups(
-    spec: NeckSpec, muscles: tuple[str, ...]
+    spec: ModelSpec, muscles: tuple[str, ...]
 ) -> tuple[tuple[tuple[str, str], ...], Float[np.ndarray, "groups muscles"]]:
     """Groups by side, and which muscles are in each."""
     names, rows = [], []
@@ -330,8 +329,8 @@ def _groups(
 
 
 def _alike(
-    spec: NeckSpec,
-    model: NeckModel,
+    spec: ModelSpec,
+    model: Model,
     own: Float[np.ndarray, " ratios"],
     sex: Sex,
     age: float,

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import butter, sosfiltfilt
 
-from cervjax.population import Physiology, Sex
+from cervjax.people import Physiology, Sex
 
 from .directions import DIRECTION_VECTORS, DIRECTIONS, MAIN, MAIN_AXIS, MAIN_SIGN
 from .measures import ellipsoid_reach

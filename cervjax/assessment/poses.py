@@ -10,18 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cervjax.chunks import in_chunks
-from cervjax.model import NeckModel
-from cervjax.motion import PLANES, plane_of_coordinates
-from cervjax.population import Physiology
-from cervjax.spec import NeckSpec
-from cervjax.tracking import (
-    InverseKinematics,
-    MarkerRecording,
-    OrientationKinematics,
-    OrientationRecording,
-    PoseStatus,
-)
+from cervjax.execution.chunks import in_chunks
+from cervjax.model import Model
+from cervjax.motion.recordings import MarkerRecording, OrientationRecording
+from cervjax.motion.synthesis import PLANES, plane_of_coordinates
+from cervjax.people import Physiology
+from cervjax.spec import ModelSpec
+from cervjax.tracking import InverseKinematics, OrientationKinematics, PoseStatus
 
 _BATCH, _CHUNK = 128, 1024
 """Frames mapped together, and compiled for."""
@@ -53,11 +48,11 @@ class MarkerPoses(NamedTuple):
 
 
 def marker_poses(
-    spec: NeckSpec, recording: MarkerRecording, weights: Mapping[str, float]
+    spec: ModelSpec, recording: MarkerRecording, weights: Mapping[str, float]
 ) -> MarkerPoses:
     """Poses of a person whose markers `spec` has where they sit, within the model's own limits
     where these suffice, else within `healthy_limits`."""
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     task = InverseKinematics.of(
         spec, model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
     )
@@ -70,17 +65,17 @@ def marker_poses(
 
 
 def sensor_poses(
-    spec: NeckSpec, aligned: OrientationRecording
+    spec: ModelSpec, aligned: OrientationRecording
 ) -> tuple[Float[np.ndarray, "frames q"], Bool[np.ndarray, " frames"]]:
     """Coordinates (rad) behind the head's orientation against the torso's, and which converged."""
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     task = with_limits(OrientationKinematics.of(spec, model), *healthy_limits(spec))
     pose = _framewise(task, model, aligned.relative.as_matrix())
     return pose.q, pose.status == PoseStatus.CONVERGED
 
 
 def healthy_limits(
-    spec: NeckSpec, physiology: Physiology = Physiology()
+    spec: ModelSpec, physiology: Physiology = Physiology()
 ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
     """Limits of coordinates (rad) that let the head turn as far as healthy people's: the model's
     own, widened in proportion where a side of a plane is less than 0.55 of the mean range and three
@@ -102,7 +97,7 @@ def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarra
 
 
 def _wider(
-    spec: NeckSpec, q: np.ndarray, low: np.ndarray, high: np.ndarray
+    spec: ModelSpec, q: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Limits of planes in which a pose is at the end of all coordinates; None where none is.
 
@@ -121,11 +116,11 @@ def _wider(
     return np.where(change, farthest[0], low), np.where(change, farthest[1], high)
 
 
-def _framewise(task: _Task, model: NeckModel, frames: np.ndarray) -> Any:
+def _framewise(task: _Task, model: Model, frames: np.ndarray) -> Any:
     """The pose of every frame; recordings of any length use the same compiled function."""
     return in_chunks(partial(_chunk, task, model), _CHUNK, np.asarray(frames, model.dtype))
 
 
 @eqx.filter_jit
-def _chunk(task: _Task, model: NeckModel, frames: Array) -> Any:
+def _chunk(task: _Task, model: Model, frames: Array) -> Any:
     return jax.lax.map(lambda frame: task(model, frame), frames, batch_size=_BATCH)

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 from scipy.interpolate import PchipInterpolator
 
 from cervjax.motion import Motion
-from cervjax.tracking import Calibration, MarkerRecording
+from cervjax.motion.recordings import MarkerRecording
+from cervjax.tracking import Calibration
 
 from .deficits import Findings
 from .directions import MAIN

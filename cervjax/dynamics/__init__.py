@@ -9,8 +9,12 @@ from .forward_dynamics import (
     mechanical_energy as mechanical_energy,
     muscle_torque as muscle_torque,
 )
-from .inverse_dynamics import inverse_dynamics as inverse_dynamics
-from .joint_limits import JointLimits as JointLimits
+from .inverse_dynamics import (
+    inverse_dynamics as inverse_dynamics,
+)
+from .joint_limits import (
+    JointLimits as JointLimits,
+)
 from .joint_loads import (
     JointLoads as JointLoads,
     JointStatics as JointStatics,

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.gather import gather
 from cervjax.kinematics.poses import anchor_poses
-from cervjax.kinematics.rotation import (
+from cervjax.kinematics.tree import RestFrames, TreeState
+from cervjax.math.gather import gather
+from cervjax.math.rotation import (
     body_fixed_xyz_angles,
     body_fixed_xyz_rates,
     cross,
@@ -21,8 +22,7 @@ from cervjax.kinematics.rotation import (
     rotate,
     transpose,
 )
-from cervjax.kinematics.tree import RestFrames, TreeState
-from cervjax.model import NeckModel
+from cervjax.model import Model
 
 
 class BushingWrench(NamedTuple):
@@ -37,7 +37,7 @@ class BushingWrench(NamedTuple):
     moment: Float[Array, "bushings 3"]
 
 
-def bushing_wrenches(model: NeckModel, rest: RestFrames, state: TreeState) -> BushingWrench:
+def bushing_wrenches(model: Model, rest: RestFrames, state: TreeState) -> BushingWrench:
     """Wrenches of all bushings at the motion `state`."""
     one = _frame(model, rest, state, 0)
     two = _frame(model, rest, state, 1)
@@ -59,7 +59,7 @@ def bushing_wrenches(model: NeckModel, rest: RestFrames, state: TreeState) -> Bu
     return BushingWrench(force, couple + cross(two.position, force))
 
 
-def bushing_energy(model: NeckModel, rest: RestFrames, state: TreeState) -> Float[Array, ""]:
+def bushing_energy(model: Model, rest: RestFrames, state: TreeState) -> Float[Array, ""]:
     """J, in the springs of all bushings."""
     one = _frame(model, rest, state, 0)
     two = _frame(model, rest, state, 1)
@@ -78,7 +78,7 @@ class _Frame(NamedTuple):
     velocity: Array
 
 
-def _frame(model: NeckModel, rest: RestFrames, state: TreeState, end: int) -> _Frame:
+def _frame(model: Model, rest: RestFrames, state: TreeState, end: int) -> _Frame:
     """Motion in ground of one frame of every bushing."""
     body = np.array([pair[end] for pair in model.topology.bushing_bodies], dtype=int)
     anchor = np.array(model.topology.anchor)[body] + 1

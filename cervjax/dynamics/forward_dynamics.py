@@ -11,9 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
-from cervjax.elimination import inverse_spd
-from cervjax.gather import gather
 from cervjax.kinematics.paths import (
     CrossingSegments,
     body_twists,
@@ -22,9 +19,12 @@ from cervjax.kinematics.paths import (
     lengths_and_segments,
 )
 from cervjax.kinematics.poses import anchor_poses
-from cervjax.kinematics.rotation import cross, multiply, rotate, transpose
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
-from cervjax.model import NeckModel
+from cervjax.math import inverse_spd
+from cervjax.math.contraction import contract
+from cervjax.math.gather import gather
+from cervjax.math.rotation import cross, multiply, rotate, transpose
+from cervjax.model import Model
 
 from .bushings import bushing_energy
 from .inverse_dynamics import generalized_forces, joint_wrenches, moving_bodies
@@ -53,7 +53,7 @@ class ForwardFrame(NamedTuple):
 
 
 def forward_frame(
-    model: NeckModel,
+    model: Model,
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     rest: RestFrames | None = None,
@@ -82,7 +82,7 @@ def forward_frame(
 
 
 def accelerations(
-    model: NeckModel,
+    model: Model,
     frame: ForwardFrame,
     generalized_force: Float[Array, " q"],
     prescribed: Float[Array, " prescribed"] | None = None,
@@ -92,20 +92,20 @@ def accelerations(
     Args:
         prescribed: accelerations of the prescribed coordinates; zero if None.
     """
-    free = model.topology.free
+    free = model.topology.num_free
     short = generalized_force[:free] - frame.bias[:free]
     if prescribed is not None:
         short = short - contract("fp,p->f", frame.mass_matrix[:free, free:], prescribed)
     return contract("fg,g->f", inverse_spd(frame.mass_matrix[:free, :free]), short)
 
 
-def mass_matrix(model: NeckModel, q: Float[Array, " q"]) -> Float[Array, "q q"]:
+def mass_matrix(model: Model, q: Float[Array, " q"]) -> Float[Array, "q q"]:
     """The mass matrix in the coordinates `q`, couplers followed."""
     return forward_frame(model, q, jnp.zeros_like(q)).mass_matrix
 
 
 def mechanical_energy(
-    model: NeckModel, q: Float[Array, " q"], qd: Float[Array, " q"]
+    model: Model, q: Float[Array, " q"], qd: Float[Array, " q"]
 ) -> Float[Array, ""]:
     """Kinetic energy, and potential energy of gravity and of the bushings' springs; J."""
     frame = forward_frame(model, q, qd)
@@ -120,14 +120,14 @@ def mechanical_energy(
 
 
 def muscle_torque(
-    model: NeckModel, frame: ForwardFrame, force: Float[Array, " muscles"]
+    model: Model, frame: ForwardFrame, force: Float[Array, " muscles"]
 ) -> Float[Array, " q"]:
     """Generalized force (N m) of muscles that pull with `force` (N)."""
     return generalized_muscle_force(model.topology, frame.twist, frame.segments, force)
 
 
 def body_load(
-    model: NeckModel,
+    model: Model,
     frame: ForwardFrame,
     body: int,
     force: Float[Array, " 3"],
@@ -147,7 +147,7 @@ def body_load(
 
 
 def _mass_matrix(
-    model: NeckModel, rest: RestFrames, state: TreeState, twist: Float[Array, "n q 6"]
+    model: Model, rest: RestFrames, state: TreeState, twist: Float[Array, "n q 6"]
 ) -> Float[Array, "q q"]:
     """Kinetic energy of every body, from its twist per unit speed."""
     body = moving_bodies(model.topology)

@@ -11,17 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
-from cervjax.gather import gather
-from cervjax.kinematics.rotation import cross, dot, rotate, transpose
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
-from cervjax.model import NeckModel, Topology
+from cervjax.math.contraction import contract
+from cervjax.math.gather import gather
+from cervjax.math.rotation import cross, dot, rotate, transpose
+from cervjax.model import Model, Topology
 
 from .bushings import bushing_wrenches
 
 
 def inverse_dynamics(
-    model: NeckModel,
+    model: Model,
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     qdd: Float[Array, " q"],
@@ -42,9 +42,7 @@ def inverse_dynamics(
     return generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
 
 
-def joint_wrenches(
-    model: NeckModel, rest: RestFrames, state: TreeState
-) -> Float[Array, "moving 6"]:
+def joint_wrenches(model: Model, rest: RestFrames, state: TreeState) -> Float[Array, "moving 6"]:
     """What has to act on everything beyond each moving joint: force, moment about ground's origin.
 
     Gravity, inertia and bushings are accounted for; muscles and the joint itself have to supply
@@ -69,7 +67,7 @@ def _borne(topology: Topology) -> Float[np.ndarray, "moving sources"]:
 
 
 def generalized_forces(
-    model: NeckModel,
+    model: Model,
     state: TreeState,
     jacobian: Float[Array, "moving 6 q"],
     wrenches: Float[Array, "moving 6"],
@@ -86,7 +84,7 @@ def generalized_forces(
 
 
 def _inertial_wrenches(
-    model: NeckModel, rest: RestFrames, state: TreeState
+    model: Model, rest: RestFrames, state: TreeState
 ) -> tuple[Float[Array, "carried 3"], Float[Array, "carried 3"]]:
     """Force, and moment about ground's origin, that each moving body needs; gravity included."""
     body = moving_bodies(model.topology)

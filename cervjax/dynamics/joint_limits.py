@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.spec import NeckSpec
+from cervjax.spec import ModelSpec
 
 
 class JointLimits(eqx.Module):
@@ -27,7 +27,7 @@ class JointLimits(eqx.Module):
     @classmethod
     def of(
         cls,
-        spec: NeckSpec,
+        spec: ModelSpec,
         *,
         stiffness: float = 50.0,
         damping: float = 0.5,

@@ -6,12 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
 from cervjax.kinematics.paths import CrossingSegments, crossing_of
 from cervjax.kinematics.poses import anchor_poses
-from cervjax.kinematics.rotation import cross, multiply, rotate, transpose
 from cervjax.kinematics.tree import RestFrames, TreeState
-from cervjax.model import NeckModel, Topology
+from cervjax.math.contraction import contract
+from cervjax.math.rotation import cross, multiply, rotate, transpose
+from cervjax.model import Model, Topology
 
 
 class JointLoads(NamedTuple):
@@ -49,7 +49,7 @@ class JointStatics(NamedTuple):
 
 
 def joint_statics(
-    model: NeckModel,
+    model: Model,
     rest: RestFrames,
     state: TreeState,
     wrench: Float[Array, "moving 6"],

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from cervjax.kinematics.paths import paths_and_segments
 from cervjax.kinematics.tree import rest_frames, tree_state
-from cervjax.model import NeckModel
+from cervjax.model import Model
 
 from .inverse_dynamics import generalized_forces, joint_wrenches
 from .joint_loads import JointStatics, joint_statics
@@ -29,7 +29,7 @@ class Mechanics(NamedTuple):
 
 
 def mechanics(
-    model: NeckModel,
+    model: Model,
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     qdd: Float[Array, " q"],
@@ -39,7 +39,7 @@ def mechanics(
 
 
 def mechanics_and_joints(
-    model: NeckModel,
+    model: Model,
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     qdd: Float[Array, " q"],

@@ -5,7 +5,10 @@ from .fit_impulses import (
     ImpulseSettings as ImpulseSettings,
     fit_impulses as fit_impulses,
 )
-from .force_length_limbs import OtherLimb as OtherLimb, other_limb as other_limb
+from .force_length_limbs import (
+    OtherLimb as OtherLimb,
+    other_limb as other_limb,
+)
 from .identifiability import (
     Identifiability as Identifiability,
     fisher_information as fisher_information,
@@ -28,7 +31,9 @@ from .impulses import (
     impulse_errors as impulse_errors,
     impulse_errors_and_derivatives as impulse_errors_and_derivatives,
 )
-from .movements import Windows as Windows
+from .movements import (
+    Windows as Windows,
+)
 from .parameters import (
     BOUNDS as BOUNDS,
     HEAD_KINDS as HEAD_KINDS,

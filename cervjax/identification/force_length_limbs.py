@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.kinematics import muscle_paths
-from cervjax.model import NeckModel
+from cervjax.model import Model
 
 from .impulses import Impulses, impulse_errors_and_derivatives
 from .shooting import Neck
@@ -125,5 +125,5 @@ def _mirror(
 
 
 @eqx.filter_jit
-def _lengths(model: NeckModel, poses: Float[Array, "n free"]) -> Float[Array, "n muscles"]:
+def _lengths(model: Model, poses: Float[Array, "n free"]) -> Float[Array, "n muscles"]:
     return jax.vmap(lambda q: muscle_paths(model, q).length)(poses)

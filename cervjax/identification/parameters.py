@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from cervjax.kinematics import muscle_paths
-from cervjax.model import NeckModel
+from cervjax.model import Model
 
 MUSCLE_KINDS = (
     "max_isometric_force",
@@ -51,7 +51,7 @@ class ParameterSpace(eqx.Module):
         head: index of the head's body.
     """
 
-    nominal: NeckModel
+    nominal: Model
     low: Float[Array, " p"]
     high: Float[Array, " p"]
     names: tuple[str, ...] = eqx.field(static=True)
@@ -62,7 +62,7 @@ class ParameterSpace(eqx.Module):
     @classmethod
     def of(
         cls,
-        nominal: NeckModel,
+        nominal: Model,
         *,
         kinds: Sequence[str] = (*MUSCLE_KINDS, *HEAD_KINDS),
         muscles: Sequence[str] | None = None,
@@ -154,7 +154,7 @@ class ParameterSpace(eqx.Module):
         part = jnp.clip(part, 1e-6, 1 - 1e-6)
         return jnp.log(part) - jnp.log1p(-part)
 
-    def model(self, values: Float[Array, " p"]) -> NeckModel:
+    def model(self, values: Float[Array, " p"]) -> Model:
         """The neck with these values."""
         model: Any = self.nominal
         for kind in MUSCLE_KINDS:
@@ -183,7 +183,7 @@ def _nominal(kind: str) -> float:
     return 0.0 if kind.startswith("mass_center") else 1.0
 
 
-def _tendon_range(nominal: NeckModel) -> Float[np.ndarray, " muscles"]:
+def _tendon_range(nominal: Model) -> Float[np.ndarray, " muscles"]:
     """By what part a tendon slack length may change either way."""
     length = np.asarray(muscle_paths(nominal, nominal.default_q).length)
     slack = np.asarray(nominal.muscles.tendon_slack_length)

@@ -16,8 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
-from cervjax.simulation import NeckDynamics, NeckState
+from cervjax.math.contraction import contract
+from cervjax.simulation import Dynamics, State
 from cervjax.simulation.chebyshev import RungeKuttaChebyshev5
 
 from .parameters import ParameterSpace
@@ -36,7 +36,7 @@ class Neck(eqx.Module):
     """
 
     space: ParameterSpace
-    dynamics: NeckDynamics
+    dynamics: Dynamics
 
     def __check_init__(self) -> None:
         if self.dynamics.tendon != "rigid" or self.dynamics.torso is not None:
@@ -45,7 +45,7 @@ class Neck(eqx.Module):
                 "and a torso at rest"
             )
 
-    def at(self, values: Float[Array, " p"]) -> NeckDynamics:
+    def at(self, values: Float[Array, " p"]) -> Dynamics:
         """With its parameters at `values`."""
         return eqx.tree_at(lambda d: d.model, self.dynamics, self.space.model(values))
 
@@ -57,7 +57,7 @@ class Neck(eqx.Module):
     ) -> Float[Array, " free"]:
         """rad/s^2, at `state`: `q`, then `qd`."""
         q, qd = jnp.split(state, 2)
-        full = NeckState(q, qd, activation, jnp.zeros(0, q.dtype))
+        full = State(q, qd, activation, jnp.zeros(0, q.dtype))
         return self.at(values).motion_rates(jnp.zeros((), q.dtype), full)[0]
 
 

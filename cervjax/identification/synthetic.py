@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.kinematics.tree import rest_frames
-from cervjax.simulation import NeckDynamics, NeckState
+from cervjax.simulation import Dynamics, State
 
 _RANGE = 0.35
 """Of a coordinate's range, that movements start in."""
@@ -56,7 +56,7 @@ def random_poses(
 
 @eqx.filter_jit
 def _recorded(
-    dynamics: NeckDynamics, pose: Array, activation: Array, step: float, tolerance: float
+    dynamics: Dynamics, pose: Array, activation: Array, step: float, tolerance: float
 ) -> tuple[Array, Array]:
     samples = step * np.arange(activation.shape[1])
     rest = rest_frames(dynamics.model)
@@ -67,7 +67,7 @@ def _recorded(
         def rates(time: Array, state: tuple[Array, Array, Array], _: None) -> tuple:
             q, qd, fiber = state
             drive = jax.vmap(jnp.interp, (None, None, 1))(time, jnp.asarray(samples), table)
-            full = NeckState(q, qd, drive, fiber)
+            full = State(q, qd, drive, fiber)
             acceleration, fibers = dynamics.motion_rates(time, full, rest)
             return qd, acceleration, fibers
 
@@ -93,7 +93,7 @@ def _recorded(
 
 
 def recorded(
-    dynamics: NeckDynamics,
+    dynamics: Dynamics,
     pose: Float[np.ndarray, "movements free"],
     activation: Float[np.ndarray, "movements n muscles"],
     step: float,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
+from cervjax.math.contraction import contract
 
 from .shooting import Sensitivity
 

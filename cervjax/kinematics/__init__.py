@@ -1,6 +1,9 @@
 """Where the bodies are, and how long and at what moment arm the muscles pull."""
 
-from .body_motion import BodyMotion as BodyMotion, body_motion as body_motion
+from .body_motion import (
+    BodyMotion as BodyMotion,
+    body_motion as body_motion,
+)
 from .markers import (
     Bending as Bending,
     MarkerMotion as MarkerMotion,
@@ -8,7 +11,10 @@ from .markers import (
     marker_motion as marker_motion,
     marker_positions as marker_positions,
 )
-from .paths import MusclePaths as MusclePaths, muscle_paths as muscle_paths
+from .paths import (
+    MusclePaths as MusclePaths,
+    muscle_paths as muscle_paths,
+)
 from .poses import (
     BodyPoses as BodyPoses,
     body_poses as body_poses,

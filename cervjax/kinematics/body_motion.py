@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Float
 
-from cervjax.model import NeckModel
+from cervjax.math.rotation import cross, multiply, rotate
+from cervjax.model import Model
 
-from .rotation import cross, multiply, rotate
 from .tree import rest_frames, tree_state
 
 
@@ -28,13 +28,13 @@ class BodyMotion(NamedTuple):
 
 
 def body_motion(
-    model: NeckModel,
+    model: Model,
     body: int,
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     qdd: Float[Array, " q"],
 ) -> BodyMotion:
-    """Motion of the moving body `body` (see `NeckModel.body_index`) at `q, qd, qdd`.
+    """Motion of the moving body `body` (see `Model.body_index`) at `q, qd, qdd`.
 
     Raises:
         ValueError: the body does not move.

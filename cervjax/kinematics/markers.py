@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cervjax.contraction import contract
-from cervjax.model import NeckModel, Topology
+from cervjax.math.contraction import contract
+from cervjax.math.rotation import cross, dot, rotate
+from cervjax.model import Model, Topology
 
 from .paths import body_twists
 from .poses import anchor_poses
-from .rotation import cross, dot, rotate
 from .tree import TreeState, still_state
 
 
@@ -45,7 +45,7 @@ class Bending(NamedTuple):
 
 
 def marker_motion(
-    model: NeckModel, q: Float[Array, " q"], markers: tuple[int, ...] | None = None
+    model: Model, q: Float[Array, " q"], markers: tuple[int, ...] | None = None
 ) -> MarkerMotion:
     """Positions of markers at `q`, and their change with `q`, couplers followed.
 
@@ -66,13 +66,13 @@ def marker_motion(
     return MarkerMotion(at, jacobian, state, twist)
 
 
-def marker_positions(model: NeckModel, q: Float[Array, " q"]) -> Float[Array, "markers 3"]:
+def marker_positions(model: Model, q: Float[Array, " q"]) -> Float[Array, "markers 3"]:
     """Positions of the model's markers in ground, m."""
     return marker_motion(model, q).position
 
 
 def marker_bending(
-    model: NeckModel,
+    model: Model,
     q: Float[Array, " q"],
     motion: MarkerMotion,
     pull: Float[Array, "markers 3"],

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
-from cervjax.gather import gather
-from cervjax.model import NeckModel, Topology
+from cervjax.math.contraction import contract
+from cervjax.math.gather import gather
+from cervjax.math.rotation import cross, dot, rotate
+from cervjax.model import Model, Topology
 
 from .poses import anchor_poses
-from .rotation import cross, dot, rotate
 from .tree import RestFrames, TreeState, still_state
 
 
@@ -37,7 +37,7 @@ class MusclePaths(NamedTuple):
         return -contract("qm,q->m", self.moment_arm, qd)
 
 
-def muscle_paths(model: NeckModel, q: Float[Array, " q"]) -> MusclePaths:
+def muscle_paths(model: Model, q: Float[Array, " q"]) -> MusclePaths:
     """Path lengths and moment arms in the coordinates `q`, couplers followed."""
     rest, state = still_state(model, q)
     return paths_and_segments(model, rest, state, model.coordinates.jacobian(q))[0]
@@ -80,7 +80,7 @@ def lengths_and_segments(
 
 
 def paths_and_segments(
-    model: NeckModel,
+    model: Model,
     rest: RestFrames,
     state: TreeState,
     jacobian: Float[Array, "moving 6 q"],

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.model import NeckModel
+from cervjax.math.rotation import multiply, rotate
+from cervjax.model import Model
 
-from .rotation import multiply, rotate
 from .tree import TreeState, still_state
 
 
@@ -24,7 +24,7 @@ class BodyPoses(NamedTuple):
     position: Float[Array, "bodies 3"]
 
 
-def body_poses(model: NeckModel, q: Float[Array, " q"]) -> BodyPoses:
+def body_poses(model: Model, q: Float[Array, " q"]) -> BodyPoses:
     """Poses of all bodies at `q` (rad or m, in the order of `model.topology.coordinates`)."""
     rest, state = still_state(model, q)
     rotation, position = anchor_poses(state)

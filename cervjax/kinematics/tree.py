@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.model import AxisMotion, NeckModel
-
-from .rotation import axis_rotation, cross, multiply, rotate, transpose
+from cervjax.math.rotation import axis_rotation, cross, multiply, rotate, transpose
+from cervjax.model import AxisMotion, Model
 
 
 class RestFrames(NamedTuple):
@@ -56,7 +55,7 @@ class TreeState(NamedTuple):
     center: Float[Array, "moving 3"]
 
 
-def rest_frames(model: NeckModel) -> RestFrames:
+def rest_frames(model: Model) -> RestFrames:
     """Compose the joints that do not move."""
     topology = model.topology
     eye, zero = jnp.eye(3, dtype=model.dtype), jnp.zeros(3, model.dtype)
@@ -94,14 +93,14 @@ def rest_frames(model: NeckModel) -> RestFrames:
     )
 
 
-def still_state(model: NeckModel, q: Float[Array, " q"]) -> tuple[RestFrames, TreeState]:
+def still_state(model: Model, q: Float[Array, " q"]) -> tuple[RestFrames, TreeState]:
     """The bodies standing still at `q`."""
     rest = rest_frames(model)
     still = jnp.zeros_like(q)
     return rest, tree_state(model, rest, model.coordinates.motion(q, still, still))
 
 
-def tree_state(model: NeckModel, rest: RestFrames, motion: AxisMotion) -> TreeState:
+def tree_state(model: Model, rest: RestFrames, motion: AxisMotion) -> TreeState:
     """Propagate the motion of the joint axes from ground to the tips."""
     inputs = _joint_inputs(model, rest, motion)
     eye, zero = jnp.eye(3, dtype=model.dtype), jnp.zeros(3, model.dtype)
@@ -125,7 +124,7 @@ def tree_state(model: NeckModel, rest: RestFrames, motion: AxisMotion) -> TreeSt
     return TreeState(*states)
 
 
-def _joint_inputs(model: NeckModel, rest: RestFrames, motion: AxisMotion) -> dict[str, Array]:
+def _joint_inputs(model: Model, rest: RestFrames, motion: AxisMotion) -> dict[str, Array]:
     """What each joint does in its own parent frame, for all joints at once."""
     turns, rates, changes = motion.displacement[:, :3], motion.velocity, motion.acceleration
     first, second, third = (model.joint_axis[:, i] for i in range(3))

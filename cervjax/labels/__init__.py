@@ -1,16 +1,26 @@
 """Labels: rows of (person, motion) -> muscle forces, drawn, solved, stored and checked."""
 
-from .dataset import LabelDataset as LabelDataset
-from .devices import BlockRunner as BlockRunner
-from .factory import LabelFactory as LabelFactory
-from .generate import generate_dataset as generate_dataset
-from .hosts import Hosts as Hosts
-from .labeling import Labeler as Labeler, moment_arms as moment_arms
+from .block_runner import (
+    BlockRunner as BlockRunner,
+)
+from .dataset import (
+    LabelDataset as LabelDataset,
+)
+from .factory import (
+    LabelFactory as LabelFactory,
+)
+from .generate import (
+    generate_dataset as generate_dataset,
+)
+from .labeling import (
+    Labeler as Labeler,
+    moment_arms as moment_arms,
+)
 from .plan import (
     DatasetPlan as DatasetPlan,
     Splits as Splits,
     build_factory as build_factory,
-    neck_hash as neck_hash,
+    spec_fingerprint as spec_fingerprint,
 )
 from .row import (
     LabelBatch as LabelBatch,
@@ -20,6 +30,14 @@ from .row import (
     label_row as label_row,
     level_names as level_names,
 )
-from .store import DatasetError as DatasetError
-from .stream import StreamedLabels as StreamedLabels, stream_labels as stream_labels
-from .verify import Verification as Verification, verify_dataset as verify_dataset
+from .store import (
+    DatasetError as DatasetError,
+)
+from .stream import (
+    StreamedLabels as StreamedLabels,
+    stream_labels as stream_labels,
+)
+from .verify import (
+    Verification as Verification,
+    verify_dataset as verify_dataset,
+)

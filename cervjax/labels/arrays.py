@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from cervjax.model import Topology
-from cervjax.motion import PLANES, MovementKind
+from cervjax.motion.synthesis import PLANES, MovementKind
 from cervjax.optimization import Certificate, SolverResult
-from cervjax.personalization import LIMITS, Subject
-from cervjax.population import MEASUREMENTS, Person, Sex
+from cervjax.people import LIMITS, MEASUREMENTS, Person, Sex, Subject
 
 from .row import LabelBatch, RowStatus, Solution, level_names
 

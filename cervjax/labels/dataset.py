@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from cervjax.motion import MovementKind
-from cervjax.population import Person
-from cervjax.spec import NeckSpec
+from cervjax.motion.synthesis import MovementKind
+from cervjax.people import Person
+from cervjax.spec import ModelSpec
 
 from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, people_from, rows_from
-from .plan import DatasetPlan, neck_hash
+from .plan import DatasetPlan, spec_fingerprint
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError, DatasetFolder
 
@@ -83,14 +83,14 @@ class LabelDataset:
         subject = self._of_persons("subject", person)
         return rows_from(arrays, subject, self.plan.other_suffix)
 
-    def check_neck(self, spec: NeckSpec) -> None:
+    def check_neck(self, spec: ModelSpec) -> None:
         """Whether the labels are of the neck `spec` (without reserves).
 
         Raises:
             DatasetError: they are of another one.
         """
         neck = self.manifest["neck"]
-        if neck_hash(spec) != neck["sha256"]:
+        if spec_fingerprint(spec) != neck["sha256"]:
             raise DatasetError(
                 f"{self.folder.path} is of the neck {neck['name']!r}, not of {spec.name!r} as "
                 "given (their numbers differ)"

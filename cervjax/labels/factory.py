@@ -12,15 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
-from cervjax.motion import (
+from cervjax.motion.synthesis import (
     MotionSample,
     MovementKind,
     MovementSampler,
     RecordedMovements,
     TorsoInclination,
 )
-from cervjax.personalization import Personalizer
-from cervjax.population import Person
+from cervjax.people import Person, Personalizer
 
 from .row import LabelBatch, RowOptions, label_row
 
@@ -93,7 +92,7 @@ class LabelFactory(eqx.Module):
         person = self.population(index, people_key)
         model = self.personalizer(person.subject)
         key = jax.random.fold_in(motion_key, index)
-        needed = self.sampler.chances_needed + self.frames + 3 + 5
+        needed = self.sampler.num_uniforms + self.frames + 3 + 5
         # One call of the generator: on a CPU every call is a loop of its own.
         chances = jax.random.uniform(key, (self.movements, needed), self.sampler.low.dtype)
         reach = person.range_of_motion if self.personal_range else jnp.ones_like(chances[0, :3])
@@ -133,11 +132,11 @@ class LabelFactory(eqx.Module):
             time = self.duration * when
         else:
             time = jnp.arange(self.frames, dtype=dtype) / self.rate
-        movement = self.sampler.from_chances(move, reach)
+        movement = self.sampler.from_uniforms(move, reach)
         kind, motion = movement.kind, movement.at(time)
         if self.recorded is not None:
             chosen = record[0] < self.recorded_share
             frames = self.recorded(record[1:], time, reach)
             motion = jax.tree.map(lambda a, b: jnp.where(chosen, a, b), frames, motion)
             kind = jnp.where(chosen, int(MovementKind.RECORDED), kind)
-        return kind, time, motion, self.torso.from_chances(torso)
+        return kind, time, motion, self.torso.from_uniforms(torso)

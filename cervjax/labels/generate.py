@@ -13,14 +13,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from cervjax.model import NeckModel, Topology
-from cervjax.motion import Motion, MovementKind
-from cervjax.spec import NeckSpec
+from cervjax.execution import Hosts
+from cervjax.model import Model, Topology
+from cervjax.motion import Motion
+from cervjax.motion.synthesis import MovementKind
+from cervjax.spec import ModelSpec
 
 from .arrays import SPLIT, labels_of, person_arrays, row_arrays
-from .devices import BlockRunner
-from .hosts import Hosts
-from .plan import DatasetPlan, build_factory, motions_hash, neck_hash
+from .block_runner import BlockRunner
+from .plan import DatasetPlan, build_factory, motions_hash, spec_fingerprint
 from .row import RowStatus
 from .store import DatasetError, DatasetFolder
 
@@ -49,7 +50,7 @@ Progress = Callable[[int], None]
 def generate_dataset(
     path: str | Path,
     plan: DatasetPlan,
-    spec: NeckSpec,
+    spec: ModelSpec,
     *,
     recorded: Sequence[Motion] = (),
     hosts: Hosts = Hosts(),
@@ -101,13 +102,13 @@ def generate_dataset(
 
 
 def manifest_facts(
-    plan: DatasetPlan, spec: NeckSpec, recorded: Sequence[Motion] = ()
+    plan: DatasetPlan, spec: ModelSpec, recorded: Sequence[Motion] = ()
 ) -> dict[str, Any]:
     """What a manifest says before the first shard is there."""
     return {
         "finished": False,
         "plan": plan.to_json(),
-        "neck": {"name": spec.name, "sha256": neck_hash(spec)},
+        "neck": {"name": spec.name, "sha256": spec_fingerprint(spec)},
         "recorded": motions_hash(recorded),
         "versions": {name: version(name) for name in _PACKAGES},
         "code": code_hash(),
@@ -124,7 +125,7 @@ def _open(
     facts: Mapping[str, Any],
     plan: DatasetPlan,
     runner: BlockRunner,
-    model: NeckModel,
+    model: Model,
 ) -> None:
     if not folder.exists:
         arrays = jax.eval_shape(

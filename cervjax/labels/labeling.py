@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
-from cervjax.motion import MotionSample
-from cervjax.personalization import Personalizer, Subject
+from cervjax.motion.synthesis import MotionSample
+from cervjax.people import Personalizer, Subject
 
 from .row import LabelBatch, RowOptions, label_row
 
@@ -72,6 +72,6 @@ def moment_arms(
 
     def row(vector: Array, frame: MotionSample) -> Array:
         model = personalizer(Subject.from_vector(vector))
-        return mechanics(model, *frame).moment_arm[: model.topology.free]
+        return mechanics(model, *frame).moment_arm[: model.topology.num_free]
 
     return jax.lax.map(lambda r: row(*r), (subject, motion), batch_size=_CHUNK)

@@ -10,24 +10,24 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 
-from cervjax.model import NeckModel
-from cervjax.motion import (
-    Motion,
+from cervjax.model import Model
+from cervjax.motion import Motion
+from cervjax.motion.synthesis import (
     MovementKind,
     MovementSampler,
     RecordedMovements,
     TorsoInclination,
 )
-from cervjax.optimization import StaticOptimization
+from cervjax.optimization import StaticOptimizationSettings
 from cervjax.optimization.static_optimization import Convention
-from cervjax.personalization import Personalizer
-from cervjax.population import (
+from cervjax.people import (
     OUT_OF_DISTRIBUTION,
     AnsurPopulation,
     BoxPopulation,
+    Personalizer,
     PopulationBox,
 )
-from cervjax.spec import NeckSpec
+from cervjax.spec import ModelSpec
 
 from .factory import LabelFactory
 from .row import RowOptions
@@ -72,7 +72,7 @@ class DatasetPlan:
         frames: of each movement.
         rate: Hz of frames that follow one another; None for frames at random times.
         population: `ansur`, `box` (the source paper's design), or a name of
-            `cervjax.population.OUT_OF_DISTRIBUTION`.
+            `cervjax.people.OUT_OF_DISTRIBUTION`.
         women: share of women of an ANSUR population.
         ages: years, youngest and oldest of an ANSUR population.
         mix: share of each kind of movement; the default's if empty.
@@ -184,7 +184,7 @@ class DatasetPlan:
     def options(self) -> RowOptions:
         """What is solved and kept of a row."""
         return RowOptions(
-            settings=StaticOptimization(convention=self.convention),
+            settings=StaticOptimizationSettings(convention=self.convention),
             compare=self.compare,
             reserve_limit=self.reserve_limit,
             joint_loads=self.joint_loads,
@@ -246,7 +246,7 @@ class DatasetPlan:
 
 
 def build_factory(
-    plan: DatasetPlan, spec: NeckSpec, recorded: Sequence[Motion] = ()
+    plan: DatasetPlan, spec: ModelSpec, recorded: Sequence[Motion] = ()
 ) -> LabelFactory:
     """The factory that `plan` describes, for the neck `spec`.
 
@@ -264,7 +264,7 @@ def build_factory(
         )
     dtype = jnp.dtype(plan.precision)
     spec = spec.with_reserves(plan.reserve)
-    model = NeckModel.from_spec(spec, dtype=dtype)
+    model = Model.from_spec(spec, dtype=dtype)
     sampler = MovementSampler.of(
         spec,
         planes=plan.planes or None,
@@ -312,7 +312,7 @@ def build_factory(
     )
 
 
-def neck_hash(spec: NeckSpec) -> str:
+def spec_fingerprint(spec: ModelSpec) -> str:
     """SHA-256 of every name and number of `spec`."""
     return hashlib.sha256(repr(spec).encode()).hexdigest()
 

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
 from cervjax.dynamics import JointStatics, Mechanics, joint_loads, mechanics_and_joints
-from cervjax.model import NeckModel, Topology
-from cervjax.motion import MotionSample
-from cervjax.optimization import Certificate, StaticOptimization, solve_frame
+from cervjax.model import Model, Topology
+from cervjax.motion.synthesis import MotionSample
+from cervjax.optimization import Certificate, StaticOptimizationSettings, solve_frame
 
 
 class RowStatus(IntEnum):
@@ -39,7 +39,7 @@ class RowOptions:
         muscle_lengths: keep the lengths of the muscle paths.
     """
 
-    settings: StaticOptimization = field(default_factory=StaticOptimization)
+    settings: StaticOptimizationSettings = field(default_factory=StaticOptimizationSettings)
     compare: bool = False
     reserve_limit: float = 0.1
     joint_loads: bool = True
@@ -80,7 +80,7 @@ class LabelBatch(eqx.Module):
         person: index of the row's person.
         kind: a `MovementKind`; -1 where the motion was given.
         time: s, in the movement.
-        subject: ratios of the person, in the order of `cervjax.personalization.LIMITS`.
+        subject: ratios of the person, in the order of `cervjax.people.LIMITS`.
         q, qd, qdd: motion; rad, s.
         gravity: m/s^2, in the torso's frame.
         generalized_force: N m, that muscles and reserves supply.
@@ -129,7 +129,7 @@ class LabelBatch(eqx.Module):
 
 
 def label_row(
-    model: NeckModel,
+    model: Model,
     motion: MotionSample,
     gravity: Float[Array, " 3"],
     options: RowOptions,
@@ -153,24 +153,26 @@ def label_row(
         subject,
         *motion,
         gravity,
-        frame.generalized_force[: model.topology.free],
+        frame.generalized_force[: model.topology.num_free],
         frame.length if options.muscle_lengths else None,
         _solved(model, frame, statics, options, options.settings),
         other,
     )
 
 
-def _other(settings: StaticOptimization) -> StaticOptimization:
+def _other(settings: StaticOptimizationSettings) -> StaticOptimizationSettings:
     convention = "physical" if settings.convention == "opensim" else "opensim"
-    return StaticOptimization(convention, settings.exponent, settings.weighting, settings.max_steps)
+    return StaticOptimizationSettings(
+        convention, settings.exponent, settings.weighting, settings.max_steps
+    )
 
 
 def _solved(
-    model: NeckModel,
+    model: Model,
     frame: Mechanics,
     statics: JointStatics,
     options: RowOptions,
-    settings: StaticOptimization,
+    settings: StaticOptimizationSettings,
 ) -> Solution:
     solution = solve_frame(model, frame, settings)
     force = moment = None
@@ -179,7 +181,7 @@ def _solved(
     needed = jnp.max(jnp.abs(solution.reserve_force), initial=0.0)
     status = jnp.where(needed > options.reserve_limit, int(RowStatus.RESERVE_EXCEEDED), 0)
     converged = solution.certificate.converged
-    price = solution.upper_bound_price
+    price = solution.upper_bound_multiplier
     return Solution(
         activation=solution.activation,
         muscle_force=solution.muscle_force,

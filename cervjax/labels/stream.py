@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cervjax.population import Person
+from cervjax.people import Person
 
-from .devices import BlockRunner
+from .block_runner import BlockRunner
 from .factory import LabelFactory
 from .row import LabelBatch
 

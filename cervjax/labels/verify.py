@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cervjax.model import NeckModel
-from cervjax.motion import MotionSample
-from cervjax.personalization import Personalizer, Subject
-from cervjax.spec import NeckSpec
+from cervjax.model import Model
+from cervjax.motion.synthesis import MotionSample
+from cervjax.people import Personalizer, Subject
+from cervjax.spec import ModelSpec
 
 from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, row_arrays
 from .dataset import LabelDataset
@@ -53,7 +53,7 @@ class Verification:
 
 
 def verify_dataset(
-    path: str | Path, spec: NeckSpec, *, sample: int = 256, seed: int = 0
+    path: str | Path, spec: ModelSpec, *, sample: int = 256, seed: int = 0
 ) -> Verification:
     """Read every chunk of the dataset at `path` and solve `sample` random rows again.
 
@@ -118,12 +118,12 @@ def _wrong_status(
     return [f"status{ending} of {wrong.sum()} rows is not that of a second solution"]
 
 
-def solve_again(dataset: LabelDataset, spec: NeckSpec, rows: LabelBatch) -> LabelBatch:
+def solve_again(dataset: LabelDataset, spec: ModelSpec, rows: LabelBatch) -> LabelBatch:
     """`rows` of `dataset` solved again from their stored inputs."""
     plan = dataset.plan
     dtype = jnp.float64 if jax.config.read("jax_enable_x64") else jnp.float32
     spec = spec.with_reserves(plan.reserve)
-    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=dtype))
+    personalizer = Personalizer(spec, Model.from_spec(spec, dtype=dtype))
     labeler = Labeler(personalizer, plan.options)
 
     def cast(x: Any) -> jax.Array:

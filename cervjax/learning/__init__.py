@@ -43,9 +43,16 @@ from .networks import (
     Prediction as Prediction,
     make_network as make_network,
 )
-from .noise import SensorNoise as SensorNoise
-from .novelty import Novelty as Novelty
-from .residuals import Residuals as Residuals, residuals as residuals
+from .noise import (
+    SensorNoise as SensorNoise,
+)
+from .novelty import (
+    Novelty as Novelty,
+)
+from .residuals import (
+    Residuals as Residuals,
+    residuals as residuals,
+)
 from .rows import (
     Balance as Balance,
     BalanceBuilder as BalanceBuilder,
@@ -57,7 +64,9 @@ from .rows import (
     row_balance as row_balance,
     select_rows as select_rows,
 )
-from .run_folder import RunFolder as RunFolder
+from .run_folder import (
+    RunFolder as RunFolder,
+)
 from .sources import (
     DatasetSource as DatasetSource,
     RowSource as RowSource,

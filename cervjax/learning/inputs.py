@@ -11,10 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.kinematics import body_motion
-from cervjax.model import NeckModel
-from cervjax.motion import MotionSample
-from cervjax.personalization import LIMITS
-from cervjax.population import MEASUREMENTS, Person, Sex
+from cervjax.model import Model
+from cervjax.motion.synthesis import MotionSample
+from cervjax.people import LIMITS, MEASUREMENTS, Person, Sex
 
 INPUT_SETS: dict[str, tuple[str, ...]] = {
     "full": ("q", "qd", "qdd", "gravity"),
@@ -88,7 +87,7 @@ def input_names(input_set: str, free: int) -> list[str]:
 
 
 def motion_inputs(
-    model: NeckModel,
+    model: Model,
     input_set: str,
     motion: MotionSample,
     gravity: Float[Array, " 3"],
@@ -104,7 +103,7 @@ def motion_inputs(
     Raises:
         ValueError: there is no such set, or no such body.
     """
-    motion_size(input_set, model.topology.free)
+    motion_size(input_set, model.topology.num_free)
     names = INPUT_SETS[input_set]
     parts: dict[str, Array] = {**motion._asdict(), "gravity": gravity}
     if "orientation" in names:

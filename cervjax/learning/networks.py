@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from cervjax.optimization import ActivationProblem, controls_from, reduced_costs, solve_dual
 
 from .config import NetworkConfig
@@ -81,20 +81,20 @@ class Actuation(eqx.Module):
     reserve: Float[Array, " free"]
 
     @classmethod
-    def of(cls, model: NeckModel) -> "Actuation":
+    def of(cls, model: Model) -> "Actuation":
         """Those of `model`.
 
         Raises:
             ValueError: a free coordinate has no reserve.
         """
         topology = model.topology
-        if sorted(topology.reserve_coordinates) != list(range(topology.free)):
+        if sorted(topology.reserve_coordinates) != list(range(topology.num_free)):
             raise ValueError(
                 "a network needs a neck with one reserve in each free coordinate; "
-                "see `NeckSpec.with_reserves`"
+                "see `ModelSpec.with_reserves`"
             )
         reserve = (
-            jnp.zeros(topology.free)
+            jnp.zeros(topology.num_free)
             .at[jnp.array(topology.reserve_coordinates)]
             .set(model.reserves.optimal_force)
         )
@@ -240,7 +240,7 @@ def multipliers_of(actuation: Actuation, reserve_force: Float[AnyArray, "*rows f
 
 
 def make_network(
-    config: NetworkConfig, model: NeckModel, *, key: PRNGKeyArray
+    config: NetworkConfig, model: Model, *, key: PRNGKeyArray
 ) -> FeedForwardNetwork | DualNetwork:
     """A fresh network for necks like `model`, normalized to nothing yet.
 
@@ -248,12 +248,12 @@ def make_network(
         ValueError: there is no such input set, or the neck lacks reserves.
     """
     topology = model.topology
-    motion, person = motion_size(config.inputs, topology.free), len(PERSON_INPUTS)
+    motion, person = motion_size(config.inputs, topology.num_free), len(PERSON_INPUTS)
     muscles = len(topology.muscles)
-    outputs = topology.free if config.kind == "dual" else 2 * muscles
+    outputs = topology.num_free if config.kind == "dual" else 2 * muscles
     trunk = make_trunk(config, motion + 2 * person, outputs, key)
     actuation = jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), Actuation.of(model))
     common = (config, trunk, Normalization.unit(motion), Normalization.unit(person), actuation)
     if config.kind == "dual":
-        return DualNetwork(*common, Normalization.unit(topology.free))
+        return DualNetwork(*common, Normalization.unit(topology.num_free))
     return FeedForwardNetwork(*common, Normalization.unit(muscles), Normalization.unit(muscles))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from cervjax.kinematics.rotation import axis_rotation, rotate
+from cervjax.math.rotation import axis_rotation, rotate
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cervjax.contraction import contract
+from cervjax.math.contraction import contract
 
 from .inputs import NetworkInputs
 

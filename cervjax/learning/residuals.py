@@ -6,15 +6,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
-from cervjax.optimization import (
-    controls_from,
-    inverse_spd,
-    least_squares_multipliers,
-    reduced_costs,
-    solve_spd,
-    supplied,
-)
+from cervjax.math import inverse_spd, solve_spd
+from cervjax.math.contraction import contract
+from cervjax.optimization import controls_from, least_squares_multipliers, reduced_costs, supplied
 
 from .networks import Actuation, Prediction
 from .rows import Balance

@@ -11,10 +11,10 @@ from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
 from cervjax.labels import LabelBatch
-from cervjax.model import NeckModel, Topology
-from cervjax.motion import MotionSample
+from cervjax.model import Model, Topology
+from cervjax.motion.synthesis import MotionSample
 from cervjax.muscle import rigid_tendon_state
-from cervjax.personalization import Personalizer, Subject
+from cervjax.people import Personalizer, Subject
 
 from .inputs import AnyArray, NetworkInputs, motion_inputs
 
@@ -28,7 +28,7 @@ class Frame(NamedTuple):
     """All that mechanics needs to know of a row.
 
     Attributes:
-        subject: ratios, in the order of `cervjax.personalization.LIMITS`.
+        subject: ratios, in the order of `cervjax.people.LIMITS`.
         gravity: m/s^2, in the torso's frame.
         motion: of the free coordinates.
     """
@@ -86,17 +86,17 @@ class TrainingRows(eqx.Module):
         return self.force / self.activation
 
 
-def frame_balance(model: NeckModel, motion: MotionSample) -> Balance:
+def frame_balance(model: Model, motion: MotionSample) -> Balance:
     """The mechanics of one frame of the person `model`; vmap for many."""
     frame = mechanics(model, *motion)
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
-    free = model.topology.free
+    free = model.topology.num_free
     return Balance(
         frame.moment_arm[:free], state.opensim_active_force, frame.generalized_force[:free]
     )
 
 
-def frame_model(personalizer: Personalizer, frame: Frame) -> NeckModel:
+def frame_model(personalizer: Personalizer, frame: Frame) -> Model:
     """The neck of the person of one row, under the row's gravity."""
     model = personalizer(Subject.from_vector(jnp.asarray(frame.subject)))
     return eqx.tree_at(lambda m: m.gravity, model, jnp.asarray(frame.gravity))

@@ -21,10 +21,9 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from jaxtyping import Array
 
-from cervjax.labels import neck_hash
-from cervjax.model import NeckModel
-from cervjax.spec import NeckSpec
-from cervjax.spec.tables import read_tables, write_tables
+from cervjax.labels import spec_fingerprint
+from cervjax.model import Model
+from cervjax.spec import ModelSpec, read_tables, write_tables
 
 from .config import TrainingConfig
 
@@ -41,7 +40,7 @@ class RunFolder:
         self.path = Path(path).absolute()
 
     def begin(
-        self, config: TrainingConfig, spec: NeckSpec, fingerprint: str, rate: float | None
+        self, config: TrainingConfig, spec: ModelSpec, fingerprint: str, rate: float | None
     ) -> None:
         """Write down a new run, or check that it is the one that is here.
 
@@ -51,7 +50,7 @@ class RunFolder:
         Raises:
             ValueError: the folder holds another run.
         """
-        about = {"rows": fingerprint, "rate": rate, "neck": neck_hash(spec)}
+        about = {"rows": fingerprint, "rate": rate, "neck": spec_fingerprint(spec)}
         described = {**config.to_json(), **about}
         described = json.loads(json.dumps(described))
         file = self.path / "run.json"
@@ -82,7 +81,7 @@ class RunFolder:
             {k: v for k, v in self._described().items() if k not in ("rows", "rate", "neck")}
         )
 
-    def spec(self) -> NeckSpec:
+    def spec(self) -> ModelSpec:
         """The neck of the run.
 
         Raises:
@@ -95,9 +94,9 @@ class RunFolder:
         """Hz of the frames of a window, None for a network that sees one frame."""
         return self._described()["rate"]
 
-    def model(self) -> NeckModel:
+    def model(self) -> Model:
         """The neck of the run as float32 arrays."""
-        return NeckModel.from_spec(self.spec(), dtype=jnp.float32)
+        return Model.from_spec(self.spec(), dtype=jnp.float32)
 
     @property
     def novelty_file(self) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cervjax.labels import BlockRunner, LabelDataset, LabelFactory, RowStatus, stream_labels
-from cervjax.personalization import Personalizer
+from cervjax.people import Personalizer
 
 from .config import NetworkConfig
 from .inputs import person_inputs

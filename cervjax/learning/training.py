@@ -14,9 +14,9 @@ import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PRNGKeyArray
 
-from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer
-from cervjax.spec import NeckSpec
+from cervjax.model import Model
+from cervjax.people import Personalizer
+from cervjax.spec import ModelSpec
 
 from .config import TrainingConfig
 from .inputs import NetworkInputs
@@ -71,7 +71,7 @@ class _State(eqx.Module):
 
 def train(
     source: RowSource,
-    spec: NeckSpec,
+    spec: ModelSpec,
     config: TrainingConfig,
     folder: str | Path,
     *,
@@ -103,7 +103,7 @@ def train(
     with run.checkpoints() as checkpoints:
         if checkpoints.latest_step() == config.steps:
             return load_network(folder)
-    personalizer = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+    personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
     network, scales = _prepared(config, personalizer, source.normalizing())
     devices = jax.local_devices()
     mesh = Mesh(np.array(devices), ("device",))

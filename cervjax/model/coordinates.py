@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.spec import Function, NeckSpec, affine_form
+from cervjax.spec import Function, ModelSpec, affine_form
 
 from .functions import jax_function
 
@@ -122,7 +122,7 @@ class CoordinateMap(eqx.Module):
 
 
 def coordinate_map(
-    spec: NeckSpec, coordinates: Sequence[str], moving_joints: Sequence[int]
+    spec: ModelSpec, coordinates: Sequence[str], moving_joints: Sequence[int]
 ) -> CoordinateMap:
     """The maps for `coordinates` (free ones, and locked ones that a motion prescribes).
 

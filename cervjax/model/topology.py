@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.spec import GROUND, NeckSpec, affine_form
+from cervjax.spec import GROUND, ModelSpec, affine_form
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Topology:
 
     Attributes:
         coordinates: names of the entries of `q`: the free ones, then the prescribed ones.
-        free: number of free coordinates, those whose torques muscles must balance.
+        num_free: number of free coordinates, those whose torques muscles must balance.
         joint_parent, joint_child: body index per joint.
         moving_joints: joint indices, parents first.
         moving_parent: per moving joint, the anchor of its parent body.
@@ -40,7 +40,7 @@ class Topology:
     joints: tuple[str, ...]
     all_coordinates: tuple[str, ...]
     coordinates: tuple[str, ...]
-    free: int
+    num_free: int
     muscles: tuple[str, ...]
     markers: tuple[str, ...]
     bushings: tuple[str, ...]
@@ -60,7 +60,7 @@ class Topology:
     @property
     def free_coordinates(self) -> tuple[str, ...]:
         """Names of the free coordinates."""
-        return self.coordinates[: self.free]
+        return self.coordinates[: self.num_free]
 
     @property
     def is_chain(self) -> bool:
@@ -78,7 +78,7 @@ class Topology:
         return table
 
 
-def topology_of(spec: NeckSpec, prescribed: tuple[str, ...] = ()) -> Topology:
+def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
     """The topology of `spec`, with the locked coordinates `prescribed` as inputs.
 
     Raises:
@@ -122,7 +122,7 @@ def topology_of(spec: NeckSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         joints=tuple(j.name for j in spec.joints),
         all_coordinates=tuple(c.name for c in spec.coordinates),
         coordinates=coordinates,
-        free=len(spec.free_coordinates),
+        num_free=len(spec.free_coordinates),
         muscles=tuple(m.name for m in spec.muscles),
         markers=tuple(m.name for m in spec.markers),
         bushings=tuple(b.name for b in spec.bushings),

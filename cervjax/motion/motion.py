@@ -7,14 +7,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import butter, sosfiltfilt
 
-from cervjax.spec import Coordinate, NeckSpec
+from cervjax.math.splines import natural_quintic_spline
+from cervjax.spec import Coordinate, ModelSpec
 
-from .splines import (
-    Derivatives,
-    analyze_derivatives,
-    inverse_dynamics_derivatives,
-    natural_quintic_spline,
-)
+from .derivatives import Derivatives, analyze_derivatives, inverse_dynamics_derivatives
 from .storage import Storage
 
 
@@ -43,7 +39,7 @@ class Motion:
     q: Float[np.ndarray, "frames q"]
 
     @classmethod
-    def from_storage(cls, storage: Storage, spec: NeckSpec) -> "Motion":
+    def from_storage(cls, storage: Storage, spec: ModelSpec) -> "Motion":
         """The free coordinates of `spec` in `storage`.
 
         Degrees become radians for *rotational* coordinates only: OpenSim writes *coupled* ones
@@ -161,7 +157,7 @@ def _warn_beyond_range(name: str, coordinates: list[Coordinate], q: np.ndarray) 
             )
 
 
-def _warn_locked(storage: Storage, spec: NeckSpec) -> None:
+def _warn_locked(storage: Storage, spec: ModelSpec) -> None:
     for coordinate in spec.coordinates:
         column = _column(storage, coordinate.name) if coordinate.locked else None
         if column is None:

@@ -10,7 +10,9 @@ from .compliant_tendon import (
     compliant_tendon_state as compliant_tendon_state,
     fiber_equilibrium as fiber_equilibrium,
 )
-from .curves import ForceCurves as ForceCurves
+from .curves import (
+    ForceCurves as ForceCurves,
+)
 from .degroote_fregly import (
     DeGrooteFreglyForceCurves as DeGrooteFreglyForceCurves,
     degroote_fregly_force_curves as degroote_fregly_force_curves,

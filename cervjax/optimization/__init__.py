@@ -1,9 +1,12 @@
 """Static optimization with a certificate for every answer."""
 
-from cervjax.elimination import inverse_spd as inverse_spd, solve_spd as solve_spd
-
-from .certificate import Certificate as Certificate, certify as certify
-from .compensated import accurate_costs as accurate_costs
+from .certificate import (
+    Certificate as Certificate,
+    certify as certify,
+)
+from .compensated import (
+    accurate_costs as accurate_costs,
+)
 from .dual_newton import (
     DualState as DualState,
     least_squares_multipliers as least_squares_multipliers,
@@ -16,9 +19,11 @@ from .problem import (
     reduced_costs as reduced_costs,
     supplied as supplied,
 )
-from .result import SolverResult as SolverResult
+from .result import (
+    SolverResult as SolverResult,
+)
 from .static_optimization import (
-    StaticOptimization as StaticOptimization,
+    StaticOptimizationSettings as StaticOptimizationSettings,
     StaticOptimizationSolution as StaticOptimizationSolution,
     solve_frame as solve_frame,
     static_optimization as static_optimization,

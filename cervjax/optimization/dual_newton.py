@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cervjax.contraction import contract
-from cervjax.elimination import inverse_spd, solve_spd
+from cervjax.math import inverse_spd, solve_spd
+from cervjax.math.contraction import contract
 
 from .compensated import accurate_costs, two_sum
 from .problem import ActivationProblem, controls_from, reduced_costs, supplied

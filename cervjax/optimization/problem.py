@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
+from cervjax.math.contraction import contract
 
 
 class ActivationProblem(NamedTuple):

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
 from cervjax.dynamics import Mechanics, mechanics
-from cervjax.model import NeckModel
+from cervjax.math.contraction import contract
+from cervjax.model import Model
 from cervjax.muscle import MuscleParameters, RigidTendonState, rigid_tendon_state
 
 from .certificate import Certificate, certify
@@ -25,7 +25,7 @@ _SLACK_ROUNDS = 20
 
 
 @dataclass(frozen=True)
-class StaticOptimization:
+class StaticOptimizationSettings:
     """What is minimized, and by which convention a muscle's force follows from its activation.
 
     Attributes:
@@ -70,8 +70,8 @@ class StaticOptimizationSolution(eqx.Module):
         reserve_control, reserve_force: control, and control x optimal force (N m or N).
         generalized_force: N m, what muscles and reserves supply, per free coordinate.
         multipliers: per N m, of the free coordinates' equations.
-        upper_bound_price: multiplier of each muscle's upper bound: what the objective would fall
-            by per unit more of its activation. Positive where the bound is felt.
+        upper_bound_multiplier: of each muscle's upper bound: by how much the objective would fall
+            per unit more of its activation. Positive where the bound is active.
         certificate: proof of optimality.
     """
 
@@ -81,16 +81,16 @@ class StaticOptimizationSolution(eqx.Module):
     reserve_force: Float[Array, " reserves"]
     generalized_force: Float[Array, " free"]
     multipliers: Float[Array, " free"]
-    upper_bound_price: Float[Array, " muscles"]
+    upper_bound_multiplier: Float[Array, " muscles"]
     certificate: Certificate
 
 
 def static_optimization(
-    model: NeckModel,
+    model: Model,
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     qdd: Float[Array, " q"],
-    settings: StaticOptimization = StaticOptimization(),
+    settings: StaticOptimizationSettings = StaticOptimizationSettings(),
     *,
     max_isometric_force: Float[Array, " muscles"] | None = None,
     min_control: Float[Array, " muscles"] | None = None,
@@ -118,9 +118,9 @@ def static_optimization(
 
 
 def solve_frame(
-    model: NeckModel,
+    model: Model,
     frame: Mechanics,
-    settings: StaticOptimization,
+    settings: StaticOptimizationSettings,
     *,
     max_isometric_force: Float[Array, " muscles"] | None = None,
     min_control: Float[Array, " muscles"] | None = None,
@@ -141,13 +141,13 @@ def solve_frame(
 
 
 def _solve_physical(
-    model: NeckModel,
+    model: Model,
     muscles: MuscleParameters,
     frame: Mechanics,
     state: RigidTendonState,
     low: Array,
     high: Array,
-    settings: StaticOptimization,
+    settings: StaticOptimizationSettings,
 ) -> StaticOptimizationSolution:
     """Solve with passive force; a muscle that would have to push goes slack, and again.
 
@@ -185,16 +185,16 @@ def _solve_physical(
 
 
 def _solve(
-    model: NeckModel,
+    model: Model,
     muscles: MuscleParameters,
     frame: Mechanics,
     active: Array,
     passive: Array,
     low: Array,
     high: Array,
-    settings: StaticOptimization,
+    settings: StaticOptimizationSettings,
 ) -> StaticOptimizationSolution:
-    free = model.topology.free
+    free = model.topology.num_free
     arms = frame.moment_arm[:free]
     reserves = model.reserves
     directions = np.zeros((free, len(model.topology.reserves)))
@@ -231,12 +231,12 @@ def _solve(
         generalized_force=contract("qm,m->q", arms, force)
         + contract("qk,k->q", problem.matrix[:, count:], control),
         multipliers=state.multipliers,
-        upper_bound_price=jnp.maximum(price, 0.0)[:count],
+        upper_bound_multiplier=jnp.maximum(price, 0.0)[:count],
         certificate=certificate,
     )
 
 
-def _weights(muscles: MuscleParameters, settings: StaticOptimization) -> Array:
+def _weights(muscles: MuscleParameters, settings: StaticOptimizationSettings) -> Array:
     if settings.weighting == "none":
         return jnp.ones_like(muscles.max_isometric_force)
     volume = muscles.max_isometric_force * muscles.optimal_fiber_length

@@ -6,10 +6,10 @@ from .controllers import (
     StretchReflex as StretchReflex,
     Tracking as Tracking,
 )
-from .neck_dynamics import (
+from .dynamics import (
     BodyLoad as BodyLoad,
-    NeckDynamics as NeckDynamics,
-    NeckState as NeckState,
+    Dynamics as Dynamics,
+    State as State,
     Tendon as Tendon,
 )
 from .simulate import (
@@ -19,4 +19,3 @@ from .simulate import (
     failure as failure,
     simulate as simulate,
 )
-from .trajectory import TorsoMotion as TorsoMotion, Trajectory as Trajectory

@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cervjax.contraction import contract
 from cervjax.dynamics import muscle_torque
+from cervjax.math import Trajectory
+from cervjax.math.contraction import contract
 from cervjax.muscle import rigid_tendon_state
-from cervjax.optimization.dual_newton import solve_dual
-from cervjax.optimization.problem import ActivationProblem, controls_from
+from cervjax.optimization import ActivationProblem, controls_from, solve_dual
 
-from .neck_dynamics import NeckDynamics, NeckState
-from .trajectory import Trajectory
+from .dynamics import Dynamics, State
 
 _NEWTON_STEPS = 20
 
@@ -33,7 +32,7 @@ class Controller(eqx.Module):
     period: eqx.AbstractVar[float | None]
 
     @abstractmethod
-    def begin(self, dynamics: NeckDynamics, time: Float[Array, " n"], state: NeckState) -> Any:
+    def begin(self, dynamics: Dynamics, time: Float[Array, " n"], state: State) -> Any:
         """What is remembered at the start, `time` being the window that would end there."""
 
     @abstractmethod
@@ -41,9 +40,7 @@ class Controller(eqx.Module):
         """Excitations at `time` (s)."""
 
     @abstractmethod
-    def look(
-        self, dynamics: NeckDynamics, time: Float[Array, " n"], states: NeckState, memory: Any
-    ) -> Any:
+    def look(self, dynamics: Dynamics, time: Float[Array, " n"], states: State, memory: Any) -> Any:
         """What is remembered after a window with `states` at `time`."""
 
 
@@ -65,15 +62,13 @@ class OpenLoop(Controller):
         """The same at all times."""
         return cls(time=jnp.array([0.0, 1.0], values.dtype), values=jnp.stack([values, values]))
 
-    def begin(self, dynamics: NeckDynamics, time: Float[Array, " n"], state: NeckState) -> Any:
+    def begin(self, dynamics: Dynamics, time: Float[Array, " n"], state: State) -> Any:
         return ()
 
     def excitation(self, time: Float[Array, ""], memory: Any) -> Float[Array, " muscles"]:
         return jax.vmap(jnp.interp, (None, None, 1))(time, self.time, self.values)
 
-    def look(
-        self, dynamics: NeckDynamics, time: Float[Array, " n"], states: NeckState, memory: Any
-    ) -> Any:
+    def look(self, dynamics: Dynamics, time: Float[Array, " n"], states: State, memory: Any) -> Any:
         return memory
 
 
@@ -99,7 +94,7 @@ class StretchReflex(Controller):
         if self.period is None or not self.period > 0:
             raise ValueError(f"period = {self.period}: a reflex needs a positive delay")
 
-    def begin(self, dynamics: NeckDynamics, time: Float[Array, " n"], state: NeckState) -> Any:
+    def begin(self, dynamics: Dynamics, time: Float[Array, " n"], state: State) -> Any:
         start = self._lengths(dynamics, time[-1], state)[0]
         return start, time, jnp.zeros((len(time), len(start)), start.dtype)
 
@@ -109,9 +104,7 @@ class StretchReflex(Controller):
         past = jax.vmap(jnp.interp, (None, None, 1))(time - self.period, when, drive)
         return jnp.clip(self.tone + past, 0.0, 1.0)
 
-    def look(
-        self, dynamics: NeckDynamics, time: Float[Array, " n"], states: NeckState, memory: Any
-    ) -> Any:
+    def look(self, dynamics: Dynamics, time: Float[Array, " n"], states: State, memory: Any) -> Any:
         start = memory[0]
         length, speed = jax.vmap(lambda t, s: self._lengths(dynamics, t, s))(time, states)
         optimal = dynamics.model.muscles.optimal_fiber_length
@@ -121,7 +114,7 @@ class StretchReflex(Controller):
         return start, time, drive
 
     def _lengths(
-        self, dynamics: NeckDynamics, time: Float[Array, ""], state: NeckState
+        self, dynamics: Dynamics, time: Float[Array, ""], state: State
     ) -> tuple[Float[Array, " muscles"], Float[Array, " muscles"]]:
         """Length and lengthening speed of the paths; m, m/s."""
         frame = dynamics.frame(time, state.q, state.qd)
@@ -154,21 +147,19 @@ class Tracking(Controller):
         if self.period is None or not self.period > 0:
             raise ValueError(f"period = {self.period}: tracking needs a positive one")
 
-    def begin(self, dynamics: NeckDynamics, time: Float[Array, " n"], state: NeckState) -> Any:
+    def begin(self, dynamics: Dynamics, time: Float[Array, " n"], state: State) -> Any:
         return self._wanted(dynamics, time[-1], state)
 
     def excitation(self, time: Float[Array, ""], memory: Any) -> Float[Array, " muscles"]:
         return memory
 
-    def look(
-        self, dynamics: NeckDynamics, time: Float[Array, " n"], states: NeckState, memory: Any
-    ) -> Any:
+    def look(self, dynamics: Dynamics, time: Float[Array, " n"], states: State, memory: Any) -> Any:
         return self._wanted(dynamics, time[-1], jax.tree.map(lambda x: x[-1], states))
 
     def _wanted(
-        self, dynamics: NeckDynamics, time: Float[Array, ""], state: NeckState
+        self, dynamics: Dynamics, time: Float[Array, ""], state: State
     ) -> Float[Array, " muscles"]:
-        model, free = dynamics.model, dynamics.model.topology.free
+        model, free = dynamics.model, dynamics.model.topology.num_free
         assert self.period is not None
         # Activations take the period to come; aim at where the motion is then.
         q, qd, qdd = self.motion(time + self.period)

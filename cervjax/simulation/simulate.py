@@ -15,7 +15,7 @@ from cervjax.kinematics.tree import rest_frames
 
 from .chebyshev import RungeKuttaChebyshev
 from .controllers import Controller
-from .neck_dynamics import NeckDynamics, NeckState
+from .dynamics import Dynamics, State
 
 Solver = Literal["tsit5", "dopri8", "rkc", "kvaerno5", "kencarp4"]
 _SOLVERS = {
@@ -83,15 +83,15 @@ class Simulation(eqx.Module):
     """
 
     time: Float[Array, " n"]
-    states: NeckState
+    states: State
     excitation: Float[Array, "n muscles"]
     status: Int[Array, ""]
     steps: Int[Array, ""]
 
 
 def simulate(
-    dynamics: NeckDynamics,
-    start: NeckState,
+    dynamics: Dynamics,
+    start: State,
     controller: Controller,
     *,
     duration: float,
@@ -123,7 +123,7 @@ def simulate(
     within = step * np.arange(count + 1)
     rest = rest_frames(dynamics.model)
 
-    def rates(time: Array, state: NeckState, now: tuple[Array, Any]) -> NeckState:
+    def rates(time: Array, state: State, now: tuple[Array, Any]) -> State:
         first, memory = now
         excitation = controller.excitation(first + time, memory)
         return dynamics.rates(first + time, state, excitation, rest)
@@ -151,7 +151,7 @@ def simulate(
             max_steps=settings.max_steps,
             throw=False,
         )
-        states: NeckState = solution.ys  # pyright: ignore[reportAssignmentType]
+        states: State = solution.ys  # pyright: ignore[reportAssignmentType]
         last = jax.tree.map(lambda x: x[-1], states)
         finite = jnp.all(jnp.array([jnp.all(jnp.isfinite(x)) for x in last]))
         ended = jnp.where(
@@ -183,7 +183,7 @@ def simulate(
     )
 
 
-def failure(simulation: Simulation, dynamics: NeckDynamics) -> str | None:
+def failure(simulation: Simulation, dynamics: Dynamics) -> str | None:
     """What went wrong in one simulation, in words; None if nothing did.
 
     Names the time, and the muscle or the coordinate that moved fastest when last all was well.
@@ -198,7 +198,7 @@ def failure(simulation: Simulation, dynamics: NeckDynamics) -> str | None:
         return f"{status.name}: the state is not finite from the start"
     last = int(np.flatnonzero(good)[-1])
     time = float(simulation.time[last])
-    state = NeckState(*(jnp.asarray(x[last]) for x in states))
+    state = State(*(jnp.asarray(x[last]) for x in states))
     rates, without_pull = _last_moment(
         dynamics, simulation.time[last], state, simulation.excitation[last]
     )
@@ -223,10 +223,10 @@ def failure(simulation: Simulation, dynamics: NeckDynamics) -> str | None:
 
 @eqx.filter_jit
 def _last_moment(
-    dynamics: NeckDynamics,
+    dynamics: Dynamics,
     time: Float[Array, ""],
-    state: NeckState,
+    state: State,
     excitation: Float[Array, " muscles"],
-) -> tuple[NeckState, Bool[Array, " muscles"]]:
+) -> tuple[State, Bool[Array, " muscles"]]:
     """Rates of change, and which muscles are slack."""
     return dynamics.rates(time, state, excitation), dynamics.slack(time, state)

@@ -1,4 +1,4 @@
-"""The neck as plain data: `NeckSpec`, its parts, its tables, and the shipped necks. No JAX."""
+"""The neck as plain data: `ModelSpec`, its parts, its tables, and the shipped necks. No JAX."""
 
 from .components import (
     GROUND as GROUND,
@@ -29,11 +29,16 @@ from .functions import (
     SimmSpline as SimmSpline,
     affine_form as affine_form,
 )
-from .neck import NeckSpec as NeckSpec
+from .model_spec import (
+    ModelSpec as ModelSpec,
+)
 from .shipped import (
     SHIPPED as SHIPPED,
     VERTEBRAE as VERTEBRAE,
     shipped_neck as shipped_neck,
     with_disc_vertebrae as with_disc_vertebrae,
 )
-from .tables import read_tables as read_tables, write_tables as write_tables
+from .tables import (
+    read_tables as read_tables,
+    write_tables as write_tables,
+)

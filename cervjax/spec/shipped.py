@@ -4,7 +4,7 @@ import dataclasses
 from importlib.resources import files
 
 from .components import Body, Vec6
-from .neck import NeckSpec
+from .model_spec import ModelSpec
 from .tables import read_tables
 
 VERTEBRAE = ("cerv7", "cerv6", "cerv5", "cerv4", "cerv3", "cerv2", "cerv1")
@@ -18,7 +18,7 @@ DISC_HEIGHT = 0.017
 SHIPPED = ("hyoid-repaired", "hyoid")
 
 
-def shipped_neck(name: str = "hyoid-repaired") -> NeckSpec:
+def shipped_neck(name: str = "hyoid-repaired") -> ModelSpec:
     """A neck that comes with the package.
 
     Args:
@@ -37,11 +37,11 @@ def shipped_neck(name: str = "hyoid-repaired") -> NeckSpec:
 
 
 def with_disc_vertebrae(
-    spec: NeckSpec,
+    spec: ModelSpec,
     vertebrae: tuple[str, ...] = VERTEBRAE,
     radius: float = DISC_RADIUS,
     height: float = DISC_HEIGHT,
-) -> NeckSpec:
+) -> ModelSpec:
     """`spec` with the inertia of homogeneous upright (y) discs for `vertebrae`.
 
     Args:

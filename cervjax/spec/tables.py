@@ -1,4 +1,4 @@
-"""A `NeckSpec` as a folder of readable tables (CSV) and one TOML header, and back.
+"""A `ModelSpec` as a folder of readable tables (CSV) and one TOML header, and back.
 
 | file | a row is |
 |---|---|
@@ -40,7 +40,7 @@ from .components import (
     TransformAxis,
 )
 from .functions import Constant, function_from_dict, function_to_dict
-from .neck import NeckSpec
+from .model_spec import ModelSpec
 
 _XYZ = ("x", "y", "z")
 _INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
@@ -55,7 +55,7 @@ _MUSCLE_NUMBERS = tuple(
 )
 
 
-def write_tables(spec: NeckSpec, folder: Path, header: dict[str, str] | None = None) -> None:
+def write_tables(spec: ModelSpec, folder: Path, header: dict[str, str] | None = None) -> None:
     """Write `spec` into `folder` (made if absent) as the tables of this module.
 
     Args:
@@ -71,8 +71,8 @@ def write_tables(spec: NeckSpec, folder: Path, header: dict[str, str] | None = N
                 writer.writerows(rows)
 
 
-def read_tables(folder: Traversable) -> NeckSpec:
-    """The `NeckSpec` that `write_tables` put into `folder`.
+def read_tables(folder: Traversable) -> ModelSpec:
+    """The `ModelSpec` that `write_tables` put into `folder`.
 
     Raises:
         FileNotFoundError: there is no `neck.toml` or `bodies.csv`.
@@ -82,7 +82,7 @@ def read_tables(folder: Traversable) -> NeckSpec:
     axes = _grouped(_read(folder, "axes"), "joint")
     coordinates = _grouped(_read(folder, "coordinates"), "joint")
     points = _grouped(_read(folder, "path_points"), "muscle")
-    return NeckSpec(
+    return ModelSpec(
         name=header["name"],
         bodies=tuple(_body(row) for row in _read(folder, "bodies", required=True)),
         joints=tuple(
@@ -126,7 +126,7 @@ def read_tables(folder: Traversable) -> NeckSpec:
     )
 
 
-def _write_header(spec: NeckSpec, path: Path, extra: dict[str, str]) -> None:
+def _write_header(spec: ModelSpec, path: Path, extra: dict[str, str]) -> None:
     entries: dict[str, object] = {
         "name": spec.name,
         **extra,
@@ -139,7 +139,7 @@ def _write_header(spec: NeckSpec, path: Path, extra: dict[str, str]) -> None:
     path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in entries.items()))
 
 
-def _rows(spec: NeckSpec) -> dict[str, list[dict[str, object]]]:
+def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
     return {
         "bodies": [
             {
@@ -215,7 +215,7 @@ def _rows(spec: NeckSpec) -> dict[str, list[dict[str, object]]]:
     }
 
 
-def _axis_rows(spec: NeckSpec) -> Iterator[dict[str, object]]:
+def _axis_rows(spec: ModelSpec) -> Iterator[dict[str, object]]:
     for joint in spec.joints:
         for index, axis in enumerate(joint.axes):
             default = axis.axis == _UNIT_AXES[index % 3] and axis.function == Constant(0.0)

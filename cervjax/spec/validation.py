@@ -1,4 +1,4 @@
-"""Checks of a `NeckSpec` that no later stage should have to repeat."""
+"""Checks of a `ModelSpec` that no later stage should have to repeat."""
 
 import dataclasses
 import itertools
@@ -16,12 +16,12 @@ from .functions import (
 )
 
 if TYPE_CHECKING:
-    from .neck import NeckSpec
+    from .model_spec import ModelSpec
 
 _FORBIDDEN = set("\\*+/ \t\n")
 
 
-def validate(spec: "NeckSpec") -> None:
+def validate(spec: "ModelSpec") -> None:
     """Raise ValueError where `spec` is not a model that can be simulated."""
     _unique("model", [spec.name])
     _unique("body", (b.name for b in spec.bodies))
@@ -66,7 +66,7 @@ def _finite(owner: str, value: object) -> None:
                 _finite(owner, getattr(value, entry.name))
 
 
-def _tree(spec: "NeckSpec") -> None:
+def _tree(spec: "ModelSpec") -> None:
     bodies = {b.name for b in spec.bodies}
     if GROUND in bodies:
         raise ValueError("a body is named 'ground'; that name is the ground frame's")
@@ -94,7 +94,7 @@ def _tree(spec: "NeckSpec") -> None:
         raise ValueError(f"bodies {sorted(loose)} hang on no joint; weld them or remove them")
 
 
-def _functions(spec: "NeckSpec") -> None:
+def _functions(spec: "ModelSpec") -> None:
     owned = [(j.name, a.function) for j in spec.joints for a in j.axes]
     owned += [(c.name, c.function) for c in spec.couplers]
     for owner, function in owned:
@@ -119,7 +119,7 @@ def _function(owner: str, function: Function) -> None:
             pass
 
 
-def _couplers(spec: "NeckSpec") -> None:
+def _couplers(spec: "ModelSpec") -> None:
     known = {c.name: c for c in spec.coordinates}
     tied: set[str] = set()
     for coupler in spec.couplers:
@@ -143,7 +143,7 @@ def _couplers(spec: "NeckSpec") -> None:
                 raise ValueError(f"the couplers of {start!r} form a loop")
 
 
-def _attachments(spec: "NeckSpec") -> None:
+def _attachments(spec: "ModelSpec") -> None:
     bodies = {b.name for b in spec.bodies} | {GROUND}
     coordinates = {c.name for c in spec.coordinates}
     for owner, body in [
@@ -165,7 +165,7 @@ def _attachments(spec: "NeckSpec") -> None:
             raise ValueError(f"group {group!r} has unknown muscles {sorted(unknown)}")
 
 
-def _numbers(spec: "NeckSpec") -> None:
+def _numbers(spec: "ModelSpec") -> None:
     for body in spec.bodies:
         if body.mass < 0:
             raise ValueError(f"body {body.name!r} has mass {body.mass} kg; it must be >= 0")

@@ -5,7 +5,6 @@ from .calibration import (
     MarkerBodies as MarkerBodies,
     calibrate as calibrate,
 )
-from .files import read_markers as read_markers, write_trc as write_trc
 from .inverse_kinematics import (
     SHARE_WEIGHT as SHARE_WEIGHT,
     InverseKinematics as InverseKinematics,
@@ -16,8 +15,3 @@ from .orientation_kinematics import (
     HeadPose as HeadPose,
     OrientationKinematics as OrientationKinematics,
 )
-from .orientations import (
-    OrientationRecording as OrientationRecording,
-    read_orientations_csv as read_orientations_csv,
-)
-from .recording import MARKER_MAPS as MARKER_MAPS, MarkerRecording as MarkerRecording

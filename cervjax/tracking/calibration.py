@@ -8,12 +8,12 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.model import NeckModel
-from cervjax.personalization import Measures, Personalizer, Subject
-from cervjax.personalization.subject import LIMITS, upright_pose
-from cervjax.spec import Marker, NeckSpec
-
-from .recording import HEAD_MARKERS, SHOULDER_MARKERS, TRUNK_MARKERS, MarkerRecording
+from cervjax.model import Model
+from cervjax.motion.recordings import MarkerRecording
+from cervjax.motion.recordings.markers import HEAD_MARKERS, SHOULDER_MARKERS, TRUNK_MARKERS
+from cervjax.people import LIMITS, Measures, Personalizer, Subject
+from cervjax.people.subject import upright_pose
+from cervjax.spec import Marker, ModelSpec
 
 _STILL = 0.01
 """m, standard deviation above which nobody stood still."""
@@ -57,7 +57,7 @@ class Calibration:
         stillness: m, standard deviation of every marker in the trial.
     """
 
-    spec: NeckSpec
+    spec: ModelSpec
     subject: Subject
     markers: tuple[str, ...]
     laid_on: dict[str, float]
@@ -66,7 +66,7 @@ class Calibration:
 
 def calibrate(
     static: MarkerRecording,
-    spec: NeckSpec,
+    spec: ModelSpec,
     *,
     bodies: MarkerBodies = MarkerBodies(),
     ratios: Mapping[str, float] | None = None,
@@ -107,7 +107,7 @@ def calibrate(
             f"{spec.name!r} has no marker {', '.join(strange)} to compare the person with; it has "
             f"{', '.join(spec_markers(spec))}"
         )
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     measures, given = Measures.of(model), dict(ratios or {})
     found = _ratios(model, place, head, bodies, measures.neck_length, given)
     subject = Subject.of(None, **found)
@@ -140,11 +140,11 @@ def calibrate(
 
 
 @eqx.filter_jit
-def _scaled(personalizer: Personalizer, subject: Subject) -> NeckModel:
+def _scaled(personalizer: Personalizer, subject: Subject) -> Model:
     return personalizer(subject)
 
 
-def spec_markers(spec: NeckSpec) -> tuple[str, ...]:
+def spec_markers(spec: ModelSpec) -> tuple[str, ...]:
     """Names of the markers of `spec`."""
     return tuple(marker.name for marker in spec.markers)
 
@@ -241,7 +241,7 @@ def _check_ahead(
 
 
 def _ratios(
-    model: NeckModel,
+    model: Model,
     place: Mapping[str, np.ndarray],
     head: tuple[str, ...],
     bodies: MarkerBodies,

@@ -14,15 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cervjax.contraction import contract
-from cervjax.elimination import inverse_spd, solve_spd
 from cervjax.kinematics import MarkerMotion, marker_bending, marker_motion
-from cervjax.kinematics.rotation import axis_rotation, cross, dot, multiply, rotate, transpose
-from cervjax.model import NeckModel
-from cervjax.motion import coordinate_shares
-from cervjax.spec import NeckSpec
-
-from .bounded_step import bounded_step, held_at_limits, without
+from cervjax.math import inverse_spd, solve_spd
+from cervjax.math.bounded_step import bounded_step, held_at_limits, without
+from cervjax.math.contraction import contract
+from cervjax.math.rotation import axis_rotation, cross, dot, multiply, rotate, transpose
+from cervjax.model import Model
+from cervjax.motion.synthesis import coordinate_shares
+from cervjax.spec import ModelSpec
 
 _TORSO = 6
 """Unknowns of the torso's pose, before those of the neck."""
@@ -94,8 +93,8 @@ class InverseKinematics(eqx.Module):
     @classmethod
     def of(
         cls,
-        spec: NeckSpec,
-        model: NeckModel,
+        spec: ModelSpec,
+        model: Model,
         markers: tuple[str, ...],
         *,
         weights: dict[str, float] | None = None,
@@ -164,7 +163,7 @@ class InverseKinematics(eqx.Module):
             max_steps=max_steps,
         )
 
-    def __call__(self, model: NeckModel, seen: Float[Array, "markers 3"]) -> Pose:
+    def __call__(self, model: Model, seen: Float[Array, "markers 3"]) -> Pose:
         """The pose of one frame; vmap for many.
 
         Differentiable in `model` and `seen`, by the implicit function theorem; not in the limits.
@@ -226,7 +225,7 @@ class _Seen(NamedTuple):
 
 
 def _look(
-    task: InverseKinematics, model: NeckModel, state: _State, seen: Float[Array, "markers 3"]
+    task: InverseKinematics, model: Model, state: _State, seen: Float[Array, "markers 3"]
 ) -> _Seen:
     motion = marker_motion(model, state.q, task.markers)
     torso = _on_torso(task, model)
@@ -237,7 +236,7 @@ def _look(
     return _Seen(motion, pivot, arm, jnp.where(here, arm - there, 0.0))
 
 
-def _on_torso(task: InverseKinematics, model: NeckModel) -> np.ndarray:
+def _on_torso(task: InverseKinematics, model: Model) -> np.ndarray:
     """1 for markers of the torso, 0 for those that the neck moves."""
     topology = model.topology
     still = [topology.anchor[topology.marker_body[k]] < 0 for k in task.markers]
@@ -288,7 +287,7 @@ class _Curvature(NamedTuple):
 
 
 def _curvature(
-    task: InverseKinematics, model: NeckModel, state: _State, seen: Array, look: _Seen
+    task: InverseKinematics, model: Model, state: _State, seen: Array, look: _Seen
 ) -> _Curvature:
     rows, gradient = _slope(task, state, seen, look)
     here = jnp.isfinite(seen).all(axis=1)
@@ -332,13 +331,13 @@ def _room(
 
 
 @eqx.filter_custom_jvp
-def _solve(models: tuple[InverseKinematics, NeckModel], seen: Array) -> tuple[_State, Array, Array]:
+def _solve(models: tuple[InverseKinematics, Model], seen: Array) -> tuple[_State, Array, Array]:
     """The least-squares state, a `PoseStatus`, and the steps taken."""
     task, model = models
     return _search(task, model, seen)
 
 
-def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_State, Array, Array]:
+def _search(task: InverseKinematics, model: Model, seen: Array) -> tuple[_State, Array, Array]:
     dtype = seen.dtype
     # Of the cost, and m^2 beside it: below, rounding of positions decides.
     part, floor = (1e-14, 1e-20) if dtype == jnp.float64 else (1e-5, 1e-12)
@@ -400,9 +399,7 @@ def _search(task: InverseKinematics, model: NeckModel, seen: Array) -> tuple[_St
     return state, status.astype(jnp.int32), last.steps
 
 
-def _start(
-    task: InverseKinematics, model: NeckModel, seen: Array
-) -> tuple[_State, Bool[Array, ""]]:
+def _start(task: InverseKinematics, model: Model, seen: Array) -> tuple[_State, Bool[Array, ""]]:
     """The torso laid onto its markers, the head's turn shared by the ranges of the coordinates; and
     whether the markers tell a pose."""
     torso = _on_torso(task, model)
@@ -476,7 +473,7 @@ def _solve_jvp(primals, tangents):
     task, model = models
     state, status, steps = _solve(models, seen)
 
-    def slope(models: tuple[InverseKinematics, NeckModel], seen: Array) -> Array:
+    def slope(models: tuple[InverseKinematics, Model], seen: Array) -> Array:
         task, model = models
         return _slope(task, state, seen, _look(task, model, state, seen))[1]
 

@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cervjax.contraction import contract
-from cervjax.elimination import inverse_spd
 from cervjax.kinematics import body_poses
 from cervjax.kinematics.paths import body_twists
-from cervjax.kinematics.rotation import cross, dot, multiply, transpose
 from cervjax.kinematics.tree import still_state
-from cervjax.model import NeckModel
-from cervjax.motion import coordinate_shares
-from cervjax.spec import NeckSpec
+from cervjax.math import inverse_spd
+from cervjax.math.bounded_step import bounded_step, held_at_limits, without
+from cervjax.math.contraction import contract
+from cervjax.math.rotation import cross, dot, multiply, transpose
+from cervjax.model import Model
+from cervjax.motion.synthesis import coordinate_shares
+from cervjax.spec import ModelSpec
 
-from .bounded_step import bounded_step, held_at_limits, without
 from .inverse_kinematics import PoseStatus, rotation_vector
 
 SHARE_WEIGHT = 1e-4
@@ -61,8 +61,8 @@ class OrientationKinematics(eqx.Module):
     @classmethod
     def of(
         cls,
-        spec: NeckSpec,
-        model: NeckModel,
+        spec: ModelSpec,
+        model: Model,
         *,
         head: str = "skull",
         share_weight: float = SHARE_WEIGHT,
@@ -90,7 +90,7 @@ class OrientationKinematics(eqx.Module):
             index,
         )
 
-    def __call__(self, model: NeckModel, orientation: Float[Array, "3 3"]) -> HeadPose:
+    def __call__(self, model: Model, orientation: Float[Array, "3 3"]) -> HeadPose:
         """The pose of one frame; vmap for many. Differentiable in `model` and `orientation`, by the
         implicit function theorem, to 1e-5 where no limit holds.
 
@@ -129,7 +129,7 @@ class OrientationKinematics(eqx.Module):
         return HeadPose(jnp.where(told, q, jnp.nan), jnp.where(told, angle, jnp.nan), status)
 
     def _off(
-        self, model: NeckModel, wanted: Array, q: Array
+        self, model: Model, wanted: Array, q: Array
     ) -> tuple[Float[Array, " 3"], Float[Array, "q 3"]]:
         """By which rotation the head is off, and how it turns with the coordinates."""
         _, state = still_state(model, q)
@@ -139,7 +139,7 @@ class OrientationKinematics(eqx.Module):
         return rotation_vector(multiply(rotation, transpose(wanted))), turning
 
     def _system(
-        self, model: NeckModel, wanted: Array, q: Array
+        self, model: Model, wanted: Array, q: Array
     ) -> tuple[Float[Array, ""], Float[Array, " q"], Float[Array, "q q"]]:
         """The cost, its gradient, and Gauss and Newton's matrix."""
         off, turning = self._off(model, wanted, q)
@@ -157,7 +157,7 @@ class OrientationKinematics(eqx.Module):
         matrix = contract("qx,rx->qr", rows, rows) + prior
         return cost, gradient, matrix + 1e-9 * jnp.eye(len(matrix), dtype=matrix.dtype)
 
-    def _step(self, model: NeckModel, wanted: Array, search: "_Search") -> "_Search":
+    def _step(self, model: Model, wanted: Array, search: "_Search") -> "_Search":
         """Levenberg and Marquardt's: a step that does not lower the cost is taken back."""
         reached, *_ = self._system(model, wanted, search.tried)
         better = reached <= search.cost

@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax import NeckModel, shipped_neck
+from cervjax import Model, shipped_neck
 from cervjax.assessment import (
     MAIN,
-    AssessedPerson,
     AssessmentOptions,
     Envelope,
     MovementNorms,
@@ -19,9 +18,10 @@ from cervjax.assessment import (
 )
 from cervjax.assessment.directions import rotation_of
 from cervjax.kinematics import marker_positions
-from cervjax.population import Sex
+from cervjax.motion.recordings import MarkerRecording
+from cervjax.people import AssessedPerson, Sex
 from cervjax.spec import Marker
-from cervjax.tracking import MarkerRecording, OrientationKinematics
+from cervjax.tracking import OrientationKinematics
 from tests.helpers import TRACKED_HEAD, TRACKED_TRUNK
 
 RATE, STILL = 50.0, 60
@@ -41,7 +41,7 @@ def worn():
 @pytest.fixture(scope="session")
 def markers_of(worn):
     """Turns of the head (rad) to markers in the torso."""
-    model = NeckModel.from_spec(worn)
+    model = Model.from_spec(worn)
     task = with_limits(OrientationKinematics.of(worn, model), *healthy_limits(worn))
 
     @jax.jit

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cervjax import NeckModel
+from cervjax import Model
 from cervjax.assessment import (
     DIRECTIONS,
     MAIN,
-    AssessedPerson,
     AssessmentOptions,
     assess_markers,
     assess_motion,
@@ -20,9 +19,9 @@ from cervjax.assessment.directions import rotation_of
 from cervjax.assessment.forces import GROUPS
 from cervjax.labels import RowStatus
 from cervjax.motion import Motion
-from cervjax.personalization import Personalizer
-from cervjax.solve import solve_motion
-from cervjax.tracking import OrientationRecording
+from cervjax.motion.recordings import OrientationRecording
+from cervjax.optimization.motion_solution import solve_motion
+from cervjax.people import AssessedPerson, Personalizer
 
 RATE = 50.0
 
@@ -79,7 +78,7 @@ def test_forces_are_those_of_the_solver(assessment, worn):
     of the torso's markers."""
     forces = assessment.forces
     spec = worn.with_reserves(1.0)
-    person = Personalizer(spec, NeckModel.from_spec(spec))(assessment.subject)
+    person = Personalizer(spec, Model.from_spec(spec))(assessment.subject)
     at = [int(np.argmin(np.abs(assessment.motion.time - t))) for t in forces.time]
     solved = solve_motion(spec, person, assessment.motion)
     theirs = np.asarray(solved.solution.muscle_force)[at]

@@ -13,7 +13,7 @@ from cervjax.assessment import (
     find_deficits,
     measure,
 )
-from cervjax.population import Sex
+from cervjax.people import Sex
 
 AGE = 45.0
 NAMES = [m.name for m in MEASURES]

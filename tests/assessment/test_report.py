@@ -11,11 +11,11 @@ from cervjax import cli
 from cervjax.assessment import MEASURES, changes
 from cervjax.assessment.directions import rotation_of
 from cervjax.assessment.forces import NetworkForces
-from cervjax.assessment.report import REPORT_FORMAT, write_report
-from cervjax.assessment.session import Session, assess_file
 from cervjax.motion import read_storage, write_storage
-from cervjax.tracking import write_trc
-from cervjax.tracking.orientations import COLUMNS
+from cervjax.motion.recordings import write_trc
+from cervjax.motion.recordings.orientations import COLUMNS
+from cervjax.report.page import REPORT_FORMAT, write_report
+from cervjax.report.session import Session, assess_file
 from tests.assessment.conftest import RATE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -6,7 +6,7 @@ import pytest
 
 from cervjax.dynamics import mechanics
 from cervjax.labels import BlockRunner, DatasetPlan, build_factory
-from cervjax.personalization import Subject
+from cervjax.people import Subject
 from cervjax.spec import shipped_neck
 
 ROWS = 512

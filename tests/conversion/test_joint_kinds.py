@@ -9,7 +9,7 @@ import pytest
 
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from cervjax.spec import (
     Body,
     Bushing,
@@ -18,9 +18,9 @@ from cervjax.spec import (
     CoordinateCoupler,
     Joint,
     LinearFunction,
+    ModelSpec,
     MultiplierFunction,
     Muscle,
-    NeckSpec,
     OffsetFrame,
     PathPoint,
     PiecewiseLinearFunction,
@@ -126,7 +126,7 @@ def build(*, spline):
         _muscle("m2", "e", "g"),
         _muscle("m3", "c", "b", "f", "g"),
     )
-    return NeckSpec("tree", bodies, joints, couplers, muscles)
+    return ModelSpec("tree", bodies, joints, couplers, muscles)
 
 
 def _frames(model, motion):
@@ -157,7 +157,7 @@ def test_a_branching_model_in_opensim(spline, tmp_path):
     write_osim(spec, tmp_path / "tree.osim")
     again = read_osim(tmp_path / "tree.osim")
     assert again.muscles == spec.muscles
-    model = NeckModel.from_spec(again)
+    model = Model.from_spec(again)
     engine = OpensimNeck(again, model)
     motion = _motion(8, len(model.topology.coordinates))
     frames, poses = _frames(model, motion)
@@ -181,7 +181,7 @@ def test_a_branching_model_in_opensim(spline, tmp_path):
 def test_a_branching_model_in_mujoco():
     """Moving, with nonlinear couplers and translating axes: velocity terms included."""
     spec = build(spline=False)
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     engine = MujocoNeck(spec, model)
     motion = _motion(8, len(model.topology.coordinates))
     frames, poses = _frames(model, motion)
@@ -200,7 +200,7 @@ def test_ball_and_free_joints_in_opensim(kind, size, tmp_path):
     """Their coordinates are body-fixed XYZ angles in both. Forces are compared at rest and after
     the map from angle rates to OpenSim's speeds (angular velocity), in which its forces are."""
     names = [f"x{i}" for i in range(size)]
-    spec = NeckSpec(
+    spec = ModelSpec(
         "loose",
         (_body("a"), _body("b")),
         (
@@ -211,11 +211,11 @@ def test_ball_and_free_joints_in_opensim(kind, size, tmp_path):
     )
     write_osim(spec, tmp_path / "loose.osim")
     again = read_osim(tmp_path / "loose.osim")
-    model = NeckModel.from_spec(again)
+    model = Model.from_spec(again)
     engine = OpensimNeck(again, model)
     q = np.random.default_rng(3).uniform(-0.8, 0.8, (5, size + 1))
     frames, poses = _frames(model, (q, 0 * q, 0 * q))
-    from cervjax.kinematics.rotation import body_fixed_xyz_rates
+    from cervjax.math.rotation import body_fixed_xyz_rates
 
     for i in range(5):
         reference = engine(q[i], 0 * q[i], 0 * q[i])

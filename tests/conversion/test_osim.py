@@ -140,11 +140,11 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_person_written_back_is_the_same_person(neck, personalizer, tmp_path):
-    from cervjax.model import NeckModel
-    from cervjax.personalization import Subject
+    from cervjax.model import Model
+    from cervjax.people import Subject
 
     person = personalizer(Subject.of(neck_length=1.1, shoulder_width=0.95, head_mass=1.2))
     write_osim(person.to_spec(neck), tmp_path / "person.osim")
-    again = NeckModel.from_spec(read_osim(tmp_path / "person.osim"))
+    again = Model.from_spec(read_osim(tmp_path / "person.osim"))
     for a, b in zip(jax.tree.leaves(person), jax.tree.leaves(again), strict=True):
         assert jnp.all(a == b)

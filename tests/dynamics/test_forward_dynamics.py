@@ -17,7 +17,7 @@ from cervjax.dynamics import (
     muscle_torque,
 )
 from cervjax.kinematics import body_poses, muscle_paths
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from conversion.mujoco_engine import MujocoNeck
 from tests.helpers import central_difference, random_motion, single
 
@@ -27,7 +27,7 @@ TORSO = ("gndpitch", "gndroll", "gndyaw", "spine_tx", "spine_ty", "spine_tz")
 @pytest.fixture(scope="module")
 def riding(neck):
     """On a torso that is moved."""
-    return NeckModel.from_spec(neck, prescribed=TORSO)
+    return Model.from_spec(neck, prescribed=TORSO)
 
 
 def test_the_mass_matrix_is_mujocos(neck, model):

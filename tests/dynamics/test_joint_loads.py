@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from cervjax.dynamics import joint_loads, mechanics_and_joints
-from cervjax.optimization import solve_frame
-from cervjax.optimization.static_optimization import StaticOptimization
+from cervjax.optimization import StaticOptimizationSettings, solve_frame
 from conversion.opensim_engine import OpensimNeck
 from tests.helpers import central_difference, random_motion
 
@@ -14,7 +13,7 @@ from tests.helpers import central_difference, random_motion
 def solve(model):
     def frame(q, qd, qdd):
         state, statics = mechanics_and_joints(model, q, qd, qdd)
-        solution = solve_frame(model, state, StaticOptimization(convention="physical"))
+        solution = solve_frame(model, state, StaticOptimizationSettings(convention="physical"))
         loads = joint_loads(model.topology, statics, solution.muscle_force)
         return solution, loads
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cervjax.motion import sample_motion, write_storage
+from cervjax.motion import write_storage
+from cervjax.motion.synthesis import sample_motion
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -94,7 +95,7 @@ def test_a_dataset_its_card_its_verification_and_opensim(tmp_path):
     assert figures["joint_force_difference"]["largest"] <= 0.5
     assert figures["joint_moment_difference"]["largest"] <= 0.02
 
-    call = [sys.executable, "-m", "cervjax.cli", "verify", str(out), "--sample", "5"]
+    call = [sys.executable, "-m", "cervjax", "verify", str(out), "--sample", "5"]
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "192 rows read, 5 solved again in float64" in done.stdout
@@ -147,7 +148,7 @@ def test_a_network_is_trained_used_and_exported(neck, tmp_path, source):
         ("predict", motion, "--network", run, "--out", tmp_path / "forces", "--person", "age=30"),
         ("export", run, tmp_path / "network.zip"),
     ):
-        call = [sys.executable, "-m", "cervjax.cli", *map(str, arguments)]
+        call = [sys.executable, "-m", "cervjax", *map(str, arguments)]
         done = subprocess.run(call, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "forces" / "StaticOptimization_force.sto").is_file()

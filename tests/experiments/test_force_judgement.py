@@ -24,8 +24,8 @@ from rich.progress import Progress, TextColumn
 
 from cervjax.labels import LabelDataset, generate_dataset
 from cervjax.learning import ForceEnsemble, NetworkConfig, make_network, person_inputs
-from cervjax.motion import sample_motion
-from cervjax.personalization import Subject
+from cervjax.motion.synthesis import sample_motion
+from cervjax.people import Subject
 from cervjax.spec import shipped_neck
 
 PLANS = plans(32, 0.1)

@@ -18,8 +18,8 @@ from cervjax.identification import (
     random_poses,
     recorded,
 )
-from cervjax.model import NeckModel
-from cervjax.simulation import NeckDynamics
+from cervjax.model import Model
+from cervjax.simulation import Dynamics
 
 STEP = 0.01
 MUSCLES = ("stern_mast", "semi_cap_sklthx", "trap_acr")
@@ -29,9 +29,9 @@ LIMB = "trap_acr"
 
 @pytest.fixture(scope="module")
 def lab(neck):
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     space = ParameterSpace.of(model, muscles=MUSCLES)
-    return Neck(space, NeckDynamics(model, "rigid", JointLimits.of(neck)))
+    return Neck(space, Dynamics(model, "rigid", JointLimits.of(neck)))
 
 
 @pytest.fixture(scope="module")

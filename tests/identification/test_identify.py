@@ -28,8 +28,8 @@ from cervjax.identification import (
     random_poses,
     recorded,
 )
-from cervjax.model import NeckModel
-from cervjax.simulation import NeckDynamics
+from cervjax.model import Model
+from cervjax.simulation import Dynamics
 
 STEP = 0.01
 EXACT = IdentificationSettings(rounds=12, shooting=Shooting(solver="tsit5"))
@@ -38,9 +38,9 @@ MUSCLES = ("stern_mast", "semi_cap_sklthx", "trap_cl")
 
 @pytest.fixture(scope="module")
 def lab(neck):
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     space = ParameterSpace.of(model, muscles=MUSCLES)
-    return Neck(space, NeckDynamics(model, "rigid", JointLimits.of(neck)))
+    return Neck(space, Dynamics(model, "rigid", JointLimits.of(neck)))
 
 
 @pytest.fixture(scope="module")
@@ -226,13 +226,13 @@ def test_gaps_in_recordings_are_named(recording):
 
 
 def test_wrong_questions_are_refused(lab, windows, neck):
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     with pytest.raises(ValueError, match="kinds color"):
         ParameterSpace.of(model, kinds=["color"])
     with pytest.raises(ValueError, match="do not hold 1"):
         ParameterSpace.of(model, bounds={"mass": (1.5, 2.0)}, kinds=["mass"])
     with pytest.raises(ValueError, match="rigid tendons"):
-        Neck(lab.space, NeckDynamics(model, "compliant"))
+        Neck(lab.space, Dynamics(model, "compliant"))
     guess = lab.space.nominal_values.at[0].set(99.0)
     with pytest.raises(ValueError, match="max_isometric_force stern_mast = 99"):
         identify(lab, windows, guess, angle_sd=0.01)

@@ -9,8 +9,8 @@ import pytest
 
 from cervjax.dynamics import mechanics
 from cervjax.kinematics import body_poses
-from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer, Subject
+from cervjax.model import Model
+from cervjax.people import Personalizer, Subject
 from cervjax.spec import shipped_neck
 from conversion.mujoco_engine import MujocoNeck
 from conversion.opensim_engine import OpensimNeck
@@ -45,8 +45,8 @@ def person(request, published):
     [(jnp.float64, 1e-9, 1e-8), (jnp.float32, 1e-6, 1e-4)],
 )
 def test_opensim(person, dtype, length_tolerance, force_tolerance):
-    model = NeckModel.from_spec(person, dtype=dtype)
-    engine = OpensimNeck(person, NeckModel.from_spec(person))
+    model = Model.from_spec(person, dtype=dtype)
+    engine = OpensimNeck(person, Model.from_spec(person))
     motion = random_motion(person, 60, 3)
     frames, poses = _frames(model, motion)
     for i in range(60):
@@ -63,7 +63,7 @@ def test_opensim(person, dtype, length_tolerance, force_tolerance):
 
 def test_mujoco(person):
     spec = dataclasses.replace(person, bushings=())
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     engine = MujocoNeck(spec, model)
     motion = random_motion(spec, 100, 4)
     frames, poses = _frames(model, motion)
@@ -88,8 +88,8 @@ def test_a_prescribed_torso_is_mujocos():
             for j in spec.joints
         ),
     )
-    model = NeckModel.from_spec(spec, prescribed=torso)
-    free = NeckModel.from_spec(unlocked)
+    model = Model.from_spec(spec, prescribed=torso)
+    free = Model.from_spec(unlocked)
     engine = MujocoNeck(unlocked, free)
     rng = np.random.default_rng(5)
     motion = [0.3 * rng.normal(size=(10, 12)) for _ in range(3)]
@@ -118,7 +118,7 @@ def test_reference_muscle_lengths_and_moment_arms(nominal, data):
     """OpenSim's MuscleAnalysis on real movements; its files keep eight decimals."""
     from cervjax.motion import read_storage
 
-    model = NeckModel.from_spec(nominal)
+    model = Model.from_spec(nominal)
     folder = data / "opensim_reference" / "nominal" / "rotation"
     lengths = read_storage(folder / "MuscleAnalysis_Length.sto")
     motion = read_storage(data / "opensim_reference" / "rotation.sto")

@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from cervjax.kinematics import body_motion
-from cervjax.motion import MovementSampler
-from cervjax.sensors import SensorRecording
+from cervjax.motion.recordings.sensors import SensorRecording
+from cervjax.motion.synthesis import MovementSampler
 from conversion.opensim_engine import OpensimNeck
 from tests.helpers import random_motion
 

@@ -30,7 +30,7 @@ def test_positive_pitch_is_extension(model):
 def test_coincident_points_give_finite_gradients():
     import dataclasses
 
-    from cervjax.model import NeckModel
+    from cervjax.model import Model
 
     spec = shipped_neck()
     muscle = spec.muscles[0]
@@ -38,7 +38,7 @@ def test_coincident_points_give_finite_gradients():
     spec = dataclasses.replace(
         spec, muscles=(dataclasses.replace(muscle, path=path), *spec.muscles[1:])
     )
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     total = jax.jit(jax.grad(lambda m: jnp.sum(muscle_paths(m, jnp.zeros(6)).length)))
     gradient = total(model)
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradient))

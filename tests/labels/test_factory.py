@@ -16,9 +16,9 @@ from cervjax.labels import (
     moment_arms,
     stream_labels,
 )
-from cervjax.motion import MotionSample, sample_motion
-from cervjax.optimization import SolverResult, StaticOptimization, static_optimization
-from cervjax.personalization import Subject
+from cervjax.motion.synthesis import MotionSample, sample_motion
+from cervjax.optimization import SolverResult, StaticOptimizationSettings, static_optimization
+from cervjax.people import Subject
 
 
 def test_a_row_is_static_optimization_of_its_person_frame_and_gravity(drawn, factory):
@@ -108,7 +108,7 @@ def test_both_conventions_of_the_same_rows(bare, drawn):
     person = both.personalizer(Subject.from_vector(rows.subject[one]))
     person = eqx.tree_at(lambda m: m.gravity, person, rows.gravity[one])
     physical = jax.jit(static_optimization, static_argnums=4)(
-        person, rows.q[one], rows.qd[one], rows.qdd[one], StaticOptimization("physical")
+        person, rows.q[one], rows.qd[one], rows.qdd[one], StaticOptimizationSettings("physical")
     )
     np.testing.assert_allclose(rows.other.activation[one], physical.activation, atol=1e-9)
 

@@ -3,15 +3,9 @@ import numpy as np
 import pytest
 
 from cervjax.labels import DatasetPlan, LabelDataset, Splits, generate_dataset
-from cervjax.learning import (
-    BalanceBuilder,
-    DatasetSource,
-    NetworkConfig,
-    TrainingConfig,
-    train,
-)
-from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer
+from cervjax.learning import BalanceBuilder, DatasetSource, NetworkConfig, TrainingConfig, train
+from cervjax.model import Model
+from cervjax.people import Personalizer
 from cervjax.spec import shipped_neck
 
 PLAN = DatasetPlan(
@@ -41,7 +35,7 @@ def reserved():
 @pytest.fixture(scope="session")
 def single(reserved):
     """Scales that neck, in single precision as networks are."""
-    return Personalizer(reserved, NeckModel.from_spec(reserved, dtype=jnp.float32))
+    return Personalizer(reserved, Model.from_spec(reserved, dtype=jnp.float32))
 
 
 @pytest.fixture(scope="session")

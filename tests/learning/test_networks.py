@@ -8,6 +8,7 @@ import pytest
 
 from cervjax.learning import (
     INPUT_SETS,
+    PERSON_INPUTS,
     NetworkConfig,
     NetworkInputs,
     Normalization,
@@ -18,7 +19,6 @@ from cervjax.learning import (
     motion_size,
     predict_rows,
 )
-from cervjax.learning.inputs import PERSON_INPUTS
 from tests.learning.conftest import SMALL
 
 

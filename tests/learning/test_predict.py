@@ -11,11 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import opensim
 import pytest
-
-from cervjax.assessment import AssessedPerson, AssessmentOptions, assess_motion
-from cervjax.assessment.forces import GROUPS, NetworkForces
-from cervjax.assessment.session import network_prediction
 from cervjax.cli import main
+
+from cervjax.assessment import AssessmentOptions, assess_motion
+from cervjax.assessment.forces import GROUPS, NetworkForces
 from cervjax.kinematics import body_motion
 from cervjax.learning import (
     DatasetSource,
@@ -27,12 +26,14 @@ from cervjax.learning import (
     make_network,
     train,
 )
-from cervjax.motion import Motion, read_storage, sample_motion, write_storage
-from cervjax.optimization import StaticOptimization
-from cervjax.personalization import LIMITS, Subject
-from cervjax.portable import read_portable, write_portable
-from cervjax.predict import Predictor, predict_motion, save_ensemble
-from cervjax.solve import solve_motion
+from cervjax.learning.export import read_portable, write_portable
+from cervjax.learning.predict import Predictor, predict_motion, save_ensemble
+from cervjax.motion import Motion, read_storage, write_storage
+from cervjax.motion.synthesis import sample_motion
+from cervjax.optimization import StaticOptimizationSettings
+from cervjax.optimization.motion_solution import solve_motion
+from cervjax.people import LIMITS, AssessedPerson, Subject
+from cervjax.report.session import network_prediction
 from conversion.opensense import read_orientations
 from tests.learning.conftest import SMALL
 
@@ -78,7 +79,7 @@ def test_a_polished_dual_network_is_static_optimization(dual, movement, reserved
     person = described_person({**WHOLE, "neck_length": 1.1, "strength": 0.8})
     predicted = predict_motion(Predictor.load(dual), movement, person)
     ratios = Subject.of(jnp.float32, neck_length=1.1, strength=0.8)
-    solved = solve_motion(reserved, single(ratios), movement, StaticOptimization())
+    solved = solve_motion(reserved, single(ratios), movement, StaticOptimizationSettings())
     wanted = np.asarray(solved.solution.muscle_force)
     # float32 optimum against float32 optimum: KKT residuals of 5e-5 times some 100 N.
     assert np.abs(predicted.force - wanted).max() < 0.2
@@ -284,7 +285,7 @@ def test_noise_of_sensors_is_filtered(sensor, movement, single, tmp_path, capsys
     """Half a degree at 100 Hz is some 100 rad/s^2 of noise; a low-pass takes it away."""
     from scipy.spatial.transform import Rotation
 
-    from cervjax.sensors import SensorRecording
+    from cervjax.motion.recordings.sensors import SensorRecording
 
     path = tmp_path / "orientations.sto"
     orientation_file(path, movement, single)

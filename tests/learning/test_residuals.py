@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from cervjax.learning import Actuation, Balance, Prediction, Scales, physics_losses, residuals
-from cervjax.learning.networks import make_network
+from cervjax.learning import (
+    Actuation,
+    Balance,
+    Prediction,
+    Scales,
+    make_network,
+    physics_losses,
+    residuals,
+)
 
 
 @pytest.fixture(scope="module")

@@ -108,13 +108,13 @@ KILLED = textwrap.dedent(
     import jax.numpy as jnp
     from cervjax.labels import LabelDataset
     from cervjax.learning import DatasetSource, NetworkConfig, SensorNoise, TrainingConfig, train
-    from cervjax.model import NeckModel
-    from cervjax.personalization import Personalizer
+    from cervjax.model import Model
+    from cervjax.people import Personalizer
     from cervjax.spec import shipped_neck
 
     data, out, kill_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
     spec = shipped_neck().with_reserves(0.1)
-    single = Personalizer(spec, NeckModel.from_spec(spec, dtype=jnp.float32))
+    single = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
     network = NetworkConfig(width=24, depth=2)
     config = TrainingConfig(
         network=network, steps=40, batch_size=64, validate_every=10, unknown_person=0.5

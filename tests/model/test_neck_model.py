@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax.model import NeckModel
+from cervjax.model import Model
 
 
 def test_numbers_are_leaves_and_names_are_not(model):
@@ -16,7 +16,7 @@ def test_numbers_are_leaves_and_names_are_not(model):
 
 
 def test_float32_everywhere(neck):
-    leaves = jax.tree.leaves(NeckModel.from_spec(neck, dtype=jnp.float32))
+    leaves = jax.tree.leaves(Model.from_spec(neck, dtype=jnp.float32))
     assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
 
 
@@ -39,15 +39,15 @@ def test_a_neck_that_cannot_move_is_refused(neck):
     )
     still = dataclasses.replace(neck, joints=locked, couplers=(), actuators=())
     with pytest.raises(ValueError, match="nothing can move"):
-        NeckModel.from_spec(still)
+        Model.from_spec(still)
 
 
 def test_prescribed_coordinates_follow_the_free_ones(neck):
-    model = NeckModel.from_spec(neck, prescribed=("gndpitch",))
+    model = Model.from_spec(neck, prescribed=("gndpitch",))
     assert model.topology.coordinates[-1] == "gndpitch"
-    assert model.topology.free == 6
+    assert model.topology.num_free == 6
     with pytest.raises(ValueError, match="not locked"):
-        NeckModel.from_spec(neck, prescribed=("pitch1",))
+        Model.from_spec(neck, prescribed=("pitch1",))
 
 
 def test_coupled_coordinates_have_the_published_shares(neck, model):

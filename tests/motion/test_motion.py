@@ -11,12 +11,11 @@ from cervjax.motion import (
     CoordinateRangeWarning,
     LockedCoordinateWarning,
     Motion,
-    MovementSampler,
     Storage,
     inverse_dynamics_derivatives,
     read_storage,
-    sample_motion,
 )
+from cervjax.motion.synthesis import MovementSampler, sample_motion
 
 FREE = ("pitch2", "roll2", "yaw2", "pitch1", "roll1", "yaw1")
 

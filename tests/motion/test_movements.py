@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax.motion import (
+from cervjax.motion import Motion, write_storage
+from cervjax.motion.synthesis import (
     PLANES,
-    Motion,
     MovementKind,
     MovementSampler,
     RecordedMovements,
@@ -13,7 +13,6 @@ from cervjax.motion import (
     plane_of_coordinates,
     read_motions,
     sample_motion,
-    write_storage,
 )
 
 TIMES = jnp.linspace(0.0, 20.0, 1001)
@@ -213,7 +212,7 @@ def test_gravity_of_a_leaning_torso():
     np.testing.assert_allclose(np.linalg.norm(gravity, axis=1), 9.80665, rtol=1e-12)
     lean = np.rad2deg(np.arccos(-gravity[:, 1] / 9.80665))
     assert 29 < lean.max() <= 30
-    forwards = torso.from_chances(jnp.array([1.0, 0.0, 0.5]))
+    forwards = torso.from_uniforms(jnp.array([1.0, 0.0, 0.5]))
     np.testing.assert_allclose(forwards, 9.80665 * np.array([0.5, -np.sqrt(0.75), 0]), atol=1e-12)
     with pytest.raises(ValueError, match="does not act along -y"):
         TorsoInclination.of((0.0, 0.0, -9.8))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from cervjax.muscle import compliant_tendon_state, fiber_equilibrium, millard_force_curves
 from cervjax.spec import DeGrooteFreglyCurves, MillardCurves, ThelenCurves
 from conversion.opensim_muscle_engine import OpensimMuscles
@@ -41,7 +41,7 @@ def spec(neck, kind):
 
 @pytest.fixture(scope="module")
 def muscles(spec):
-    return NeckModel.from_spec(spec).muscles
+    return Model.from_spec(spec).muscles
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cervjax.dynamics import mechanics
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from cervjax.muscle import rigid_tendon_state
 from cervjax.spec import ThelenCurves
 from conversion.opensim_engine import OpensimNeck
@@ -50,7 +50,7 @@ def test_thelen_forces_of_static_optimization_are_opensims(neck):
         dataclasses.replace(m, curves=ThelenCurves(), fiber_damping=0.0) for m in neck.muscles
     )
     spec = dataclasses.replace(neck, muscles=thelen)
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     engine = OpensimNeck(spec, model)
     q, qd, _ = random_motion(spec, 20, 1, speed=5.0)
     states = _states(model, q, qd)
@@ -68,7 +68,7 @@ def test_a_mixture_of_muscle_models_keeps_each_its_own(neck):
         for i, m in enumerate(neck.muscles)
     )
     alone = [
-        NeckModel.from_spec(dataclasses.replace(neck, muscles=tuple(muscles)))
+        Model.from_spec(dataclasses.replace(neck, muscles=tuple(muscles)))
         for muscles in (
             mixed,
             neck.muscles,

@@ -17,7 +17,7 @@ from cervjax.optimization import (
     controls_from,
     solve_dual,
 )
-from cervjax.population import PopulationBox
+from cervjax.people import PopulationBox
 from tests.helpers import random_motion, single
 
 CASES = 500

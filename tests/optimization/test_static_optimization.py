@@ -8,17 +8,17 @@ import pytest
 from jaxtyping import TypeCheckError
 
 from cervjax.dynamics import mechanics
-from cervjax.model import NeckModel
+from cervjax.model import Model
 from cervjax.motion import Motion, read_storage
 from cervjax.muscle import rigid_tendon_state
-from cervjax.optimization import SolverResult, StaticOptimization, static_optimization
-from cervjax.personalization import Subject
+from cervjax.optimization import SolverResult, StaticOptimizationSettings, static_optimization
+from cervjax.people import Subject
 from tests.helpers import central_difference, random_motion
 
 MOVEMENTS = ("flexion", "extension", "lateral", "rotation")
 
 
-def _solve(model, q, qd, qdd, settings=StaticOptimization(), **arguments):
+def _solve(model, q, qd, qdd, settings=StaticOptimizationSettings(), **arguments):
     def one(*frame):
         return static_optimization(model, *frame, settings, **arguments)
 
@@ -38,8 +38,8 @@ def test_opensim_results_on_real_movements(reference_neck, data, dtype, kkt):
     to 0.3 % above the optimum, which is flat along some directions.
     """
     name, spec = reference_neck
-    model = NeckModel.from_spec(spec, dtype=dtype)
-    exact = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec, dtype=dtype)
+    exact = Model.from_spec(spec)
     slack = 0.0 if dtype == jnp.float64 else 1e-6
     for movement in MOVEMENTS:
         folder = data / "opensim_reference"
@@ -77,7 +77,7 @@ def test_opensim_results_on_real_movements(reference_neck, data, dtype, kkt):
 def test_inverse_dynamics_of_opensims_tool(reference_neck, data):
     """Projected tau against C^T of the tool's thirty columns; its files keep eight decimals."""
     name, spec = reference_neck
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     coupling = np.asarray(model.coordinates.coordinate_jacobian(model.default_q))
     for movement in MOVEMENTS:
         folder = data / "opensim_reference"
@@ -92,7 +92,7 @@ def test_inverse_dynamics_of_opensims_tool(reference_neck, data):
 def test_physical_convention_balances_with_the_muscle_models_own_forces(model, neck):
     """Forces at the returned activations are the rigid-tendon muscle's, and they balance."""
     motion = random_motion(neck, 200, 0, part=0.8, speed=2.0, acceleration=10.0)
-    solution = _solve(model, *motion, StaticOptimization("physical"))
+    solution = _solve(model, *motion, StaticOptimizationSettings("physical"))
     ok = np.asarray(solution.certificate.result) == SolverResult.CONVERGED
     assert ok.all()
 
@@ -111,7 +111,7 @@ def test_physical_convention_balances_with_the_muscle_models_own_forces(model, n
 def test_conventions_differ(model, neck):
     motion = random_motion(neck, 20, 1, part=0.5, speed=0.5, acceleration=3.0)
     plain, physical = (
-        _solve(model, *motion, StaticOptimization(c)) for c in ("opensim", "physical")
+        _solve(model, *motion, StaticOptimizationSettings(c)) for c in ("opensim", "physical")
     )
     assert np.abs(plain.activation - physical.activation).max() > 0.01
 
@@ -125,7 +125,7 @@ def test_arguments_change_the_answer(model, neck):
     assert bounded.activation.max() <= 0.05
     raised = _solve(model, *motion, min_control=jnp.full(72, 0.03))
     assert raised.activation.min() >= 0.03
-    weighted = _solve(model, *motion, StaticOptimization(weighting="volume"))
+    weighted = _solve(model, *motion, StaticOptimizationSettings(weighting="volume"))
     assert np.abs(weighted.activation - base.activation).max() > 1e-3
     assert np.all(weighted.certificate.kkt_residual < 1e-8)
 
@@ -137,7 +137,7 @@ def test_arguments_change_the_answer(model, neck):
 def test_settings_out_of_range_are_refused(options):
     # Under run-time type checks a wrong literal is a TypeCheckError, else a ValueError.
     with pytest.raises((ValueError, TypeCheckError), match=next(iter(options))):
-        StaticOptimization(**options)
+        StaticOptimizationSettings(**options)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,9 @@ def total_force(personalizer, neck):
             person.muscles.max_isometric_force.at[strongest].multiply(strength),
         )
         q = frames[0].at[3].add(angle)
-        solution = static_optimization(person, q, *frames[1:], StaticOptimization(convention))
+        solution = static_optimization(
+            person, q, *frames[1:], StaticOptimizationSettings(convention)
+        )
         return jnp.sum(solution.muscle_force)
 
     return total
@@ -183,7 +185,9 @@ def test_gradients_forwards_and_backwards(total_force, convention):
 
 def test_no_reserves_and_too_much_torque_is_infeasible(neck):
     spec = dataclasses.replace(neck, actuators=())
-    model = NeckModel.from_spec(spec)
+    model = Model.from_spec(spec)
     motion = [jnp.zeros(6), jnp.zeros(6), jnp.full(6, 2000.0)]
-    solution = jax.jit(static_optimization, static_argnums=4)(model, *motion, StaticOptimization())
+    solution = jax.jit(static_optimization, static_argnums=4)(
+        model, *motion, StaticOptimizationSettings()
+    )
     assert SolverResult(int(solution.certificate.result)) is SolverResult.INFEASIBLE

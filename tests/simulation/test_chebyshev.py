@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from cervjax.model import NeckModel
-from cervjax.simulation import NeckDynamics, OpenLoop, SimulationSettings, simulate
+from cervjax.model import Model
+from cervjax.simulation import Dynamics, OpenLoop, SimulationSettings, simulate
 from cervjax.simulation.chebyshev import RungeKuttaChebyshev, chebyshev_tableau
 
 
@@ -63,7 +63,7 @@ def test_too_few_stages_are_refused():
 
 def test_compliant_neck_moves_as_with_another_method(neck):
     """0.01 deg, with less than a third of the evaluations: twelve to a step against six."""
-    dynamics = NeckDynamics(NeckModel.from_spec(neck), "compliant")
+    dynamics = Dynamics(Model.from_spec(neck), "compliant")
     excitation = jnp.asarray(np.random.default_rng(0).uniform(0.02, 0.3, 72))
     start = dynamics.at_rest(
         jnp.radians(jnp.array([3.0, -4.0, 5.0, 2.0, 1.0, -3.0])), 0.2 * excitation

@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 
 from cervjax.dynamics import JointLimits, mechanical_energy
-from cervjax.model import NeckModel
-from cervjax.personalization import Personalizer, Subject
+from cervjax.math import Trajectory
+from cervjax.model import Model
+from cervjax.people import Personalizer, Subject
 from cervjax.simulation import (
     BodyLoad,
-    NeckDynamics,
+    Dynamics,
     OpenLoop,
     SimulationSettings,
     SimulationStatus,
     StretchReflex,
-    TorsoMotion,
     Tracking,
-    Trajectory,
     failure,
     simulate,
 )
@@ -52,7 +51,7 @@ def test_movements_are_opensims(neck, excitation, tendon, duration, bodies):
         ratios = {"neck_length": 1 + 0.1 * k, "head_mass": 1.2 - 0.3 * k, "strength": 0.8 + 0.4 * k}
         model = Personalizer(spec)(Subject.of(None, **ratios))
         q = np.radians(rng.uniform(-8, 8, 6))
-        dynamics = NeckDynamics(model, tendon)
+        dynamics = Dynamics(model, tendon)
         found = moved(dynamics, jnp.asarray(q), REST, OpenLoop.constant(excitation), duration)
         assert int(found.status) == SimulationStatus.COMPLETED
         own = model.to_spec(spec)
@@ -66,13 +65,13 @@ def test_movements_are_opensims(neck, excitation, tendon, duration, bodies):
 @pytest.fixture(scope="module")
 def passive(neck):
     """Without muscles and dampers."""
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     still = dataclasses.replace(
         model.bushings,
         rotational_damping=0 * model.bushings.rotational_damping,
         translational_damping=0 * model.bushings.translational_damping,
     )
-    return NeckDynamics(dataclasses.replace(model, bushings=still), "none")
+    return Dynamics(dataclasses.replace(model, bushings=still), "none")
 
 
 def test_energy_is_kept(passive):
@@ -89,28 +88,28 @@ def test_energy_is_kept(passive):
 def test_a_torso_that_accelerates_is_gravity_that_leans(neck, passive):
     """The equivalence principle, 1e-6 rad: OpenSim has no part in it."""
     push = 4.0
-    model = NeckModel.from_spec(neck, prescribed=("spine_tx",))
+    model = Model.from_spec(neck, prescribed=("spine_tx",))
     time = np.linspace(0.0, 0.3, 31)
-    torso = TorsoMotion.through(time, 0.5 * push * time[:, None] ** 2)
-    riding = NeckDynamics(model, "none", torso=torso)
+    torso = Trajectory.through(time, 0.5 * push * time[:, None] ** 2)
+    riding = Dynamics(model, "none", torso=torso)
     leaning = eqx.tree_at(
-        lambda m: m.gravity, NeckModel.from_spec(neck), model.gravity.at[0].add(-push)
+        lambda m: m.gravity, Model.from_spec(neck), model.gravity.at[0].add(-push)
     )
-    standing = NeckDynamics(leaning, "none")
+    standing = Dynamics(leaning, "none")
     one, other = (
         moved(d, jnp.zeros(6), REST, OpenLoop.constant(REST), 0.3) for d in (riding, standing)
     )
     assert float(jnp.abs(one.states.q).max()) > 0.02
     np.testing.assert_allclose(one.states.q, other.states.q, atol=1e-6)
     with pytest.raises(ValueError, match="1 prescribed coordinates, the torso's motion 0"):
-        NeckDynamics(model, "none")
+        Dynamics(model, "none")
 
 
 @pytest.mark.parametrize(("tendon", "adjoint"), [("rigid", "reverse"), ("compliant", "forward")])
 def test_gradients_against_central_differences(neck, excitation, tendon, adjoint):
     """Of the pose after 0.1 s in one parameter of each kind, 1e-4 relative: steps that change
     their size leave as much in the differences. Each adjoint once; compilation takes the time."""
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     skull = model.body_index("skull")
     strong = int(np.argmax(np.asarray(model.muscles.max_isometric_force)))
     kinds = {
@@ -132,7 +131,7 @@ def test_gradients_against_central_differences(neck, excitation, tendon, adjoint
         for k, (where, at) in enumerate(zip(kinds.values(), places, strict=True)):
             values = where(model)
             changed = eqx.tree_at(where, changed, values.at[at].multiply(1 + changes[k]))
-        dynamics = NeckDynamics(changed, tendon)
+        dynamics = Dynamics(changed, tendon)
         found = simulate(
             dynamics,
             dynamics.at_rest(jnp.full(6, 0.05), REST),
@@ -154,10 +153,10 @@ def test_gradients_against_central_differences(neck, excitation, tendon, adjoint
 def test_a_reflex_answers_after_its_delay(neck):
     """A push on the head: until the delay has passed nothing changes, then the stretched muscles
     are excited, and the head goes less far."""
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     skull = model.body_index("skull")
     push = BodyLoad(jnp.array([30.0, 0.0, 0.0]), jnp.zeros(3), jnp.array([0.0, 0.05, 0.0]), skull)
-    dynamics = NeckDynamics(model, "rigid", JointLimits.of(neck), push)
+    dynamics = Dynamics(model, "rigid", JointLimits.of(neck), push)
     reflex = StretchReflex(0.04, REST, jnp.full(72, 2.0), jnp.full(72, 0.2))
     without, with_it = (
         moved(dynamics, jnp.zeros(6), REST, controller, 0.2)
@@ -190,7 +189,7 @@ def test_a_motion_is_tracked(neck):
     way = 0.5 - 0.5 * np.cos(np.pi * np.clip(time / 0.5, 0, 1))
     goal = np.radians([10.0, 0.0, 12.0, 0.0, 0.0, 8.0])
     tracking = Tracking(0.01, Trajectory.through(time, way[:, None] * goal))
-    dynamics = NeckDynamics(NeckModel.from_spec(neck), "rigid")
+    dynamics = Dynamics(Model.from_spec(neck), "rigid")
     found = moved(
         dynamics, jnp.zeros(6), REST, tracking, 0.5, settings=SimulationSettings(max_steps=256)
     )
@@ -200,7 +199,7 @@ def test_a_motion_is_tracked(neck):
 
 
 def test_failures_have_a_time_and_a_name(neck, passive):
-    dynamics = NeckDynamics(NeckModel.from_spec(neck), "compliant")
+    dynamics = Dynamics(Model.from_spec(neck), "compliant")
     few = SimulationSettings(max_steps=16)
     found = moved(dynamics, jnp.zeros(6), REST, OpenLoop.constant(REST), 0.5, settings=few)
     assert int(found.status) == SimulationStatus.TOO_MANY_STEPS
@@ -216,12 +215,12 @@ def test_failures_have_a_time_and_a_name(neck, passive):
 
 
 def test_what_cannot_be_simulated_is_refused(neck):
-    model = NeckModel.from_spec(neck)
+    model = Model.from_spec(neck)
     short = model.muscles.tendon_slack_length.at[5].set(0.0)
     tendonless = eqx.tree_at(lambda m: m.muscles.tendon_slack_length, model, short)
     with pytest.raises(ValueError, match=neck.muscles[5].name):
-        NeckDynamics(tendonless, "compliant")
-    dynamics = NeckDynamics(model, "rigid")
+        Dynamics(tendonless, "compliant")
+    dynamics = Dynamics(model, "rigid")
     start = dynamics.at_rest(jnp.zeros(6), REST)
     reflex = StretchReflex(0.1, REST, REST, REST)
     with pytest.raises(ValueError, match=r"duration = 0\.25 s is no multiple of 0\.1"):

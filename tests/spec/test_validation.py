@@ -3,8 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cervjax.spec import Body, CoordinateCoupler, LinearFunction, SimmSpline, shipped_neck
-from cervjax.spec.shipped import VERTEBRAE
+from cervjax.spec import (
+    VERTEBRAE,
+    Body,
+    CoordinateCoupler,
+    LinearFunction,
+    SimmSpline,
+    shipped_neck,
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax import NeckModel
+from cervjax import Model
 from cervjax.kinematics import marker_positions
 from cervjax.spec import Marker
 from cervjax.tracking import InverseKinematics
@@ -30,7 +30,7 @@ def tracked(neck):
 
 @pytest.fixture(scope="session")
 def model(tracked):
-    return NeckModel.from_spec(tracked, dtype=jnp.float64)
+    return Model.from_spec(tracked, dtype=jnp.float64)
 
 
 @pytest.fixture(scope="session")

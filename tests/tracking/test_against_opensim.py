@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cervjax import NeckModel
+from cervjax import Model
 from cervjax.kinematics import marker_positions
-from cervjax.tracking import InverseKinematics, MarkerRecording, PoseStatus, calibrate, read_markers
+from cervjax.motion.recordings import MarkerRecording, read_markers
+from cervjax.tracking import InverseKinematics, PoseStatus, calibrate
 from conversion.opensim_tracking import opensim_inverse_kinematics
 from tests.tracking.conftest import FRAMES
 
@@ -60,7 +61,7 @@ def test_a_recorded_movement_is_opensims(neck, data, solve):
     person_neck = dataclasses.replace(
         person.spec, markers=tuple(m for m in person.spec.markers if m.name in person.markers)
     )
-    model = NeckModel.from_spec(person_neck)
+    model = Model.from_spec(person_neck)
     theirs = opensim_inverse_kinematics(
         person_neck, recording, coordinate_weight=TASK, accuracy=1e-9
     )

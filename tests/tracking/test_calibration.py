@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cervjax import NeckModel, Personalizer, Subject
+from cervjax import Model, Personalizer, Subject
 from cervjax.kinematics import marker_positions
+from cervjax.motion.recordings import MarkerRecording
 from cervjax.spec import Marker
-from cervjax.tracking import MarkerRecording, calibrate
+from cervjax.tracking import calibrate
 from tests.helpers import TRACKED_TRUNK
 
 RATIOS = {"neck_length": 0.9, "shoulder_width": 0.8, "head_size": 1.1}
@@ -37,7 +38,7 @@ def test_size_and_markers_of_a_known_person(neck, static):
     assert found.subject.neck_length == pytest.approx(0.9, abs=5e-3)
     assert found.subject.head_size == pytest.approx(1.1, abs=5e-3)
     places = dict(zip(static.markers, static.position.mean(axis=0), strict=True))
-    model = NeckModel.from_spec(found.spec)
+    model = Model.from_spec(found.spec)
     names = model.topology.markers
     still = np.asarray(marker_positions(model, jnp.zeros(6)))
     still = still[[names.index(name) for name in found.markers]]

@@ -7,7 +7,7 @@ import numpy as np
 import opensim
 import pytest
 
-from cervjax.tracking import MARKER_MAPS, MarkerRecording, read_markers, write_trc
+from cervjax.motion.recordings import MARKER_MAPS, MarkerRecording, read_markers, write_trc
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from cervjax.kinematics import body_poses
-from cervjax.motion import coordinate_shares
-from cervjax.tracking import OrientationKinematics, PoseStatus, read_orientations_csv
-from cervjax.tracking.orientations import COLUMNS
+from cervjax.motion.recordings import read_orientations_csv
+from cervjax.motion.recordings.orientations import COLUMNS
+from cervjax.motion.synthesis import coordinate_shares
+from cervjax.tracking import OrientationKinematics, PoseStatus
 
 TURNS = Rotation.from_rotvec(np.random.default_rng(0).uniform(-0.5, 0.5, (16, 3)))
 

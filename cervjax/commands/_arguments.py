@@ -1,0 +1,22 @@
+"""Arguments that several commands take."""
+
+from collections.abc import Sequence
+
+
+def assignments(texts: Sequence[str]) -> dict[str, float | str]:
+    """`name=value` texts as a mapping; values are numbers where they can be.
+
+    Raises:
+        ValueError: a text is not of this form.
+    """
+    return dict(_assignment(text) for text in texts)
+
+
+def _assignment(text: str) -> tuple[str, float | str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise ValueError(f"{text!r} is not name=value, as in age=34")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,37 @@
+"""Convert a model: to an OpenSim model (.osim), a MuJoCo model (.xml), or a folder of tables."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from cervjax.spec import write_tables
+from conversion import load_model
+
+
+def run(
+    model: Annotated[str, tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.Positional],
+    allow_unsupported: bool = False,
+) -> None:
+    """Convert a neck: to an OpenSim model (.osim), a MuJoCo model (.xml), or a folder of tables.
+
+    Args:
+        model: an .osim file, or a shipped neck: hyoid-repaired, hyoid.
+        out: a path that ends in .osim or .xml, or a folder.
+        allow_unsupported: leave out model components that cannot be converted, and list them.
+    """
+    spec = load_model(model, allow_unsupported=allow_unsupported)
+    if out.suffix == ".osim":
+        from conversion import write_osim
+
+        write_osim(spec, out)
+    elif out.suffix == ".xml":
+        from conversion import write_mjcf
+
+        write_mjcf(spec, out)
+        print("not in MJCF: bushings, muscle force models, reserves", file=sys.stderr)
+    else:
+        write_tables(spec, out)
+    print(out)

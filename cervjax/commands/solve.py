@@ -1,0 +1,68 @@
+"""Muscle forces behind a head movement, each frame with its certificate."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import tyro
+
+from cervjax.model import Model
+from cervjax.motion import Motion, read_storage
+from cervjax.optimization import StaticOptimizationSettings, solve_motion, write_solution
+from conversion import load_model
+
+
+def run(
+    model: Annotated[str, tyro.conf.Positional],
+    motion: Annotated[Path, tyro.conf.Positional],
+    out: Path,
+    step: int = 1,
+    convention: Literal["opensim", "physical"] = "opensim",
+    exponent: float = 2.0,
+    weighting: Literal["none", "volume"] = "none",
+    reserve: float | None = None,
+    lowpass: float | None = None,
+    max_steps: int = 100,
+    precision: Literal["float64", "float32"] = "float64",
+    allow_unsupported: bool = False,
+) -> None:
+    """Muscle forces behind a head movement, each frame with its certificate.
+
+    Args:
+        model: an .osim file, or a shipped neck: hyoid-repaired, hyoid.
+        motion: a .mot or .sto file with the model's free coordinates.
+        out: folder for inverse_dynamics.sto, StaticOptimization_activation.sto,
+            StaticOptimization_force.sto and certificate.sto.
+        step: solve every step-th frame; derivatives use all of them.
+        convention: opensim (what its tool does) or physical (pennation and passive force).
+        exponent: p >= 2 of the objective, the sum of activation^p.
+        weighting: weights of the activations: none, or muscle volume.
+        reserve: optimal force (N m) of one reserve per free coordinate, instead of the model's
+            own; 1 where the model has none.
+        lowpass: cutoff (Hz) of a zero-phase Butterworth filter on the motion first.
+        max_steps: limit of the optimizer's steps; high exponents need more.
+        precision: of the computation.
+        allow_unsupported: leave out model components that cannot be converted, and list them.
+    """
+    jax.config.update("jax_enable_x64", True)
+    spec = load_model(model, allow_unsupported=allow_unsupported)
+    if reserve is not None or not spec.actuators:
+        spec = spec.with_reserves(1.0 if reserve is None else reserve)
+    settings = StaticOptimizationSettings(convention, exponent, weighting, max_steps)
+    moved = Motion.from_storage(read_storage(motion), spec)
+    if lowpass is not None:
+        moved = moved.lowpass(lowpass)
+    neck = Model.from_spec(spec, dtype=precision)
+    solved = solve_motion(spec, neck, moved, settings, step=step)
+    for path in write_solution(solved, out):
+        print(path)
+    certificate = solved.solution.certificate
+    print(
+        f"{len(solved.time)} frames of {spec.name}, convention {convention}: largest KKT residual "
+        f"{certificate.kkt_residual.max():.1e}, largest imbalance "
+        f"{certificate.primal_residual.max():.1e} N m"
+    )
+    if not solved.converged:
+        failures = solved.failures()
+        listed = "\n  ".join(failures[:10])
+        raise SystemExit(f"{len(failures)} frames are not at their optimum:\n  {listed}")

@@ -1,0 +1,76 @@
+"""Blocks of people over all devices of this process."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from cervjax.people import Person
+
+from .factory import LabelFactory
+from .row import LabelBatch
+
+
+class BlockRunner:
+    """Computes `count` blocks at a time, shared out over local devices, with one compiled function.
+
+    Every device computes whole blocks, so that a row does not depend on how many devices there
+    are. On a CPU, JAX counts as many devices as `jax_num_cpu_devices` says; one per core is
+    fastest.
+    """
+
+    def __init__(
+        self, factory: LabelFactory, count: int, devices: Sequence[Any] | None = None
+    ) -> None:
+        """Prepare; compilation happens at the first call.
+
+        Args:
+            devices: those of this process if None.
+        """
+        self.count = count
+        self.factory = factory
+        mesh = Mesh(np.array(jax.local_devices() if devices is None else devices), ("device",))
+        spec = PartitionSpec("device")
+        self._sharding = NamedSharding(mesh, spec)
+        # Two at least for a device: XLA dissolves a loop over a single one, fuses across it, and
+        # the last bits change.
+        self.computed = max(2, -(-count // mesh.size)) * mesh.size
+        self._run = jax.jit(
+            jax.shard_map(
+                lambda index: factory.blocks(index),
+                mesh=mesh,
+                in_specs=spec,
+                out_specs=spec,
+                check_vma=False,
+            )
+        )
+
+    @property
+    def wasted(self) -> float:
+        """Part of the blocks computed that nobody asked for."""
+        return 1 - self.count / self.computed
+
+    def __call__(self, first: int) -> tuple[Person, LabelBatch]:
+        """Blocks `first` to `first + count - 1`: people, and their rows person by person.
+
+        Blocks after these that fill up the devices follow them in the arrays. They are not cut off
+        here: that would take a collective of all devices, and two of these at a time stop a CPU
+        with fewer cores than devices for good. Returns at once, while the devices compute; the
+        arrays stay on them.
+        """
+        return self._run(self._index(first))
+
+    def shapes(self) -> tuple[Person, LabelBatch]:
+        """What a call returns, as shapes and types."""
+        return jax.eval_shape(self._run, self._index(0))
+
+    def compiled(self) -> jax.stages.Compiled:
+        """The compiled program, for its cost analysis."""
+        return self._run.lower(self._index(0)).compile()
+
+    def _index(self, first: int) -> jax.Array:
+        index = np.arange(first, first + self.computed, dtype=np.uint32)
+        return jax.device_put(jnp.asarray(index), self._sharding)

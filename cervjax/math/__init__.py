@@ -1,0 +1,7 @@
+"""Small numerical tools: contractions, gathers, rotations, positive definite systems, splines."""
+
+from .contraction import contract as contract
+from .gather import gather as gather
+from .spd import inverse_spd as inverse_spd, solve_spd as solve_spd
+from .splines import natural_quintic_spline as natural_quintic_spline
+from .trajectory import Trajectory as Trajectory

@@ -1,0 +1,23 @@
+"""Movements that are made: drawn at random, cut from recordings, and a leaning torso."""
+
+from .movements import (
+    PLANES as PLANES,
+    MotionSample as MotionSample,
+    Movement as Movement,
+    MovementKind as MovementKind,
+    MovementSampler as MovementSampler,
+    default_mix as default_mix,
+    plane_of_coordinates as plane_of_coordinates,
+    sample_motion as sample_motion,
+)
+from .recorded import (
+    RecordedMovements as RecordedMovements,
+    read_motions as read_motions,
+)
+from .shares import (
+    coordinate_shares as coordinate_shares,
+)
+from .torso import (
+    TorsoInclination as TorsoInclination,
+    inclined_gravity as inclined_gravity,
+)

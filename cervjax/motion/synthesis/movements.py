@@ -1,0 +1,377 @@
+"""Head movements drawn at random: smooth, band-limited, inside a person's range.
+
+A movement is a posture plus a sum of sinusoids, so that speeds and accelerations are exact and all
+derivatives exist. Everything is relative to the torso.
+"""
+
+import math
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from cervjax.motion import Motion
+from cervjax.spec import ModelSpec
+
+PLANES = ("pitch", "roll", "yaw")
+_COMPONENTS = 4
+"""Sinusoids of a movement, the highest at most four times the base frequency."""
+_SWAY = 0.02
+"""Part of the range that a posture sways over."""
+
+
+class MovementKind(IntEnum):
+    """What a movement is.
+
+    PLANAR is one of pitch, roll, yaw alone; COMBINED all three in step, each with a phase of its
+    own; CIRCUMDUCTION pitch and roll a quarter turn apart; HOLD a posture, still or swaying a
+    little; DAILY all three wandering, with frequencies that are no multiples of one another;
+    RECORDED a frame of a recorded motion.
+    """
+
+    PLANAR = 0
+    COMBINED = 1
+    CIRCUMDUCTION = 2
+    HOLD = 3
+    DAILY = 4
+    RECORDED = 5
+
+
+_MIX = (0.3, 0.25, 0.1, 0.1, 0.25)
+
+
+def default_mix() -> dict[str, float]:
+    """Share of each kind of movement, by name, that `MovementSampler` draws by default."""
+    return {kind.name.lower(): share for kind, share in zip(MovementKind, _MIX, strict=False)}
+
+
+class MotionSample(NamedTuple):
+    """Coordinates and their derivatives at some times; rad, s."""
+
+    q: Float[Array, "*frames q"]
+    qd: Float[Array, "*frames q"]
+    qdd: Float[Array, "*frames q"]
+
+
+class Movement(eqx.Module):
+    """`q_i(t) = center_i + sum_k amplitude_ik sin(frequency_k t + phase_ik)`.
+
+    Attributes:
+        kind: a `MovementKind`.
+        center, amplitude: rad.
+        frequency: rad/s.
+        phase: rad.
+    """
+
+    kind: Int[Array, "*n"]
+    center: Float[Array, "*n q"]
+    amplitude: Float[Array, "*n q k"]
+    frequency: Float[Array, "*n k"]
+    phase: Float[Array, "*n q k"]
+
+    def at(self, time: Float[Array, " frames"]) -> MotionSample:
+        """The movement at `time` (s)."""
+        angle = self.frequency * time[:, None, None] + self.phase
+        swing = self.amplitude * jnp.sin(angle)
+        rate = self.amplitude * self.frequency * jnp.cos(angle)
+        change = -(self.frequency**2) * swing
+        return MotionSample(self.center + _total(swing), _total(rate), _total(change))
+
+
+class MovementSampler(eqx.Module):
+    """Draws head movements.
+
+    A limit of head speed is drawn between `slowest` and `fastest`, evenly on a logarithmic scale,
+    and never exceeded. Peaks are below it, by a third in the median: components do not peak at
+    once, and small movements are held back by the band limit. Lower and upper neck share each
+    plane at random, both to the same side; or each goes its own way, as in drawing the chin in,
+    where the lower neck extends and the upper bends.
+
+    Attributes:
+        low, high: rad, range of each coordinate.
+        plane: index into `PLANES` of each coordinate.
+        mix: share of each `MovementKind`, in their order, without RECORDED.
+        slowest, fastest: rad/s, of the limit of head speed.
+        band_limit: Hz, no component is above.
+        extent: largest part of the range that is used.
+        least_share: of its range that a coordinate uses at least, where another of its plane uses
+            all it may. At 1 lower and upper neck always turn in proportion to their ranges, and
+            the head's orientation tells the posture. None: a coordinate has a place of its own
+            and its own part of its plane's movement, to either side.
+    """
+
+    low: Float[Array, " q"]
+    high: Float[Array, " q"]
+    plane: tuple[int, ...] = eqx.field(static=True)
+    mix: tuple[float, ...] = eqx.field(static=True, default=_MIX)
+    slowest: float = eqx.field(static=True, default=math.radians(10))
+    fastest: float = eqx.field(static=True, default=math.radians(360))
+    band_limit: float = eqx.field(static=True, default=6.0)
+    extent: float = eqx.field(static=True, default=0.9)
+    least_share: float | None = eqx.field(static=True, default=0.15)
+
+    @classmethod
+    def of(
+        cls,
+        spec: ModelSpec,
+        *,
+        planes: Mapping[str, tuple[str, ...]] | None = None,
+        mix: Mapping[str, float] | None = None,
+        slowest_deg: float = 10.0,
+        fastest_deg: float = 360.0,
+        band_limit: float = 6.0,
+        extent: float = 0.9,
+        least_share: float | None = 0.15,
+        dtype: DTypeLike | None = None,
+    ) -> "MovementSampler":
+        """A sampler over the ranges of the free coordinates of `spec`.
+
+        Args:
+            planes: free coordinates that turn the head in pitch, roll, yaw; from their names
+                (`pitch1`, ...) if None.
+            mix: share of each kind of movement, by name (`planar`, ...).
+            slowest_deg, fastest_deg: deg/s, peak speed of the head.
+
+        Raises:
+            ValueError: an option is out of range, or a coordinate belongs to no plane.
+        """
+        if not 0 < slowest_deg < fastest_deg:
+            raise ValueError(f"speeds {slowest_deg}, {fastest_deg} deg/s do not increase from 0")
+        if not 0 < extent <= 1:
+            raise ValueError(f"extent = {extent} is a part of the range, in (0, 1]")
+        if least_share is not None and not 0 <= least_share <= 1:
+            raise ValueError(f"least_share = {least_share} is a part of the range, in [0, 1]")
+        if not band_limit > 0:
+            raise ValueError(f"band_limit = {band_limit} Hz is not positive")
+        ranges = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
+        options = {} if mix is None else {"mix": _shares(mix)}
+        return cls(
+            jnp.asarray(ranges[:, 0], dtype),
+            jnp.asarray(ranges[:, 1], dtype),
+            plane_of_coordinates(spec, planes),
+            slowest=math.radians(slowest_deg),
+            fastest=math.radians(fastest_deg),
+            band_limit=band_limit,
+            extent=extent,
+            least_share=least_share,
+            **options,
+        )
+
+    def __call__(
+        self,
+        key: PRNGKeyArray,
+        time: Float[Array, " frames"],
+        range_of_motion: Float[Array, " 3"] | None = None,
+    ) -> MotionSample:
+        """One movement at `time` (s)."""
+        return self.draw(key, range_of_motion).at(time)
+
+    def draw(
+        self, key: PRNGKeyArray, range_of_motion: Float[Array, " 3"] | None = None
+    ) -> Movement:
+        """One movement of a person who reaches `range_of_motion` of the range in each plane."""
+        count = self.num_uniforms
+        return self.from_uniforms(
+            jax.random.uniform(key, (count,), self.low.dtype), range_of_motion
+        )
+
+    @property
+    def num_uniforms(self) -> int:
+        """How many uniform random numbers a movement takes."""
+        return sum(math.prod(shape) for shape in self._uniform_shapes.values())
+
+    def from_uniforms(
+        self, chances: Float[Array, " n"], range_of_motion: Float[Array, " 3"] | None = None
+    ) -> Movement:
+        """The movement that `num_uniforms` uniform random numbers make."""
+        dtype = self.low.dtype
+        chance = _named(chances, self._uniform_shapes)
+        reach = jnp.ones((3,), dtype) if range_of_motion is None else range_of_motion
+        kind = jnp.sum(chance["kind"] >= jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
+        is_kind = {k: kind == k for k in MovementKind}
+
+        half, middle, share = self._intervals(chance, is_kind)
+        center, amplitude = self._excursion(middle - half, middle + half, reach, share)
+        multiple, weight = _spectrum(chance, is_kind)
+
+        plane = np.array(self.plane)
+        planes = [np.flatnonzero(plane == p) for p in range(len(PLANES))]
+        width = jnp.stack([jnp.sum(jnp.abs(amplitude[i])) for i in planes])
+        # No sum of sinusoids is faster than all of them together at their fastest.
+        per_frequency = jnp.sqrt(jnp.sum((width * jnp.sum(weight * multiple, axis=1)) ** 2))
+        speed = self.slowest * (self.fastest / self.slowest) ** chance["speed"]
+        most = 2 * np.pi * self.band_limit / _COMPONENTS
+        base = jnp.minimum(speed / jnp.maximum(per_frequency, 1e-6), most)
+
+        phase = 2 * np.pi * chance["phase"]
+        quarter = jnp.where(chance["turn"] < 0.5, -0.5 * np.pi, 0.5 * np.pi)
+        circling = phase.at[1].set(phase[0] + quarter)
+        phase = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], circling, phase)
+        return Movement(
+            kind.astype(jnp.int32),
+            center,
+            amplitude[:, None] * weight[plane],
+            base * multiple,
+            phase[plane],
+        )
+
+    @property
+    def plane_range(self) -> Float[np.ndarray, " 3"]:
+        """rad, that the neck turns through in pitch, roll, yaw from end to end."""
+        width, plane = np.asarray(self.high - self.low, float), np.array(self.plane)
+        return np.array([width[plane == p].sum() for p in range(len(PLANES))])
+
+    @property
+    def neutral(self) -> Float[Array, " q"]:
+        """rad, zero or the end of the range nearest to it."""
+        return jnp.clip(0.0, self.low, self.high)
+
+    @property
+    def _uniform_shapes(self) -> dict[str, tuple[int, ...]]:
+        planes, coordinates = len(PLANES), (len(self.plane),)
+        shapes: dict[str, tuple[int, ...]] = {
+            name: () for name in ("kind", "main", "speed", "still", "turn")
+        }
+        shapes |= {name: (planes,) for name in ("half", "middle", "part")}
+        shapes |= {
+            "phase": (planes, _COMPONENTS),
+            "size": (planes, _COMPONENTS),
+            "frequency": (_COMPONENTS,),
+            "share": coordinates,
+        }
+        return shapes if self.least_share is not None else {**shapes, "place": coordinates}
+
+    def _intervals(
+        self, chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+    ) -> tuple[Float[Array, " q"], Float[Array, " q"], Float[Array, " q"]]:
+        """Half-width (negative where a coordinate goes against its plane) and middle of each
+        coordinate's movement in its range, and how much of both is used."""
+        plane = np.array(self.plane)
+        half, middle = (x[plane] for x in self._interval(chance, is_kind))
+        share = chance["share"]
+        if self.least_share is not None:
+            # Coordinates of a plane share it: one goes all the way, the others part of it.
+            largest = jnp.stack(
+                [jnp.max(jnp.where(plane == p, share, 0.0)) for p in range(len(PLANES))]
+            )
+            share = self.least_share + (1 - self.least_share) * share / largest[plane]
+            return half, middle, share
+        resting = (half == 0) & (middle == 0)
+        half = half * (2 * share - 1)
+        place = (2 * chance["place"] - 1) * (self.extent - jnp.abs(half))
+        return half, jnp.where(resting, 0.0, place), jnp.ones_like(share)
+
+    def _interval(
+        self, chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+    ) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+        """Half-width and middle of each plane's movement; -1 and 1 are the ends of the range."""
+        dtype = self.low.dtype
+        main = jnp.floor(3 * chance["main"]) == jnp.arange(3)
+        some = 0.2 + 0.8 * chance["part"]
+        circle = jnp.stack([jnp.ones((), dtype), 0.6 + 0.4 * some[1], jnp.zeros((), dtype)])
+        swaying = jnp.where(chance["still"] < 0.5, 0.0, _SWAY)
+        part = jnp.where(is_kind[MovementKind.PLANAR], main.astype(dtype), some)
+        part = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], circle, part)
+        half = part * (0.15 + 0.85 * chance["half"])
+        half = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], part * chance["half"][0], half)
+        half = self.extent * jnp.where(is_kind[MovementKind.HOLD], swaying, half)
+        middle = (2 * chance["middle"] - 1) * (self.extent - half)
+        alone = is_kind[MovementKind.PLANAR] | is_kind[MovementKind.CIRCUMDUCTION]
+        return half, jnp.where(alone & (half == 0), 0.0, middle)
+
+    def _excursion(
+        self, start: Array, end: Array, reach: Array, share: Array
+    ) -> tuple[Float[Array, " q"], Float[Array, " q"]]:
+        """Middle and amplitude (rad) of each coordinate between two points of its range."""
+        neutral = self.neutral
+
+        def angle(fraction: Array) -> Array:
+            fraction = fraction * reach[np.array(self.plane)]
+            end = jnp.where(fraction > 0, self.high - neutral, neutral - self.low)
+            return neutral + share * fraction * end
+
+        first, last = angle(start), angle(end)
+        return 0.5 * (first + last), 0.5 * (last - first)
+
+
+def plane_of_coordinates(
+    spec: ModelSpec, planes: Mapping[str, tuple[str, ...]] | None = None
+) -> tuple[int, ...]:
+    """Index into `PLANES` of each free coordinate of `spec`.
+
+    Args:
+        planes: coordinates of each plane; those that begin with its name if None.
+
+    Raises:
+        ValueError: a free coordinate belongs to none, or to more than one.
+    """
+    names = spec.free_coordinates
+    members = planes or {p: tuple(n for n in names if n.startswith(p)) for p in PLANES}
+    result = []
+    for name in names:
+        found = [p for p in PLANES if name in members.get(p, ())]
+        if len(found) != 1:
+            raise ValueError(
+                f"coordinate {name!r} of {spec.name!r} belongs to {found or 'none'} of the planes "
+                "pitch, roll, yaw; give `planes={'pitch': (...), 'roll': (...), 'yaw': (...)}`"
+            )
+        result.append(PLANES.index(found[0]))
+    return tuple(result)
+
+
+def sample_motion(spec: ModelSpec, seed: int, duration: float = 4.0, rate: float = 100.0) -> Motion:
+    """One random movement as a `Motion`, sampled at `rate` Hz for `duration` s."""
+    time = np.arange(round(duration * rate) + 1) / rate
+    sampler = MovementSampler.of(spec, mix={"combined": 1.0}, slowest_deg=60.0, fastest_deg=180.0)
+    sample = sampler(jax.random.key(seed), jnp.asarray(time))
+    return Motion(f"movement {seed}", spec.free_coordinates, time, np.asarray(sample.q, float))
+
+
+def _shares(mix: Mapping[str, float]) -> tuple[float, ...]:
+    names = list(default_mix())
+    unknown = set(mix) - set(names)
+    if unknown:
+        raise ValueError(f"unknown kinds of movement {sorted(unknown)}; there are {names}")
+    total = sum(mix.values())
+    if total <= 0 or any(share < 0 for share in mix.values()):
+        raise ValueError(f"mix = {dict(mix)} are not shares: none negative, not all zero")
+    return tuple(mix.get(name, 0.0) / total for name in names)
+
+
+def _named(chances: Float[Array, " n"], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    ends = np.cumsum(sizes)
+    return {
+        name: chances[end - size : end].reshape(shape)
+        for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
+    }
+
+
+def _spectrum(
+    chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+) -> tuple[Float[Array, " k"], Float[Array, "3 k"]]:
+    """Frequency over base frequency, and weights that add up to one in each plane."""
+    size = chance["size"]
+    order = jnp.arange(1, _COMPONENTS + 1, dtype=size.dtype)
+    first = order == 1
+    multiple = order
+    weight = jnp.where(first, 1.0, size) / order**3
+    weight = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], first.astype(size.dtype), weight)
+    wandering = jnp.where(first, 1.0, 1 + (_COMPONENTS - 1) * chance["frequency"])
+    daily = is_kind[MovementKind.DAILY]
+    multiple = jnp.where(daily, wandering, multiple)
+    weight = jnp.where(daily, (0.3 + size) / wandering**2, weight)
+    return multiple, weight / jnp.sum(weight, axis=1, keepdims=True)
+
+
+def _total(parts: Array) -> Array:
+    total = parts[..., 0]
+    for k in range(1, parts.shape[-1]):
+        total = total + parts[..., k]
+    return total

@@ -1,0 +1,30 @@
+"""How lower and upper neck share a movement."""
+
+import itertools
+
+import numpy as np
+from jaxtyping import Float
+
+from cervjax.spec import ModelSpec
+
+from .movements import PLANES, plane_of_coordinates
+
+
+def coordinate_shares(spec: ModelSpec) -> Float[np.ndarray, "rows q"]:
+    """The natural share: rows whose product with coordinates (rad) is zero where those of a plane
+    are in proportion to their ranges.
+
+    Raises:
+        ValueError: a free coordinate belongs to no plane.
+    """
+    ranges = np.array([spec.coordinate(name).range for name in spec.free_coordinates])
+    plane, width = np.array(plane_of_coordinates(spec)), np.ptp(ranges, axis=1)
+    rows = []
+    for p in range(len(PLANES)):
+        members = np.flatnonzero(plane == p)
+        for one, other in itertools.pairwise(members):
+            row = np.zeros(len(width))
+            both = width[one] + width[other]
+            row[one], row[other] = width[other] / both, -width[one] / both
+            rows.append(row)
+    return np.array(rows).reshape(-1, len(width))

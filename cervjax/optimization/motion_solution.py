@@ -1,0 +1,203 @@
+"""A model and a motion to muscle forces: what `cervjax solve` does, for use from Python."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from cervjax.dynamics import inverse_dynamics
+from cervjax.execution.chunks import in_chunks
+from cervjax.model import Model
+from cervjax.motion import Motion, Storage, write_storages
+from cervjax.spec import ModelSpec
+
+from .result import SolverResult
+from .static_optimization import (
+    StaticOptimizationSettings,
+    StaticOptimizationSolution,
+    static_optimization,
+)
+
+_CHUNK = 512
+"""Frames solved at once: a fixed number, so that every motion uses the same compiled function."""
+
+RESULT_FILES = (
+    "inverse_dynamics.sto",
+    "StaticOptimization_activation.sto",
+    "StaticOptimization_force.sto",
+    "certificate.sto",
+    "prediction.sto",
+    "force_low.sto",
+    "force_high.sto",
+)
+"""Written by the solver or by a network: results of two of them in one folder would be mixed up."""
+
+
+@dataclass(frozen=True)
+class SolvedMotion:
+    """Muscle forces behind a motion.
+
+    Attributes:
+        spec, model: the neck that was solved.
+        settings: what was minimized, by which convention.
+        time: s, of the frames solved.
+        generalized_force: N m, as OpenSim's InverseDynamicsTool and C^T would give, per free
+            coordinate.
+        solution: one row per frame.
+    """
+
+    spec: ModelSpec
+    model: Model
+    settings: StaticOptimizationSettings
+    time: Float[np.ndarray, " frames"]
+    generalized_force: Float[np.ndarray, "frames free"]
+    solution: StaticOptimizationSolution
+
+    @property
+    def converged(self) -> bool:
+        """Whether every frame is at its optimum."""
+        return bool(np.all(np.asarray(self.solution.certificate.result) == SolverResult.CONVERGED))
+
+    def failures(self) -> list[str]:
+        """One line per frame that is not at its optimum: its time and why."""
+        results = np.asarray(self.solution.certificate.result)
+        return [
+            f"t = {self.time[i]:.4f} s: {SolverResult(int(results[i])).message}"
+            for i in np.flatnonzero(results != SolverResult.CONVERGED)
+        ]
+
+
+def solve_motion(
+    spec: ModelSpec,
+    model: Model,
+    motion: Motion,
+    settings: StaticOptimizationSettings = StaticOptimizationSettings(),
+    *,
+    step: int = 1,
+) -> SolvedMotion:
+    """Static optimization of every `step`-th frame of `motion`.
+
+    Derivatives come from all frames, the way OpenSim's tools take them.
+
+    Raises:
+        ValueError: the model has no muscles, the motion is of other coordinates or has fewer than
+            six frames, or `step` is not positive.
+    """
+    if not spec.muscles:
+        raise ValueError(f"{spec.name!r} has no muscles; static optimization needs some")
+    if motion.coordinates != model.topology.coordinates:
+        raise ValueError(
+            f"the motion has the coordinates {motion.coordinates}, the model "
+            f"{model.topology.coordinates}"
+        )
+    if step < 1:
+        raise ValueError(f"step {step} is not at least 1")
+    frames = slice(None, None, step)
+    analyzed = tuple(x[frames] for x in motion.analyze_derivatives())
+    splined = tuple(x[frames] for x in motion.inverse_dynamics_derivatives())
+    analyzed, splined = (
+        [np.asarray(x, model.dtype) for x in derivatives] for derivatives in (analyzed, splined)
+    )
+    solution = in_chunks(partial(_solve_frames, model, settings), _CHUNK, *analyzed)
+    forces = in_chunks(partial(_generalized_forces, model), _CHUNK, *splined)
+    return SolvedMotion(
+        spec,
+        model,
+        settings,
+        motion.time[frames],
+        np.asarray(forces)[:, : model.topology.num_free],
+        solution,
+    )
+
+
+@eqx.filter_jit
+def _solve_frames(model, settings, q, qd, qdd):
+    return jax.vmap(lambda *f: static_optimization(model, f[0], f[1], f[2], settings))(q, qd, qdd)
+
+
+@eqx.filter_jit
+def _generalized_forces(model, q, qd, qdd):
+    return jax.vmap(lambda *frame: inverse_dynamics(model, *frame))(q, qd, qdd)
+
+
+def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:
+    """Write `inverse_dynamics.sto`, `StaticOptimization_activation.sto`,
+    `StaticOptimization_force.sto` and `certificate.sto` into `folder`.
+
+    Names, columns and signs are OpenSim's; all four are complete before the first appears. Results
+    of another motion or of a network (`RESULT_FILES`) do not stay beside them.
+    """
+    return write_storages(folder, _tables(solved), replaced=RESULT_FILES)
+
+
+def _tables(solved: SolvedMotion) -> list[tuple[str, Storage, tuple[str, ...]]]:
+    model, solution = solved.model, solved.solution
+    topology, certificate = model.topology, solution.certificate
+    actuators = (*topology.muscles, *topology.reserves)
+    about = (
+        f"Model {topology.name}. Convention {solved.settings.convention}, exponent "
+        f"{solved.settings.exponent:g}, weights {solved.settings.weighting}.",
+        "Static optimization is a hypothesis about how muscles share load, not a measurement.",
+    )
+    about = (*about, *(f"Left out of the model: {path}" for path in solved.spec.omitted))
+    # OpenSim says moment for *rotational* coordinates only; HYOID's six are *coupled*.
+    types = [solved.spec.coordinate(n).motion_type for n in topology.free_coordinates]
+    kinds = ["moment" if kind == "rotational" else "force" for kind in types]
+
+    def table(name: str, columns: tuple[str, ...], *data: ArrayLike) -> Storage:
+        return Storage(
+            name, columns, solved.time, np.column_stack([np.asarray(x) for x in data]).astype(float)
+        )
+
+    return [
+        (
+            "inverse_dynamics.sto",
+            table(
+                "Inverse Dynamics Generalized Forces",
+                tuple(f"{n}_{k}" for n, k in zip(topology.free_coordinates, kinds, strict=True)),
+                solved.generalized_force,
+            ),
+            ("Projected onto the free coordinates (C^T tau), couplers followed.",),
+        ),
+        (
+            "StaticOptimization_activation.sto",
+            table(
+                "Static Optimization",
+                actuators,
+                solution.activation,
+                solution.reserve_control,
+            ),
+            about,
+        ),
+        (
+            "StaticOptimization_force.sto",
+            table("ModelForces", actuators, solution.muscle_force, solution.reserve_force),
+            about,
+        ),
+        (
+            "certificate.sto",
+            table(
+                "Static Optimization Certificate",
+                (
+                    "primal_residual",
+                    "kkt_residual",
+                    "duality_gap",
+                    "iterations",
+                    "result",
+                    "largest_reserve",
+                ),
+                certificate.primal_residual,
+                certificate.kkt_residual,
+                certificate.duality_gap,
+                certificate.iterations,
+                certificate.result,
+                np.max(np.abs(solution.reserve_force), axis=1, initial=0.0),
+            ),
+            tuple(f"result {r.value}: {r.message}" for r in SolverResult),
+        ),
+    ]

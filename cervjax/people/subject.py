@@ -1,0 +1,171 @@
+"""`Subject`: how a person differs from the model they are scaled from."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from cervjax.kinematics import BodyPoses, body_poses, marker_positions
+from cervjax.model import Model
+from cervjax.spec import VERTEBRAE
+
+LIMITS = {
+    "neck_length": (0.5, 2.0),
+    "shoulder_width": (0.5, 2.0),
+    "head_mass": (0.3, 3.0),
+    "head_size": (0.5, 2.0),
+    "strength": (0.05, 10.0),
+    "flexor_strength": (0.05, 10.0),
+    "extensor_strength": (0.05, 10.0),
+}
+"""Ratios beyond these are taken for a mistake in units."""
+
+
+class Subject(eqx.Module):
+    """A person, as ratios to the model; 1 everywhere is the model itself.
+
+    Every field is a scalar, or all have the same leading axes for a batch of people.
+
+    Attributes:
+        neck_length: scales the cervical vertebrae along their y axis.
+        shoulder_width: scales clavicles and scapulae along their z axis.
+        head_mass: scales mass and inertia of the skull (and jaw).
+        head_size: scales the skull (and jaw) evenly, inertia with its square, mass not.
+        strength: scales max isometric force of every muscle. Not derived from size: measured
+            strength correlates with body size below 0.4.
+        flexor_strength, extensor_strength: scale it further, for those muscles.
+    """
+
+    neck_length: Float[Array, "*n"]
+    shoulder_width: Float[Array, "*n"]
+    head_mass: Float[Array, "*n"]
+    head_size: Float[Array, "*n"]
+    strength: Float[Array, "*n"]
+    flexor_strength: Float[Array, "*n"]
+    extensor_strength: Float[Array, "*n"]
+
+    @classmethod
+    def of(cls, dtype: DTypeLike | None = None, **ratios: float | np.ndarray) -> "Subject":
+        """A subject, or a batch of them, with the given ratios and 1 elsewhere.
+
+        Raises:
+            ValueError: a ratio is unknown, not finite, or outside `LIMITS`.
+        """
+        unknown = set(ratios) - set(LIMITS)
+        if unknown:
+            raise ValueError(f"unknown ratios {sorted(unknown)}; there are {list(LIMITS)}")
+        shape = np.broadcast_shapes(*(np.shape(r) for r in ratios.values()))
+        values = {}
+        for name, (low, high) in LIMITS.items():
+            value = np.asarray(ratios.get(name, 1.0), dtype=float)
+            if not np.all((value >= low) & (value <= high)):
+                raise ValueError(
+                    f"{name} = {value} is outside [{low}, {high}]; it is a ratio to the model, "
+                    "not a length or a mass (see `Measures.subject` for those)"
+                )
+            values[name] = jnp.asarray(np.broadcast_to(value, shape), dtype)
+        return cls(**values)
+
+    def as_vector(self) -> Float[Array, "*n 7"]:
+        """The ratios in the order of `LIMITS`."""
+        return jnp.stack([getattr(self, name) for name in LIMITS], axis=-1)
+
+    @classmethod
+    def from_vector(cls, vector: Float[Array, "*n 7"]) -> "Subject":
+        """The inverse of `as_vector`."""
+        return cls(*(vector[..., i] for i in range(len(LIMITS))))
+
+
+@dataclass(frozen=True)
+class ScalingRecipe:
+    """Which parts of a model a `Subject` scales; the defaults fit HYOID.
+
+    Attributes:
+        neck: bodies scaled along y by neck length.
+        shoulders: bodies scaled along z by shoulder width.
+        head: bodies that head size scales, and whose mass and inertia head mass scales.
+        flexor_groups, extensor_groups: names of muscle groups; a muscle listed for one side
+            brings its counterpart of the other side, named with or without `_L`.
+    """
+
+    neck: tuple[str, ...] = VERTEBRAE
+    shoulders: tuple[str, ...] = ("rscapula", "rclavicle", "lscapula", "lclavicle")
+    head: tuple[str, ...] = ("skull", "jaw")
+    flexor_groups: tuple[str, ...] = ("flexion", "hyoid")
+    extensor_groups: tuple[str, ...] = ("extension",)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Sizes of a model, to turn a person's sizes into ratios.
+
+    Attributes:
+        neck_length: m, from the joint below the lowest vertebra to the head's origin, upright.
+        shoulder_width: m, between the acromion markers RCAJ and LCAJ.
+        head_mass: kg.
+    """
+
+    neck_length: float
+    shoulder_width: float
+    head_mass: float
+
+    @classmethod
+    def of(cls, model: Model, recipe: ScalingRecipe = ScalingRecipe()) -> "Measures":
+        """Sizes of `model`.
+
+        Raises:
+            ValueError: the model lacks a body of the recipe, or the acromion markers.
+        """
+        poses, markers = upright_pose(model)
+        head, lowest = model.body_index(recipe.head[0]), model.body_index(recipe.neck[0])
+        joint = model.topology.joint_child.index(lowest)
+        parent = model.topology.joint_parent[joint]
+        base = (
+            poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[joint]
+        )
+        names = model.topology.markers
+        missing = {"RCAJ", "LCAJ"} - set(names)
+        if missing:
+            raise ValueError(f"shoulder width needs the markers {sorted(missing)}")
+        width = markers[names.index("RCAJ")] - markers[names.index("LCAJ")]
+        return cls(
+            float(jnp.linalg.norm(poses.position[head] - base)),
+            float(jnp.linalg.norm(width)),
+            float(sum(model.body_mass[model.body_index(b)] for b in recipe.head)),
+        )
+
+    def subject(
+        self,
+        neck_length: float | np.ndarray | None = None,
+        shoulder_width: float | np.ndarray | None = None,
+        head_mass: float | np.ndarray | None = None,
+        **strengths: float | np.ndarray,
+    ) -> Subject:
+        """The subject with these sizes (m, m, kg) and strength ratios.
+
+        `shoulder_width` scales clavicles and scapulae only, as OpenSim's scaling does, so the
+        distance between the acromia changes by less than the ratio.
+        """
+        sizes = {
+            "neck_length": (neck_length, self.neck_length),
+            "shoulder_width": (shoulder_width, self.shoulder_width),
+            "head_mass": (head_mass, self.head_mass),
+        }
+        ratios = {k: np.asarray(v) / own for k, (v, own) in sizes.items() if v is not None}
+        return Subject.of(None, **ratios, **strengths)
+
+
+@eqx.filter_jit
+def upright_pose(model: Model) -> tuple[BodyPoses, Float[Array, "markers 3"]]:
+    """Bodies and markers at coordinates of zero, in one compiled function."""
+    upright = jnp.zeros_like(model.default_q)
+    return body_poses(model, upright), marker_positions(model, upright)
+
+
+def subject_at(subjects: Subject, index: int) -> Subject:
+    """One person of a batch."""
+    return jax.tree.map(lambda x: x[index], subjects)

@@ -1,0 +1,253 @@
+"""A recording's file to the files of a report."""
+
+import csv
+import dataclasses
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cervjax.assessment import (
+    MEASURES,
+    Assessment,
+    AssessmentOptions,
+    Change,
+    assess_markers,
+    assess_motion,
+    assess_orientations,
+    changes,
+)
+from cervjax.assessment.assess import MEASUREMENT_SD
+from cervjax.assessment.forces import NetworkForces
+from cervjax.learning import described_person
+from cervjax.learning.predict import PredictedMotion, Predictor, predict_motion, write_prediction
+from cervjax.motion import CoordinateRangeWarning, Motion, Storage, read_storage, write_storages
+from cervjax.motion.recordings import MarkerRecording, read_markers, read_orientations_csv
+from cervjax.optimization.motion_solution import RESULT_FILES
+from cervjax.people import AssessedPerson
+from cervjax.spec import ModelSpec
+
+from .page import REPORT_FORMAT, write_report
+
+MOTION_FILE, FORCE_FILE = "motion.sto", "StaticOptimization_force.sto"
+NETWORK_FOLDER = "network"
+MARKER_FILES = (".trc", ".c3d")
+SENSOR_FILES = (".csv",)
+COORDINATE_FILES = (".mot", ".sto")
+_STILL, _WITHIN = 1.0, 10.0
+"""s: length of the static part where no static trial is given, and where it is looked for."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """What to assess; see `cervjax assess`.
+
+    Attributes:
+        recording: `.trc`, `.c3d`, `.csv`, `.mot` or `.sto`.
+        static: of markers; the stillest second of the first ten if None.
+        earlier: a report's JSON.
+        marker_map: CSV of a label and a name in each line.
+        up: axis that points up; the format's own if None.
+        start, end: s.
+        neutral: s, of sensors at rest.
+        lowpass: Hz.
+        forces: whether to solve for them.
+        network: folder of a training run or an ensemble.
+        rotating: whether the page gets a view that turns.
+    """
+
+    recording: Path
+    static: Path | None = None
+    earlier: Path | None = None
+    marker_map: Path | None = None
+    up: str | None = None
+    start: float | None = None
+    end: float | None = None
+    neutral: tuple[float, float] | None = None
+    lowpass: float | None = None
+    forces: bool = True
+    network: Path | None = None
+    rotating: bool = False
+
+
+def assess_file(
+    session: Session,
+    person: Mapping[str, float | str],
+    spec: ModelSpec,
+    out: Path,
+    progress: Callable[[str], None] = lambda note: None,
+) -> tuple[list[Path], Assessment]:
+    """Read, assess, and write `report.html`, `report.json`, `motion.sto` and, where solved,
+    `StaticOptimization_force.sto` (and a network's forces in `network/`).
+
+    Raises:
+        FileNotFoundError, ValueError: a file is missing or tells nothing; nothing is written then.
+    """
+    known = AssessedPerson.described(person)
+    earlier = None if session.earlier is None else _read_earlier(session.earlier, known)
+    if session.network is not None and not session.forces:
+        raise ValueError("a network's forces are shown beside the solver's: forces must be solved")
+    predictor = None if session.network is None else Predictor.load(session.network)
+    options = AssessmentOptions(forces=session.forces, cutoff=session.lowpass)
+    assessment = _assessment(session, known, spec, options, progress)
+    findings = assessment.findings
+    found: list[Change] = []
+    if earlier is not None:
+        found = changes(
+            earlier.values, findings.values, findings.envelope, uncertainty=MEASUREMENT_SD
+        )
+        if earlier.envelope != findings.envelope.identity:
+            other = "The earlier session was held against other healthy people than this one."
+            assessment = _warned(assessment, other)
+    predicted = None
+    if predictor is not None:
+        progress("network")
+        predicted = network_prediction(predictor, assessment, person)
+        network = NetworkForces.of(predicted, spec)
+        assessment = dataclasses.replace(assessment, network=network)
+        if network.novel > 0:
+            share = f"In {100 * network.novel:.0f} % of the frames the movement or the person is "
+            assessment = _warned(
+                assessment, share + f"unlike anything {network.name} was trained on."
+            )
+    progress("report")
+    written = list(write_report(assessment, out, changes=found, rotating=session.rotating))
+    written += write_storages(out, _tables(assessment), replaced=(MOTION_FILE, FORCE_FILE))
+    if predicted is not None:
+        written += write_prediction(predicted, out / NETWORK_FOLDER)
+    else:
+        # Another network's results must not stay beside these; whatever else is there is not ours.
+        for name in RESULT_FILES:
+            (out / NETWORK_FOLDER / name).unlink(missing_ok=True)
+    return written, assessment
+
+
+def _warned(assessment: Assessment, warning: str) -> Assessment:
+    quality = assessment.quality
+    quality = dataclasses.replace(quality, warnings=(*quality.warnings, warning))
+    return dataclasses.replace(assessment, quality=quality)
+
+
+def network_prediction(
+    predictor: Predictor, assessment: Assessment, person: Mapping[str, float | str]
+) -> PredictedMotion:
+    """By a network that is told what the solver was told of the person."""
+    subject = assessment.subject
+    ratios = {f.name: float(getattr(subject, f.name)) for f in dataclasses.fields(subject)}
+    down = assessment.gravity[assessment.valid].mean(axis=0)
+    return predict_motion(
+        predictor, assessment.motion, described_person({**ratios, **person}), gravity=down
+    )
+
+
+def _assessment(
+    session: Session,
+    person: AssessedPerson,
+    spec: ModelSpec,
+    options: AssessmentOptions,
+    progress: Callable[[str], None],
+) -> Assessment:
+    path = session.recording
+    kind = path.suffix.lower()
+    if not path.is_file():
+        raise FileNotFoundError(f"no recording at {path}")
+    if kind not in SENSOR_FILES and session.neutral is not None:
+        raise ValueError("neutral is for sensors; markers have a static trial")
+    if kind in MARKER_FILES:
+        whole = _named(read_markers(path, session.up), session.marker_map)
+        assumed = None
+        if session.static is None:
+            static = whole.stillest(_STILL, within=_WITHIN)
+            assumed = (
+                f"No static trial was given: between {static.time[0]:.1f} and "
+                f"{static.time[-1]:.1f} s of the recording the person is taken to look ahead."
+            )
+        else:
+            static = _named(read_markers(session.static, session.up), session.marker_map)
+        start = whole.time[0] if session.start is None else session.start
+        end = whole.time[-1] if session.end is None else session.end
+        part = whole.between(float(start), float(end))
+        assessment = assess_markers(part, static, person, spec, options, progress=progress)
+        return assessment if assumed is None else _warned(assessment, assumed)
+    if session.static is not None or session.marker_map is not None:
+        raise ValueError(f"a static trial and a map of markers are of no use for {path}")
+    if kind in SENSOR_FILES:
+        if session.up == "x":
+            raise ValueError("up = 'x' is no vertical axis of sensors; y or z")
+        sensors = read_orientations_csv(path, up=session.up or "z")
+        if session.start is not None or session.end is not None:
+            raise ValueError("cut the sensors' file itself: its beginning tells how they sit")
+        return assess_orientations(
+            sensors, person, spec, options, neutral=session.neutral, progress=progress
+        )
+    if kind in COORDINATE_FILES:
+        if session.up is not None:
+            raise ValueError(f"up is of no use for the coordinates in {path}")
+        with warnings.catch_warnings():
+            # Said again, and on the page, by the assessment's own checks.
+            warnings.simplefilter("ignore", CoordinateRangeWarning)
+            motion = Motion.from_storage(read_storage(path), spec)
+        start = motion.time[0] if session.start is None else session.start
+        end = motion.time[-1] if session.end is None else session.end
+        inside = (motion.time >= start) & (motion.time <= end)
+        motion = Motion(motion.name, motion.coordinates, motion.time[inside], motion.q[inside])
+        return assess_motion(motion, person, spec, options, progress=progress)
+    known = ", ".join((*MARKER_FILES, *SENSOR_FILES, *COORDINATE_FILES))
+    raise ValueError(f"{path} is none of {known}")
+
+
+def _named(recording: MarkerRecording, marker_map: Path | None) -> MarkerRecording:
+    if marker_map is None:
+        return recording.named()
+    with marker_map.open(newline="") as file:
+        rows = [row for row in csv.reader(file) if row]
+    if any(len(row) != 2 for row in rows):
+        raise ValueError(f"{marker_map} needs two columns: the recording's label, the name here")
+    return recording.mapped({label.strip(): name.strip() for label, name in rows})
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """An earlier session: measures, and the identity of the envelope."""
+
+    values: np.ndarray
+    envelope: str
+
+
+def _read_earlier(path: Path, person: AssessedPerson) -> _Earlier:
+    """A report of the same person."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != REPORT_FORMAT:
+            raise ValueError(f"{path} is a report of format {data['format']}, not {REPORT_FORMAT}")
+        stored = {(m["kind"], m["region"]): m["value"] for m in data["measures"]}
+        sex, age = data["person"]["sex"], data["person"]["age"]
+        envelope = data["envelope"]["identity"]
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no report.json of cervjax: {error}") from error
+    if sex != person.sex.name.lower() or age > person.age:
+        raise ValueError(
+            f"{path} is of somebody {sex}, {age:g} years; this person is "
+            f"{person.sex.name.lower()}, {person.age:g}: not an earlier session of the same person"
+        )
+    found = [stored.get((m.kind, m.region)) for m in MEASURES]
+    values = [np.nan if v is None else v / m.scale for v, m in zip(found, MEASURES, strict=True)]
+    return _Earlier(np.array(values), envelope)
+
+
+def _tables(assessment: Assessment) -> list[tuple[str, Storage, tuple[str, ...]]]:
+    tables: list[tuple[str, Storage, tuple[str, ...]]] = [
+        (MOTION_FILE, assessment.motion.to_storage(), ("Smoothed; rad.",))
+    ]
+    forces = assessment.forces
+    if forces is not None:
+        about = (
+            "Static optimization is a hypothesis about how muscles share load, not a measurement.",
+            "NaN where it found no optimum.",
+        )
+        table = Storage("ModelForces", forces.muscles, forces.time, forces.force.astype(float))
+        tables.append((FORCE_FILE, table, about))
+    return tables
