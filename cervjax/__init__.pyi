@@ -15,8 +15,8 @@ from .labels import (
     verify_dataset as verify_dataset,
 )
 from .learning import (
+    AbstractForceNetwork as AbstractForceNetwork,
     DatasetSource as DatasetSource,
-    ForceNetwork as ForceNetwork,
     StreamSource as StreamSource,
     TrainingConfig as TrainingConfig,
     load_network as load_network,

@@ -21,6 +21,7 @@ from cervjax.spec import (
     MotionType,
     OffsetFrame,
     TransformAxis,
+    with_shipped_anatomy,
 )
 
 from .opensim_functions import UNIT_AXES, axes_of_simple_joint, read_function
@@ -67,7 +68,8 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
         raise UnsupportedComponentError(path, unsupported)
     if any(map(needed_by_the_tree, unsupported)):
         raise UnsupportedComponentError(path, list(filter(needed_by_the_tree, unsupported)))
-    return _spec(model, {p.split(" ")[0] for p in unsupported}, tuple(unsupported))
+    skipped = {p.split(" ")[0] for p in unsupported}
+    return with_shipped_anatomy(_spec(model, skipped, tuple(unsupported)))
 
 
 def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:

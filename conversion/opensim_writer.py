@@ -161,8 +161,11 @@ def _muscle(parent: ET.Element, muscle: Muscle) -> None:
         _text(element, "fiber_damping", _number(muscle.fiber_damping))
     if isinstance(muscle.curves, MillardCurves):
         _millard_curves(element, muscle.name, muscle.curves)
-    else:
+    elif isinstance(muscle.curves, ThelenCurves | DeGrooteFreglyCurves):
         _shape(element, muscle.curves)
+    else:
+        kind = type(muscle.curves).__name__
+        raise ValueError(f"muscle {muscle.name!r} has curves of class {kind}: OpenSim has none")
 
 
 def _millard_curves(parent: ET.Element, muscle: str, curves: MillardCurves) -> None:

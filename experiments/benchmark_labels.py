@@ -24,10 +24,10 @@ import jax
 import matplotlib
 import numpy as np
 import tyro
-from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
 
+from cervjax.execution.provenance import write_provenance
 from cervjax.labels import BlockRunner, DatasetPlan, RowStatus, build_factory, generate_dataset
 from cervjax.motion.synthesis import sample_motion
 from cervjax.optimization import SolverResult

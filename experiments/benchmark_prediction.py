@@ -25,10 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from force_networks import plans
-from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
 
+from cervjax.execution.provenance import write_provenance
 from cervjax.labels import build_factory
 from cervjax.learning import (
     DualNetwork,
@@ -36,10 +36,10 @@ from cervjax.learning import (
     NetworkConfig,
     NetworkInputs,
     RowBuilder,
-    frame_balance,
     load_network,
     make_network,
     person_inputs,
+    torque_equation,
 )
 from cervjax.model import Model
 from cervjax.motion.synthesis import MotionSample, sample_motion
@@ -73,7 +73,7 @@ def run(config: Config) -> dict[str, dict[str, float]]:
     write_provenance(config.out, config)
     spec = shipped_neck().with_reserves(0.1)
     model = Model.from_spec(spec, dtype=jnp.float32)
-    personalizer = Personalizer(spec, model)
+    personalizer = Personalizer(model)
     single, many = (_ways(config, model, personalizer, n) for n in (1, config.batch))
     found: dict[str, dict[str, float]] = {}
     for name, seconds in _interleaved(single, config.rounds).items():
@@ -130,7 +130,7 @@ def _ways(
 
     def with_steps(steps: int) -> Callable:
         polished = replace(dual, config=replace(dual.config, newton_steps=steps))
-        return lambda inputs, motion: polished(inputs, frame_balance(model, motion))
+        return lambda inputs, motion: polished(inputs, torque_equation(model, motion))
 
     def solve(q: Any, qd: Any, qdd: Any) -> Any:
         return static_optimization(model, q, qd, qdd).muscle_force
@@ -140,7 +140,7 @@ def _ways(
     ways = {
         "network, full input": call(networks["physics"], inputs),
         "network, sensor input": call(networks["sensor"], sensor.inputs),
-        "mechanics alone": call(lambda *x: frame_balance(model, MotionSample(*x)), *motion),
+        "mechanics alone": call(lambda *x: torque_equation(model, MotionSample(*x)), *motion),
         "dual, 0 Newton steps": call(with_steps(0), inputs, motion),
         "dual, 3 Newton steps": call(with_steps(3), inputs, motion),
         "dual, 10 Newton steps": call(with_steps(10), inputs, motion),

@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from provenance import environment
 
 from cervjax.dynamics import JointLimits
+from cervjax.execution.provenance import environment
 from cervjax.identification import (
-    Neck,
     ParameterSpace,
+    ParametricDynamics,
     Shooting,
     motion,
     motion_and_sensitivity,
@@ -56,7 +56,9 @@ def run(config: Config) -> None:
     jax.config.update("jax_enable_x64", True)
     spec = shipped_neck()
     model = Model.from_spec(spec)
-    neck = Neck(ParameterSpace.of(model), Dynamics(model, "rigid", JointLimits.of(spec)))
+    neck = ParametricDynamics(
+        ParameterSpace.of(model), Dynamics(model, "rigid", JointLimits.of(model))
+    )
     rng = np.random.default_rng(config.seed)
     ranges = np.array([spec.coordinate(c).range for c in spec.free_coordinates])
     samples = round(config.duration / config.step) + 1

@@ -21,12 +21,12 @@ import matplotlib
 import numpy as np
 import tyro
 from jaxtyping import Array, Float
-from provenance import write_provenance
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from cervjax.dynamics import mechanics
+from cervjax.execution.provenance import write_provenance
 from cervjax.labels import LabelBatch, LabelDataset, RowStatus, spec_fingerprint
 from cervjax.model import Model
 from cervjax.motion import Motion
@@ -103,7 +103,7 @@ def run(config: Config) -> list[Comparison]:
         raise ValueError(f"{config.dataset} is not of the neck {spec.name!r} as given")
     write_provenance(config.out, config)
     spec = spec.with_reserves(plan.reserve)
-    personalizer = Personalizer(spec, Model.from_spec(spec))
+    personalizer = Personalizer(Model.from_spec(spec))
     certified = np.flatnonzero(dataset.array("status") == RowStatus.CERTIFIED)
     rng = np.random.default_rng(config.seed)
     index = np.sort(rng.choice(certified, min(config.rows, len(certified)), replace=False))

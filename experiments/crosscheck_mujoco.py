@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from crosscheck_report import Checked, report
-from provenance import write_provenance
 from rich.progress import track
 
 from cervjax.dynamics import mechanics
+from cervjax.execution.provenance import write_provenance
 from cervjax.kinematics import body_poses
 from cervjax.model import Model
 from cervjax.people import Personalizer, PopulationBox, subject_at

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from crosscheck_report import Checked, report
-from provenance import write_provenance
 from rich.progress import Progress
 
 from cervjax.dynamics import mechanics
+from cervjax.execution.provenance import write_provenance
 from cervjax.kinematics import body_poses
 from cervjax.model import Model
 from cervjax.motion import Motion
@@ -216,7 +216,7 @@ def _our_activations(
     spec: ModelSpec, motion: Motion, frames: np.ndarray, precision: str
 ) -> _Solved:
     model = Model.from_spec(spec, dtype=precision)
-    solution = solve_motion(spec, model, motion).solution
+    solution = solve_motion(model, motion).solution
     activation, reserve = (
         np.asarray(x, float)[frames] for x in (solution.activation, solution.reserve_control)
     )

@@ -25,9 +25,9 @@ import matplotlib
 import mujoco
 import numpy as np
 import tyro
-from provenance import environment, write_provenance
 from rich.console import Console
 
+from cervjax.execution.provenance import environment, write_provenance
 from cervjax.model import Model
 from cervjax.people import Personalizer, Subject
 from cervjax.simulation import (

@@ -20,10 +20,10 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import tyro
-from provenance import write_provenance
 from rich.console import Console
 
 from cervjax.assessment import head_turns
+from cervjax.execution.provenance import write_provenance
 from cervjax.model import Model
 from cervjax.motion.recordings import read_markers
 from cervjax.motion.synthesis import read_motions
@@ -67,9 +67,7 @@ def run(config: Config) -> dict[str, Any]:
         person.spec, markers=tuple(m for m in person.spec.markers if m.name in person.markers)
     )
     model = Model.from_spec(spec)
-    task = InverseKinematics.of(
-        spec, model, person.markers, coordinate_weight=TASK, share_weight=0.0
-    )
+    task = InverseKinematics.of(model, person.markers, coordinate_weight=TASK, share_weight=0.0)
     started = time.perf_counter()
     everything = _solve(task, model, whole.position)
     first = time.perf_counter() - started
@@ -78,7 +76,7 @@ def run(config: Config) -> dict[str, Any]:
         started = time.perf_counter()
         _solve(task, model, whole.position)
         rates.append(len(whole.time) / (time.perf_counter() - started))
-    shared = _solve(InverseKinematics.of(spec, model, person.markers), model, whole.position)
+    shared = _solve(InverseKinematics.of(model, person.markers), model, whole.position)
 
     rows, curves, differences, errors, seconds, frames = [], [], [], [], 0.0, 0
     for published in read_motions(config.folder, neck, 6.0):

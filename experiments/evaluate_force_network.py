@@ -34,12 +34,18 @@ from force_judgement import (
 from force_networks import folder_name, make_dataset, networks, plans, progress_bar, train_network
 from force_noise import NoisyScores, noise_robustness
 from force_report import write_report
-from provenance import write_provenance
 from rich.console import Console
 from rich.progress import Progress
 
+from cervjax.execution.provenance import write_provenance
 from cervjax.labels import DatasetPlan, LabelDataset
-from cervjax.learning import DualNetwork, Evaluation, ForceEnsemble, ForceNetwork, person_inputs
+from cervjax.learning import (
+    AbstractForceNetwork,
+    DualNetwork,
+    Evaluation,
+    ForceEnsemble,
+    person_inputs,
+)
 from cervjax.learning.predict import save_ensemble
 from cervjax.model import Model
 from cervjax.motion import Motion
@@ -139,12 +145,12 @@ def _motions(config: Config, spec: ModelSpec) -> list[Motion]:
 
 def _trained(
     config: Config, bare: ModelSpec, spec: ModelSpec, progress: Progress
-) -> tuple[dict[str, ForceNetwork], dict[str, LabelDataset], dict[str, Any]]:
+) -> tuple[dict[str, AbstractForceNetwork], dict[str, LabelDataset], dict[str, Any]]:
     datasets = {
         name: make_dataset(config.out / "labels" / name, plan, bare, progress, name)
         for name, plan in plans(config.persons, config.reserve).items()
     }
-    personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
+    personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
     found, sources = {}, {}
     for name, named in networks(config.steps, config.ablation_steps).items():
         folder = config.out / "networks" / folder_name(name)
@@ -160,7 +166,7 @@ def _judged(
     config: Config,
     bare: ModelSpec,
     spec: ModelSpec,
-    trained: dict[str, ForceNetwork],
+    trained: dict[str, AbstractForceNetwork],
     datasets: dict[str, LabelDataset],
     sources: dict[str, Any],
     motions: Sequence[Motion],
@@ -325,7 +331,7 @@ def _movements(dataset: LabelDataset, limit: int) -> tuple[Any, np.ndarray, int]
 def _against_opensim(
     config: Config,
     judge: Judge,
-    trained: dict[str, ForceNetwork],
+    trained: dict[str, AbstractForceNetwork],
     dataset: LabelDataset,
     motions: Sequence[Motion],
     findings: Findings,

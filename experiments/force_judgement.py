@@ -14,12 +14,10 @@ from jaxtyping import Float
 from cervjax.labels import BlockRunner, DatasetPlan, LabelBatch, Labeler, RowOptions, build_factory
 from cervjax.learning import (
     PERSON_INPUTS,
-    Balance,
-    BalanceBuilder,
+    AbstractForceNetwork,
     DualNetwork,
     Evaluation,
     ForceEnsemble,
-    ForceNetwork,
     NetworkInputs,
     Prediction,
     RowBuilder,
@@ -29,12 +27,18 @@ from cervjax.learning import (
     person_inputs,
     predict_rows,
     reserve_forces,
+    row_equations,
     select_rows,
 )
 from cervjax.model import Model, Topology
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import PLANES, MotionSample, MovementKind, plane_of_coordinates
-from cervjax.optimization import controls_from, least_squares_multipliers, solve_dual
+from cervjax.optimization import (
+    TorqueEquation,
+    controls_from,
+    least_squares_multipliers,
+    solve_dual,
+)
 from cervjax.people import OUT_OF_DISTRIBUTION, Personalizer, Subject
 from cervjax.spec import ModelSpec
 from conversion.opensim_engine import opensim_static_optimization
@@ -57,7 +61,7 @@ class JudgedRows:
 
     rows: TrainingRows
     inputs: dict[str, NetworkInputs]
-    balance: Balance
+    balance: TorqueEquation
     kind: np.ndarray
     speed: np.ndarray
 
@@ -72,8 +76,7 @@ class Judge:
         """Prepare; compilation happens when first needed."""
         self.spec = spec
         self.model = Model.from_spec(spec, dtype=jnp.float32)
-        self.personalizer = Personalizer(spec, self.model)
-        self._balance = BalanceBuilder(self.personalizer)
+        self.personalizer = Personalizer(self.model)
         self._builders: dict[str, RowBuilder] = {}
         self.labeler = Labeler(self.personalizer, RowOptions(joint_loads=False))
         muscles = self.model.muscles
@@ -88,9 +91,11 @@ class Judge:
         inputs = {name: self._builder(name)(labels, person).inputs for name in sets}
         sensed = inputs.get("sensor") or self._builder("sensor")(labels, person).inputs
         speed = np.degrees(np.linalg.norm(np.asarray(sensed.motion)[:, 6:9], axis=1))
-        return JudgedRows(rows, inputs, self._balance(rows), np.asarray(labels.kind), speed)
+        return JudgedRows(
+            rows, inputs, row_equations(self.personalizer, rows), np.asarray(labels.kind), speed
+        )
 
-    def predict(self, network: ForceNetwork, judged: JudgedRows) -> Prediction:
+    def predict(self, network: AbstractForceNetwork, judged: JudgedRows) -> Prediction:
         """What `network` says of all rows."""
         inputs = judged.inputs.get(network.config.inputs, judged.rows.inputs)
         return predict_rows(network, inputs, judged.balance)
@@ -161,12 +166,12 @@ def newton_steps(
     return found
 
 
-def _from_least_squares(network: DualNetwork, balance: Balance, steps: int) -> Prediction:
+def _from_least_squares(network: DualNetwork, balance: TorqueEquation, steps: int) -> Prediction:
     actuation, count = network.actuation, len(network.actuation.lower)
 
     @jax.jit
-    def solve(balance: Balance) -> Prediction:
-        def one(row: Balance) -> Prediction:
+    def solve(balance: TorqueEquation) -> Prediction:
+        def one(row: TorqueEquation) -> Prediction:
             problem = actuation.problem(row)
             state = solve_dual(problem, 2.0, steps, least_squares_multipliers(problem))
             controls = controls_from(problem, state.worth(problem), 2.0)
@@ -230,7 +235,7 @@ def information_bound(
 
 
 def unknown_people(
-    judge: Judge, network: ForceNetwork, judged: JudgedRows
+    judge: Judge, network: AbstractForceNetwork, judged: JudgedRows
 ) -> dict[str, Evaluation]:
     """Quality where less and less is known of the person."""
     everything = list(PERSON_INPUTS)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import figures
-import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import (
@@ -24,10 +23,9 @@ from rich.progress import (
 
 from cervjax.labels import DatasetError, DatasetPlan, LabelDataset, generate_dataset
 from cervjax.learning import (
-    DEFAULT_WEIGHTS,
+    DEFAULT_LOSSES,
+    AbstractForceNetwork,
     DatasetSource,
-    ForceNetwork,
-    LossWeights,
     NetworkConfig,
     RunFolder,
     SensorNoise,
@@ -103,17 +101,15 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
         config = replace(base, network=network, **rest)
         return Named(data, replace(config, losses=rest.get("losses")))
 
-    full = DEFAULT_WEIGHTS["physics"]
+    full = DEFAULT_LOSSES["physics"]
     found = {
         "direct": of("direct"),
-        "direct, linear": of(
-            "direct", head="linear", losses=LossWeights(force=1.0, activation=0.5)
-        ),
+        "direct, linear": of("direct", head="linear", losses={"force": 1.0, "activation": 0.5}),
         "physics": of("physics"),
         "label-free": of("label-free", physics_share=0.5),
         "dual": of("dual", "wide", steps=max(1, steps // 2)),
         "physics, wide": of("physics", "wide"),
-        "physics, person unknown": of("physics", unknown_person=0.5),
+        "physics, person unknown": of("physics", missing_inputs=0.5),
         "sensor": of("physics", inputs="sensor"),
         "markers": of("physics", inputs="markers"),
         "sensor, tied": of("physics", "tied", inputs="sensor"),
@@ -134,12 +130,12 @@ def networks(steps: int, ablation_steps: int) -> dict[str, Named]:
     short: dict[str, Any] = {"steps": ablation_steps, "validate_every": max(1, ablation_steps // 4)}
     found["all terms"] = of("physics", **short)
     for term in ("force", "activation", "capacity", "balance", "optimality"):
-        less: dict[str, Any] = {term: 0.0}
-        found[f"without {term}"] = of("physics", losses=replace(full, **less), **short)
-    linear = LossWeights(force=1.0, activation=0.5, balance=full.balance, bounds=full.bounds)
+        less = {**full, term: 0.0}
+        found[f"without {term}"] = of("physics", losses=less, **short)
+    linear = {"force": 1.0, "activation": 0.5} | {k: full[k] for k in ("balance", "bounds")}
     found["linear head"] = of("physics", head="linear", losses=linear, **short)
     found["linear head, without bounds"] = of(
-        "physics", head="linear", losses=replace(linear, bounds=0.0), **short
+        "physics", head="linear", losses={**linear, "bounds": 0.0}, **short
     )
     return found
 
@@ -173,7 +169,7 @@ def train_network(
     personalizer: Personalizer,
     progress: Progress,
     name: str,
-) -> tuple[ForceNetwork, DatasetSource]:
+) -> tuple[AbstractForceNetwork, DatasetSource]:
     """The network in `folder`, trained or finished if need be, with a figure of its training."""
     source = DatasetSource(dataset, personalizer, named.config.network)
     task = progress.add_task(f"train {name}", total=named.config.steps, note="steps")
@@ -184,9 +180,6 @@ def train_network(
     progress.update(task, completed=named.config.steps)
     if len(RunFolder(folder).metrics()) > lines:
         draw_training(folder)
-        # A process may map only so many pieces of memory (65,530 on Linux by default), and the
-        # compiled functions of a score of trainings are more.
-        jax.clear_caches()
     return network, source
 
 
@@ -209,7 +202,7 @@ def shown(progress: Progress, task: Any, steps: int) -> Callable[[TrainingProgre
 
     def show(now: TrainingProgress) -> None:
         if now.step % every == 0 or now.step == steps:
-            force = float(now.losses.force)
+            force = float(now.losses["force"])
             note = f"steps, force {force:.3f}, validation {now.validation:.3f}"
             progress.update(task, completed=now.step, note=note)
 

@@ -10,7 +10,7 @@ from force_judgement import Judge
 from scipy.spatial.transform import Rotation
 
 from cervjax.labels import LabelBatch
-from cervjax.learning import ForceNetwork, NetworkInputs, orientation_columns, predict_rows
+from cervjax.learning import AbstractForceNetwork, NetworkInputs, orientation_columns, predict_rows
 from cervjax.motion import Motion
 from cervjax.motion.recordings.sensors import SensorRecording
 from cervjax.motion.synthesis import MotionSample
@@ -32,7 +32,7 @@ class NoisyScores:
 
 def noise_robustness(
     judge: Judge,
-    networks: dict[str, ForceNetwork],
+    networks: dict[str, AbstractForceNetwork],
     labels: LabelBatch,
     known: np.ndarray,
     rate: float,

@@ -19,7 +19,6 @@ from typing import Any
 import dataset_card
 import jax
 import tyro
-from provenance import write_provenance
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -34,6 +33,7 @@ from rich.progress import (
 from rich.text import Text
 
 from cervjax.execution import Hosts
+from cervjax.execution.provenance import write_provenance
 from cervjax.labels import DatasetPlan, generate_dataset
 from cervjax.motion.synthesis import read_motions
 from cervjax.spec import ModelSpec, shipped_neck

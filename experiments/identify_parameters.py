@@ -26,20 +26,20 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from identify_report import Baseline, Exact, Robust, write_report
-from provenance import write_provenance
 from rich.console import Console
 from rich.progress import track
 from scipy.optimize import least_squares
 
 from cervjax.dynamics import JointLimits
+from cervjax.execution.provenance import write_provenance
 from cervjax.identification import (
     Estimate,
     Identifiability,
     Identification,
     IdentificationSettings,
     Impulses,
-    Neck,
     ParameterSpace,
+    ParametricDynamics,
     Prior,
     Profile,
     Recording,
@@ -115,7 +115,7 @@ class Lab:
 
     config: Config
     spec: ModelSpec
-    neck: Neck
+    neck: ParametricDynamics
     scale: np.ndarray
     """What an error of each parameter is relative to: one for factors, the distance of the head's
     mass center from its body's origin for shifts (m)."""
@@ -186,7 +186,7 @@ def run(config: Config) -> None:
     space = ParameterSpace.of(model)
     far = float(np.linalg.norm(model.body_mass_center[space.head]))
     scale = np.where(space.shifts, far, 1.0)
-    neck = Neck(space, Dynamics(model, "rigid", JointLimits.of(spec)))
+    neck = ParametricDynamics(space, Dynamics(model, "rigid", JointLimits.of(model)))
     lab = Lab(config, spec, neck, scale)
 
     exact = robust = profiles = baselines = None

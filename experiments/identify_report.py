@@ -6,8 +6,8 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from provenance import environment
 
+from cervjax.execution.provenance import environment
 from cervjax.identification import Identifiability, ParameterSpace, Profile
 
 matplotlib.use("Agg")

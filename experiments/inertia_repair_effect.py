@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
 
 from cervjax.dynamics import inverse_dynamics
+from cervjax.execution.provenance import write_provenance
 from cervjax.model import Model
 from cervjax.motion import Motion, read_storage
 from cervjax.motion.synthesis import MovementSampler

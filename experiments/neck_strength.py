@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import tyro
-from provenance import write_provenance
 from rich.console import Console
 from rich.table import Table
 
+from cervjax.execution.provenance import write_provenance
 from cervjax.model import Model
 from cervjax.motion.synthesis import MovementSampler
 from cervjax.optimization.isometric_strength import Isometric, isometric, pushed, strongest
@@ -70,7 +70,7 @@ def run(config: Config) -> dict[str, Any]:
     write_provenance(config.out, config)
     spec = shipped_neck(config.neck).with_reserves(1.0)
     model = Model.from_spec(spec)
-    personalizer = Personalizer(spec, model)
+    personalizer = Personalizer(model)
     angles = 2 * np.pi * np.arange(config.directions) / config.directions
     evaluate = jax.jit(lambda subject: isometric(personalizer(subject), config.pad_height))
 

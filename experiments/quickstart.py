@@ -18,21 +18,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from provenance import write_provenance
 from quickstart_report import OpensimCheck, summary, write_figures, write_readme
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from cervjax.execution.provenance import write_provenance
 from cervjax.labels import DatasetPlan, LabelDataset, Splits, generate_dataset
 from cervjax.learning import (
-    BalanceBuilder,
+    AbstractForceNetwork,
     DatasetSource,
     Evaluation,
-    ForceNetwork,
     TrainingConfig,
     TrainingProgress,
     evaluate,
     predict_rows,
+    row_equations,
     train,
 )
 from cervjax.model import Model
@@ -68,7 +68,7 @@ class Config:
     frames: int = 16
     held_out: float = 0.1
     training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(steps=4000, unknown_person=0.25)
+        default_factory=lambda: TrainingConfig(steps=4000, missing_inputs=0.25)
     )
     motion: Path | None = None
     lowpass: float = 6.0
@@ -111,7 +111,7 @@ def run(config: Config) -> Evaluation:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
+        personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
         dataset = _label(bare, config, progress)
         source = DatasetSource(dataset, personalizer, config.training.network)
         network = _train(source, spec, config, progress)
@@ -158,22 +158,22 @@ def _label(spec: ModelSpec, config: Config, progress: Progress) -> LabelDataset:
 
 def _train(
     source: DatasetSource, spec: ModelSpec, config: Config, progress: Progress
-) -> ForceNetwork:
+) -> AbstractForceNetwork:
     task = progress.add_task("train a force network", total=config.training.steps, note="steps")
 
     def advance(now: TrainingProgress) -> None:
         if now.step % 50 == 0 or now.step == now.steps:
-            note = f"steps, force loss {now.losses.force:.3f}"
+            note = f"steps, force loss {float(now.losses['force']):.3f}"
             progress.update(task, completed=now.step, note=note)
 
     return train(source, spec, config.training, config.out / "training", progress=advance)
 
 
 def _evaluate(
-    network: ForceNetwork, personalizer: Personalizer, source: DatasetSource
+    network: AbstractForceNetwork, personalizer: Personalizer, source: DatasetSource
 ) -> Evaluation:
     model, unseen = personalizer.model, source.rows("test", JUDGED_ROWS)
-    balance = BalanceBuilder(personalizer)(unseen)
+    balance = row_equations(personalizer, unseen)
     return evaluate(
         predict_rows(network, unseen.inputs, balance),
         unseen,
@@ -186,7 +186,7 @@ def _evaluate(
 def _solve(spec: ModelSpec, motion: Motion, progress: Progress) -> SolvedMotion:
     task = progress.add_task("solve a head movement", total=len(motion.time), note="frames")
     model = Model.from_spec(spec, dtype=jnp.float32)
-    solved = solve_motion(spec, model, motion, StaticOptimizationSettings())
+    solved = solve_motion(model, motion, StaticOptimizationSettings())
     progress.update(task, completed=len(motion.time))
     return solved
 

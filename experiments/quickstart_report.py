@@ -9,7 +9,13 @@ from typing import Any
 import figures
 import numpy as np
 
-from cervjax.learning import Evaluation, ForceNetwork, NetworkInputs, described_person, predict_rows
+from cervjax.learning import (
+    AbstractForceNetwork,
+    Evaluation,
+    NetworkInputs,
+    described_person,
+    predict_rows,
+)
 from cervjax.motion import Motion, write_storage
 from cervjax.optimization.motion_solution import SolvedMotion, write_solution
 from cervjax.people import LIMITS
@@ -39,7 +45,7 @@ def write_figures(
     out: Path,
     evaluation: Evaluation,
     solved: SolvedMotion,
-    network: ForceNetwork,
+    network: AbstractForceNetwork,
     motion: Motion,
     check: OpensimCheck | None,
 ) -> None:
@@ -88,7 +94,9 @@ def write_figures(
         )
 
 
-def _write_movement(out: Path, solved: SolvedMotion, network: ForceNetwork, motion: Motion) -> None:
+def _write_movement(
+    out: Path, solved: SolvedMotion, network: AbstractForceNetwork, motion: Motion
+) -> None:
     write_storage(out / "movement.sto", motion.to_storage())
     write_solution(solved, out / "movement")
     frames = motion.analyze_derivatives()

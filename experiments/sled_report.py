@@ -7,9 +7,10 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from objective_rating_metrics.rating import ISO18571
-from provenance import environment
 from rich.console import Console
 from sled_tests import SIGNALS, Corridor, SledTest
+
+from cervjax.execution.provenance import environment
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

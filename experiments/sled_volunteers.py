@@ -20,17 +20,23 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jaxtyping import Array, Float
-from provenance import write_provenance
 from rich.console import Console
 from rich.progress import track
-from sled_report import Neck, write_report
+from sled_report import ParametricDynamics, write_report
 from sled_tests import SIGNALS, Corridor, SledTest, read_sled
 
 from cervjax.dynamics import JointLimits
+from cervjax.execution.provenance import write_provenance
 from cervjax.kinematics import body_poses
 from cervjax.math import Trajectory
 from cervjax.model import Model
-from cervjax.simulation import Dynamics, SimulationSettings, StretchReflex, Tracking, simulate
+from cervjax.simulation import (
+    ComputedMuscleControl,
+    Dynamics,
+    SimulationSettings,
+    StretchReflex,
+    simulate,
+)
 from cervjax.spec import ModelSpec, shipped_neck
 
 PRESCRIBED = ("gndpitch", "spine_tx", "spine_ty")
@@ -116,12 +122,12 @@ class Sled(eqx.Module):
     def of(cls, spec: ModelSpec) -> "Sled":
         """With a neck of `spec`."""
         model = Model.from_spec(spec, prescribed=PRESCRIBED)
-        limits = JointLimits.of(spec)
+        limits = JointLimits.of(model)
         joint = next(j for j in spec.joints if j.parent.body == "spine" and "pitch2" in _names(j))
         standing = Dynamics(Model.from_spec(spec), "rigid", limits)
         rest = jnp.zeros(len(spec.free_coordinates))
         state = standing.at_rest(rest, jnp.zeros(len(spec.muscles)))
-        hold = Tracking(
+        hold = ComputedMuscleControl(
             0.01, Trajectory.through(np.linspace(0.0, 1.0, 11), np.zeros((11, len(rest))))
         )
         tone = hold.begin(standing, jnp.zeros(1), state)
@@ -256,7 +262,9 @@ def run(config: Config) -> None:
         for label, values in ((f"{name}, untuned", start), (f"{name}, tuned", tuned)):
             found = np.asarray(respond(jnp.asarray(values), torsos, carried))
             necks.append(
-                Neck(label, dict(zip((p.name for p in parameters), values, strict=True)), found)
+                ParametricDynamics(
+                    label, dict(zip((p.name for p in parameters), values, strict=True)), found
+                )
             )
     write_report(config.out, config.tune_on, time, tests, measured, corridors, necks, console)
 

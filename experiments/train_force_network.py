@@ -37,7 +37,7 @@ from cervjax.motion.synthesis import default_mix
 from cervjax.people import Personalizer
 from cervjax.spec import shipped_neck
 
-LAPTOP = TrainingConfig(steps=4000, unknown_person=0.25)
+LAPTOP = TrainingConfig(steps=4000, missing_inputs=0.25)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def run(config: Config) -> RunFolder:
             dataset = LabelDataset(folder)
             dataset.check_neck(bare)
             spec = bare.with_reserves(dataset.plan.reserve)
-            personalizer = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
+            personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
             source = DatasetSource(
                 dataset, personalizer, training.network, memory_rows=config.memory_rows
             )

@@ -25,7 +25,6 @@ import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import tyro
-from provenance import write_provenance
 from rich.console import Console
 from rich.progress import track
 
@@ -43,6 +42,7 @@ from cervjax.assessment import (
 )
 from cervjax.assessment.assess import MEASUREMENT_SD
 from cervjax.assessment.directions import rotation_of
+from cervjax.execution.provenance import write_provenance
 from cervjax.kinematics import marker_positions
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
@@ -207,8 +207,8 @@ class Simulator(eqx.Module):
     def of(cls, spec: ModelSpec) -> "Simulator":
         """For a neck whose coordinates turn as far as healthy people do."""
         model = Model.from_spec(spec)
-        task = OrientationKinematics.of(spec, model)
-        return cls(model, with_limits(task, *healthy_limits(spec)))
+        task = OrientationKinematics.of(model)
+        return cls(model, with_limits(task, *healthy_limits(model.topology)))
 
     @eqx.filter_jit
     def __call__(self, rotation: jax.Array) -> jax.Array:

@@ -75,7 +75,7 @@ def model(neck: ModelSpec) -> Model:
 @pytest.fixture(scope="session")
 def personalizer(neck: ModelSpec, model: Model) -> Personalizer:
     """Scales the shipped neck."""
-    return Personalizer(neck, model)
+    return Personalizer(model)
 
 
 @pytest.fixture(scope="session")

@@ -133,13 +133,13 @@ def assess_markers(
     check_length(recording.name, recording.time)
     solver = _begun(spec, options)
     progress("size and markers of the person")
-    known = person.known_ratios(spec)
+    known = person.known_ratios(Model.from_spec(spec))
     calibration = calibrate(static, spec, ratios=known)
     lacking = [m for m in calibration.markers if m not in recording.markers]
     if lacking:
         raise ValueError(f"{recording.name} lacks {', '.join(lacking)}, which {static.name} has")
     chosen = recording.chosen(calibration.markers)
-    check_same_markers(chosen, static)
+    check_same_markers(chosen, static, spec.anatomy.head_markers)
     seen = np.mean(chosen.seen, axis=0)
     chosen = chosen.filled()
     progress("inverse kinematics")
@@ -244,7 +244,7 @@ def assess_motion(
         ValueError: the motion is too short, or no neck's.
     """
     check_length(motion.name, motion.time)
-    check_coordinates(motion, *healthy_limits(spec))
+    check_coordinates(motion, *healthy_limits(Model.from_spec(spec).topology))
     solver = _begun(spec, options)
     rate = 1 / float(np.median(np.diff(motion.time)))
     upright = "Coordinates tell nothing of how the torso leans: it is taken as upright."
@@ -297,7 +297,8 @@ def _assessed(
     cutoff = residual_cutoff(q, rate) if options.cutoff is None else options.cutoff
     smooth = Motion(motion.name, motion.coordinates, time, q).lowpass(cutoff)
     gravity = Motion("gravity", ("x", "y", "z"), time, gravity).lowpass(cutoff).q
-    turn = head_turns(Model.from_spec(spec), smooth.q)
+    model = Model.from_spec(spec)
+    turn = head_turns(model, smooth.q)
     progress("healthy people like this one")
     envelope = Envelope.of(person.age, person.sex) if envelope is None else envelope
     values = measure(time, turn, frames.valid)
@@ -307,7 +308,7 @@ def _assessed(
             "there is no movement to assess"
         )
     findings = find_deficits(values, envelope, uncertainty=MEASUREMENT_SD)
-    limits = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
+    limits = model.topology.free_ranges
     outside = (smooth.q < limits[:, 0] - 1e-3) | (smooth.q > limits[:, 1] + 1e-3)
     beyond = float(np.any(outside, axis=1).mean())
     forces = None
@@ -360,4 +361,4 @@ def _ratios(subject: Subject) -> dict[str, float]:
 
 def _described_subject(person: AssessedPerson, spec: ModelSpec) -> Subject:
     subject = expected_subject(Subject.of(), person.sex, person.age)
-    return Subject.of(None, **{**_ratios(subject), **person.known_ratios(spec)})
+    return Subject.of(None, **{**_ratios(subject), **person.known_ratios(Model.from_spec(spec))})

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
-from cervjax.execution.chunks import in_chunks
+from cervjax.execution.rows import in_chunks
 from cervjax.kinematics import BodyPoses, body_poses
 from cervjax.model import Model
 
@@ -47,15 +47,16 @@ DIRECTIONS, DIRECTION_VECTORS = _directions()
 
 
 def head_turns(
-    model: Model, q: Float[np.ndarray, "frames q"], *, head: str = "skull"
+    model: Model, q: Float[np.ndarray, "frames q"], *, head: str | None = None
 ) -> Float[np.ndarray, "frames 3"]:
     """How far the head is turned against the torso: axis times angle, from the neutral pose.
 
     Returns:
         rad: extension, bending to the right, rotation to the left.
     """
+    skull = model.topology.anatomy.skull if head is None else head
     both = np.concatenate([np.zeros((1, q.shape[1])), q])
-    rotation = frame_poses(model, both).rotation[:, model.body_index(head)]
+    rotation = frame_poses(model, both).rotation[:, model.body_index(skull)]
     turned = Rotation.from_matrix(np.asarray(rotation, float))
     return turns_of(turned[1:] * turned[0].inv())
 

@@ -10,36 +10,20 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.interpolate import PchipInterpolator
 
-from cervjax.execution.chunks import in_chunks
-from cervjax.labels import Labeler, RowOptions, RowStatus, Solution
+from cervjax.execution.rows import in_chunks
+from cervjax.labels import Labeler, RowOptions, RowStatus, Solution, level_names
 from cervjax.learning.predict import PredictedMotion
-from cervjax.model import Model
+from cervjax.model import Model, Topology
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import MotionSample
 from cervjax.optimization.isometric_strength import torque_capacity
-from cervjax.people import AnsurPopulation, Personalizer, Physiology, Sex, Subject
+from cervjax.people import LIMITS, AnsurPopulation, Personalizer, Physiology, Sex, Subject
 from cervjax.spec import ModelSpec
 
-GROUPS = (
-    "sterno",
-    "scalenus",
-    "longus",
-    "hyoid",
-    "trapezius",
-    "levator_scap",
-    "splenius",
-    "semispinalis",
-    "erectorspinae",
-    "suboccipital",
-)
-"""Of HYOID's muscle groups those that share no muscle."""
-ACTIONS = ("flexion", "extension", "lat_bending", "rotation_ipsi", "rotation_contra")
 _ROWS = 1024
 """Solved at once: a fixed number, so that everybody uses the same compiled function."""
 PEOPLE = 24
 """Healthy people alike."""
-_LEFT = "_L"
-"""Ends the names of HYOID's muscles of the left side."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +95,10 @@ class ForceSolver:
     """Static optimization of rows of any people, compiled.
 
     Attributes:
-        spec, model: the neck that ratios are to, with reserves.
+        model: that ratios are to, with reserves.
         label: solves `_ROWS` rows.
     """
 
-    spec: ModelSpec
     model: Model
     label: Labeler
 
@@ -128,10 +111,10 @@ class ForceSolver:
         """
         spec = spec.with_reserves(reserve)
         model = Model.from_spec(spec, dtype=jnp.float32)
-        solver = cls(spec, model, Labeler(Personalizer(spec, model), RowOptions()))
+        solver = cls(model, Labeler(Personalizer(model), RowOptions()))
         nothing = np.zeros((1, len(model.topology.coordinates)), np.float32)
-        solver(np.ones((1, 7), np.float32), (nothing, nothing, nothing), np.zeros((1, 3)))
-        torque_capacity(solver.label.personalizer, np.ones((PEOPLE, 7), np.float32))
+        solver(np.ones((1, len(LIMITS)), np.float32), (nothing, nothing, nothing), np.zeros((1, 3)))
+        torque_capacity(solver.label.personalizer, np.ones((PEOPLE, len(LIMITS)), np.float32))
         return solver
 
     def __call__(
@@ -186,7 +169,7 @@ def movement_forces(
         solver(np.broadcast_to(own, (len(chosen), len(own))), tuple(sample), drop), (len(chosen),)
     )
     compared = _spaced(len(chosen), band_frames)
-    others = _alike(solver.spec, model, own, sex, age, people, seed)
+    others = _alike(model, own, sex, age, people, seed)
     rows = np.tile(compared, people)
     alike = _Solved.of(
         solver(
@@ -200,7 +183,7 @@ def movement_forces(
         ends = np.nanpercentile(values, (5, 95), axis=0)
         return PchipInterpolator(time[compared], ends, axis=1)(time)
 
-    groups, members = _groups(solver.spec, model.topology.muscles)
+    groups, members = _groups(model.topology, model.topology.muscles)
     capacity = np.nanpercentile(torque_capacity(solver.label.personalizer, others), (5, 50, 95), 0)
     largest = [np.nanmax(solved.activation, axis=-2) for solved in (mine.at(compared), alike)]
     demand = np.array(
@@ -219,7 +202,7 @@ def movement_forces(
         groups,
         mine.force @ members.T,
         band(alike.force @ members.T),
-        tuple(topology.joints[k] for k in topology.moving_joints),
+        tuple(level_names(topology)),
         mine.loads[0],
         mine.loads[1],
         np.stack([band(loads) for loads in alike.loads], axis=1),
@@ -285,16 +268,18 @@ class NetworkForces:
     novel: float
 
     @classmethod
-    def of(cls, predicted: PredictedMotion, spec: ModelSpec) -> "NetworkForces":
-        """Sums over the groups of `spec`.
+    def of(cls, predicted: PredictedMotion, model: Model) -> "NetworkForces":
+        """Sums over the groups of `model`.
 
         Raises:
             ValueError: the network's muscles are not the neck's.
         """
         muscles = predicted.predictor.model.topology.muscles
-        if set(muscles) != {m.name for m in spec.muscles}:
-            raise ValueError(f"{predicted.predictor.source} has other muscles than {spec.name!r}")
-        _, members = _groups(spec, muscles)
+        if set(muscles) != set(model.topology.muscles):
+            raise ValueError(
+                f"{predicted.predictor.source} has other muscles than {model.topology.name!r}"
+            )
+        _, members = _groups(model.topology, muscles)
         return cls(
             predicted.predictor.source.name,
             predicted.time,
@@ -309,19 +294,18 @@ def _spaced(count: int, most: int) -> Int[np.ndarray, " chosen"]:
 
 
 def _groups(
-    spec: ModelSpec, muscles: tuple[str, ...]
+    topology: Topology, muscles: tuple[str, ...]
 ) -> tuple[tuple[tuple[str, str], ...], Float[np.ndarray, "groups muscles"]]:
     """Groups by side, and which muscles are in each."""
     names, rows = [], []
-    known = dict(spec.groups)
-    for name in (*GROUPS, *ACTIONS):
+    known, anatomy = dict(topology.groups), topology.anatomy
+    for name in (*anatomy.muscle_groups, *anatomy.actions):
         if name not in known:
             continue
-        stems = {m.removesuffix(_LEFT) for m in known[name]}
+        stems = {anatomy.stem(m) for m in known[name]}
         for side in ("left", "right"):
             inside = [
-                m.removesuffix(_LEFT) in stems and m.endswith(_LEFT) == (side == "left")
-                for m in muscles
+                anatomy.stem(m) in stems and anatomy.is_left(m) == (side == "left") for m in muscles
             ]
             names.append((name, side))
             rows.append(np.array(inside, dtype=np.float32))
@@ -329,7 +313,6 @@ def _groups(
 
 
 def _alike(
-    spec: ModelSpec,
     model: Model,
     own: Float[np.ndarray, " ratios"],
     sex: Sex,

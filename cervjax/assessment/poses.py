@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cervjax.execution.chunks import in_chunks
-from cervjax.model import Model
+from cervjax.execution.rows import in_chunks
+from cervjax.model import Model, Topology
 from cervjax.motion.recordings import MarkerRecording, OrientationRecording
-from cervjax.motion.synthesis import PLANES, plane_of_coordinates
+from cervjax.motion.synthesis import plane_of_coordinates
 from cervjax.people import Physiology
-from cervjax.spec import ModelSpec
+from cervjax.spec import PLANES, ModelSpec
 from cervjax.tracking import InverseKinematics, OrientationKinematics, PoseStatus
 
 _BATCH, _CHUNK = 128, 1024
@@ -54,10 +54,10 @@ def marker_poses(
     where these suffice, else within `healthy_limits`."""
     model = Model.from_spec(spec)
     task = InverseKinematics.of(
-        spec, model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
+        model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
     )
     pose = _framewise(task, model, recording.position)
-    wider = _wider(spec, pose.q, np.asarray(task.low), np.asarray(task.high))
+    wider = _wider(model.topology, pose.q, np.asarray(task.low), np.asarray(task.high))
     if wider is not None:
         pose = _framewise(with_limits(task, *wider), model, recording.position)
     gravity = np.einsum("fyx,y->fx", pose.rotation, np.asarray(model.gravity))
@@ -69,19 +69,19 @@ def sensor_poses(
 ) -> tuple[Float[np.ndarray, "frames q"], Bool[np.ndarray, " frames"]]:
     """Coordinates (rad) behind the head's orientation against the torso's, and which converged."""
     model = Model.from_spec(spec)
-    task = with_limits(OrientationKinematics.of(spec, model), *healthy_limits(spec))
+    task = with_limits(OrientationKinematics.of(model), *healthy_limits(model.topology))
     pose = _framewise(task, model, aligned.relative.as_matrix())
     return pose.q, pose.status == PoseStatus.CONVERGED
 
 
 def healthy_limits(
-    spec: ModelSpec, physiology: Physiology = Physiology()
+    topology: Topology, physiology: Physiology = Physiology()
 ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
     """Limits of coordinates (rad) that let the head turn as far as healthy people's: the model's
     own, widened in proportion where a side of a plane is less than 0.55 of the mean range and three
     standard deviations. HYOID's are, most of all in rotation."""
-    plane = np.array(plane_of_coordinates(spec))
-    low, high = np.array([spec.coordinate(n).range for n in spec.free_coordinates]).T
+    plane = np.array(plane_of_coordinates(topology))
+    low, high = topology.free_ranges.T.copy()
     for p in range(len(PLANES)):
         wanted = _SIDE * (physiology.range_mean[p] + _SLACK * physiology.range_sd[p])
         of = plane == p
@@ -97,13 +97,13 @@ def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarra
 
 
 def _wider(
-    spec: ModelSpec, q: np.ndarray, low: np.ndarray, high: np.ndarray
+    topology: Topology, q: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Limits of planes in which a pose is at the end of all coordinates; None where none is.
 
     The model's own limits are kept where they suffice: muscle paths were made for them.
     """
-    plane = np.array(plane_of_coordinates(spec))
+    plane = np.array(plane_of_coordinates(topology))
     at_low, at_high = q <= low + 1e-9, q >= high - 1e-9
     ended = [
         bool((at_low[:, plane == p].all(axis=1) | at_high[:, plane == p].all(axis=1)).any())
@@ -112,7 +112,7 @@ def _wider(
     if not any(ended):
         return None
     change = np.array(ended)[plane]
-    farthest = healthy_limits(spec)
+    farthest = healthy_limits(topology)
     return np.where(change, farthest[0], low), np.where(change, farthest[1], high)
 
 

@@ -1,6 +1,6 @@
 """How good a recording is: what is refused, what is warned of, which frames count."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,14 +75,16 @@ def check_length(name: str, time: Float[np.ndarray, " frames"]) -> None:
         )
 
 
-def check_same_markers(recording: MarkerRecording, static: MarkerRecording) -> None:
+def check_same_markers(
+    recording: MarkerRecording, static: MarkerRecording, head_markers: Sequence[str]
+) -> None:
     """Distances among the head's markers must be those of the static trial: other units, exchanged
     markers and another person show here.
 
     Raises:
         ValueError: they are not.
     """
-    head = [m for m in recording.markers if m in ("LAH", "RAH", "LPH", "RPH")]
+    head = [m for m in recording.markers if m in head_markers]
     apart = []
     for source in (recording, static):
         at = source.chosen(head).position

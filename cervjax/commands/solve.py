@@ -53,7 +53,7 @@ def run(
     if lowpass is not None:
         moved = moved.lowpass(lowpass)
     neck = Model.from_spec(spec, dtype=precision)
-    solved = solve_motion(spec, neck, moved, settings, step=step)
+    solved = solve_motion(neck, moved, settings, step=step)
     for path in write_solution(solved, out):
         print(path)
     certificate = solved.solution.certificate

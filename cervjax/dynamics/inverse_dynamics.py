@@ -60,7 +60,7 @@ def joint_wrenches(model: Model, rest: RestFrames, state: TreeState) -> Float[Ar
 @functools.cache
 def _borne(topology: Topology) -> Float[np.ndarray, "moving sources"]:
     """How often each moving joint bears the wrench of each moving body, then of each bushing."""
-    beyond, anchor = topology.beyond, np.array(topology.anchor)
+    beyond, anchor = topology.descendants, np.array(topology.anchor)
     ends = np.array(topology.bushing_bodies, dtype=int).reshape(-1, 2)
     bushings = beyond[:, anchor[ends[:, 0]]] - beyond[:, anchor[ends[:, 1]]]
     return np.concatenate([beyond[:, anchor[moving_bodies(topology)]], bushings], axis=1)

@@ -2,10 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.spec import ModelSpec
+from cervjax.model import Model
 
 
 class JointLimits(eqx.Module):
@@ -27,13 +26,13 @@ class JointLimits(eqx.Module):
     @classmethod
     def of(
         cls,
-        spec: ModelSpec,
+        model: Model,
         *,
         stiffness: float = 50.0,
         damping: float = 0.5,
         transition: float = 0.1,
     ) -> "JointLimits":
-        """At the ranges of the free coordinates of `spec`.
+        """At the ranges of the free coordinates of `model`.
 
         Their size is assumed.
 
@@ -45,7 +44,7 @@ class JointLimits(eqx.Module):
                 raise ValueError(f"{name} = {value:g} must be positive")
         if damping < 0:
             raise ValueError(f"damping = {damping:g} must not be negative")
-        ranges = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
+        ranges = model.topology.free_ranges
         ones = jnp.ones(len(ranges))
         return cls(
             jnp.asarray(ranges[:, 0]),

@@ -67,10 +67,10 @@ def joint_loads(
 ) -> JointLoads:
     """Loads of every moving joint of `topology` under `muscle_force` (N, along the tendons)."""
     crossing = crossing_of(topology)
-    beyond = topology.beyond
+    beyond = topology.descendants
     share = beyond[:, crossing.first_anchor] - beyond[:, crossing.last_anchor]
     tension = muscle_force[crossing.muscle][:, None]
-    pulls = tension * jnp.concatenate(statics.segments, axis=1)
+    pulls = tension * statics.segments.wrench
     carried = statics.wrench - contract("ks,sc->kc", jnp.asarray(share, pulls.dtype), pulls)
     force = carried[:, :3]
     moment = carried[:, 3:] - cross(statics.center, force)

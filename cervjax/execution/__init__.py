@@ -1,5 +1,5 @@
 """How work is carried out: rows over chunks and devices, processes, files, provenance."""
 
-from .hosts import (
-    Hosts as Hosts,
-)
+from .files import replace_file as replace_file, write_json as write_json, write_text as write_text
+from .hosts import Hosts as Hosts
+from .rows import chunk_rows as chunk_rows, in_chunks as in_chunks, map_rows as map_rows

@@ -45,7 +45,7 @@ from .profile_likelihood import (
     profile_likelihood as profile_likelihood,
 )
 from .shooting import (
-    Neck as Neck,
+    ParametricDynamics as ParametricDynamics,
     Sensitivity as Sensitivity,
     Shooting as Shooting,
     motion as motion,

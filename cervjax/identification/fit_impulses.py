@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from .damped_least_squares import Evaluated, damped_steps
 from .force_length_limbs import OtherLimb, other_limb
 from .impulses import Impulses, impulse_errors, impulse_errors_and_derivatives
-from .shooting import Neck
+from .shooting import ParametricDynamics
 
 _STEPS = 11
 """Of a round; the first is where it starts."""
@@ -63,7 +63,7 @@ class ImpulseFit(NamedTuple):
 
 
 def fit_impulses(
-    neck: Neck,
+    neck: ParametricDynamics,
     impulses: Impulses,
     guess: Float[Array, " p"] | Float[np.ndarray, " p"],
     *,
@@ -130,7 +130,7 @@ def fit_impulses(
 
 @eqx.filter_jit
 def _round(
-    neck: Neck,
+    neck: ParametricDynamics,
     impulses: Impulses,
     start: Float[Array, " p"],
     spread: Float[np.ndarray, " p"],

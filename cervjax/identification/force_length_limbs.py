@@ -17,7 +17,7 @@ from cervjax.kinematics import muscle_paths
 from cervjax.model import Model
 
 from .impulses import Impulses, impulse_errors_and_derivatives
-from .shooting import Neck
+from .shooting import ParametricDynamics
 
 _DAMPING = 1e-7
 """Of the projection, in squared errors (rad/s)^2 by a parameter's spread."""
@@ -45,7 +45,7 @@ class OtherLimb(NamedTuple):
 
 
 def other_limb(
-    neck: Neck,
+    neck: ParametricDynamics,
     impulses: Impulses,
     values: Float[np.ndarray, " p"],
     spread: Float[np.ndarray, " p"],
@@ -106,7 +106,7 @@ def other_limb(
 
 
 def _mirror(
-    neck: Neck, impulses: Impulses, values: Float[np.ndarray, " p"]
+    neck: ParametricDynamics, impulses: Impulses, values: Float[np.ndarray, " p"]
 ) -> Float[np.ndarray, " muscles"]:
     """By how much of its nominal value each tendon slack length would have to change."""
     model = neck.space.model(jnp.asarray(values))

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from .damped_least_squares import Evaluated, Stepped, damped_steps
 from .movements import Windows
 from .parameters import ParameterSpace
-from .shooting import Neck, Sensitivity, Shooting, motion_and_sensitivity
+from .shooting import ParametricDynamics, Sensitivity, Shooting, motion_and_sensitivity
 from .whitening import Whitening
 
 
@@ -125,7 +125,7 @@ class Identification:
 
 
 def identify(
-    neck: Neck,
+    neck: ParametricDynamics,
     windows: Windows,
     guess: Float[Array, " p"],
     *,
@@ -176,7 +176,7 @@ def identify(
 
 
 def linearised(
-    neck: Neck,
+    neck: ParametricDynamics,
     windows: Windows,
     estimate: Estimate,
     angle_sd: float,
@@ -202,7 +202,7 @@ def first_damping(
 
 
 def search_round(
-    neck: Neck,
+    neck: ParametricDynamics,
     windows: Windows,
     estimate: Estimate,
     linear: Linearised,
@@ -262,7 +262,7 @@ def _whitened(
 
 @eqx.filter_jit
 def _searched(
-    neck: Neck,
+    neck: ParametricDynamics,
     windows: Windows,
     estimate: Estimate,
     whitening: Whitening,
@@ -290,7 +290,7 @@ def _searched(
 
 @eqx.filter_jit
 def _sensed(
-    neck: Neck,
+    neck: ParametricDynamics,
     windows: Windows,
     values: Float[Array, " p"],
     start: Float[Array, "windows twofree"],

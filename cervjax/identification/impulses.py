@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .movements import check_movements
-from .shooting import Neck
+from .shooting import ParametricDynamics
 
 _TOGETHER = 32
 """Points whose accelerations are worked out at a time: more do not fit the caches."""
@@ -94,7 +94,9 @@ class ImpulseErrors(NamedTuple):
 
 @eqx.filter_jit
 def impulse_errors(
-    neck: Neck, impulses: Impulses, values: Float[Array, " p"] | Float[np.ndarray, " p"]
+    neck: ParametricDynamics,
+    impulses: Impulses,
+    values: Float[Array, " p"] | Float[np.ndarray, " p"],
 ) -> Float[Array, " rows"]:
     """Computed minus measured changes of speed; rad/s, in the order of `Impulses.change`."""
     at = jnp.asarray(values)
@@ -104,7 +106,9 @@ def impulse_errors(
 
 @eqx.filter_jit
 def impulse_errors_and_derivatives(
-    neck: Neck, impulses: Impulses, values: Float[Array, " p"] | Float[np.ndarray, " p"]
+    neck: ParametricDynamics,
+    impulses: Impulses,
+    values: Float[Array, " p"] | Float[np.ndarray, " p"],
 ) -> ImpulseErrors:
     """`impulse_errors`, and their derivatives."""
 

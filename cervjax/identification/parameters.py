@@ -67,7 +67,7 @@ class ParameterSpace(eqx.Module):
         kinds: Sequence[str] = (*MUSCLE_KINDS, *HEAD_KINDS),
         muscles: Sequence[str] | None = None,
         bounds: Mapping[str, tuple[float, float]] = BOUNDS,
-        head: str = "skull",
+        head: str | None = None,
     ) -> Self:
         """Parameters of `kinds`, of all `muscles` if None.
 
@@ -114,7 +114,7 @@ class ParameterSpace(eqx.Module):
             names,
             of,
             index,
-            nominal.body_index(head),
+            nominal.body_index(nominal.topology.anatomy.skull if head is None else head),
         )
 
     @property

@@ -15,7 +15,7 @@ from .identify import (
     search_round,
 )
 from .movements import Windows
-from .shooting import Neck
+from .shooting import ParametricDynamics
 
 _HELD = 1e-8
 """Standard deviation of a prior that holds a parameter: small beside any standard error."""
@@ -37,7 +37,7 @@ class Profile(NamedTuple):
 
 
 def profile_likelihood(
-    neck: Neck,
+    neck: ParametricDynamics,
     windows: Windows,
     found: Identification,
     name: str,

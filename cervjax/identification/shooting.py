@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,12 +17,12 @@ from jaxtyping import Array, Float
 
 from cervjax.math.contraction import contract
 from cervjax.simulation import Dynamics, State
-from cervjax.simulation.chebyshev import RungeKuttaChebyshev5
+from cervjax.simulation.integrate import integrate_evenly
 
 from .parameters import ParameterSpace
 
 
-class Neck(eqx.Module):
+class ParametricDynamics(eqx.Module):
     """A neck whose parameters are not known.
 
     Attributes:
@@ -61,7 +60,8 @@ class Neck(eqx.Module):
         return self.at(values).motion_rates(jnp.zeros((), q.dtype), full)[0]
 
 
-_SOLVERS = {"rkc": RungeKuttaChebyshev5(), "tsit5": diffrax.Tsit5()}
+_SOLVERS = {"rkc": "rkc5", "tsit5": "tsit5"}
+"""With fixed steps the method of five stages is the better one."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Sensitivity(NamedTuple):
 
 
 def motion(
-    neck: Neck,
+    neck: ParametricDynamics,
     values: Float[Array, " p"],
     start: Float[Array, " twofree"],
     activation: Float[Array, "n muscles"],
@@ -122,7 +122,7 @@ def motion(
 
 
 def motion_and_sensitivity(
-    neck: Neck,
+    neck: ParametricDynamics,
     values: Float[Array, " p"],
     start: Float[Array, " twofree"],
     activation: Float[Array, "n muscles"],
@@ -164,7 +164,7 @@ def motion_and_sensitivity(
 
 
 def _states(
-    neck: Neck,
+    neck: ParametricDynamics,
     values: Float[Array, " p"],
     start: Float[Array, " twofree"],
     activation: Float[Array, "n muscles"],
@@ -208,18 +208,4 @@ def _integrated(
     shooting: Shooting,
 ) -> Float[Array, "steps *rest"]:
     times = step * np.arange(shooting.substeps * (samples - 1) + 1) / shooting.substeps
-    solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(rates),  # pyright: ignore[reportArgumentType]
-        _SOLVERS[shooting.solver],
-        times[0],
-        times[-1],
-        None,
-        start,
-        saveat=diffrax.SaveAt(t0=True, steps=True),
-        stepsize_controller=diffrax.StepTo(ts=jnp.asarray(times)),
-        adjoint=diffrax.ForwardMode(),
-        max_steps=len(times) - 1,
-        # What is not finite is looked for in the result.
-        throw=False,
-    )
-    return solution.ys  # pyright: ignore[reportReturnType]
+    return integrate_evenly(rates, start, times, solver=_SOLVERS[shooting.solver])

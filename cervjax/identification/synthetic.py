@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.kinematics.tree import rest_frames
-from cervjax.simulation import Dynamics, State
+from cervjax.simulation import Dynamics, GivenActivation, State
+from cervjax.simulation.integrate import integrate_adaptively
 
 _RANGE = 0.35
 """Of a coordinate's range, that movements start in."""
@@ -62,29 +63,25 @@ def _recorded(
     rest = rest_frames(dynamics.model)
 
     def one(pose: Array, table: Array) -> tuple[Array, Array]:
+        drive = GivenActivation(jnp.asarray(samples), table)
         start = dynamics.at_rest(pose, table[0])
 
         def rates(time: Array, state: tuple[Array, Array, Array], _: None) -> tuple:
             q, qd, fiber = state
-            drive = jax.vmap(jnp.interp, (None, None, 1))(time, jnp.asarray(samples), table)
-            full = State(q, qd, drive, fiber)
+            full = State(q, qd, drive.at(time), fiber)
             acceleration, fibers = dynamics.motion_rates(time, full, rest)
             return qd, acceleration, fibers
 
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(rates),  # pyright: ignore[reportArgumentType]
-            diffrax.Tsit5(),
-            samples[0],
-            samples[-1],
-            None,
+        solution = integrate_adaptively(
+            rates,
             (start.q, start.qd, start.norm_fiber_length),
-            saveat=diffrax.SaveAt(ts=jnp.asarray(samples)),
-            stepsize_controller=diffrax.ClipStepSizeController(
-                diffrax.PIDController(tolerance, tolerance), step_ts=jnp.asarray(samples)
-            ),
-            adjoint=diffrax.ForwardMode(),
+            samples,
+            None,
+            solver="tsit5",
+            tolerance=(tolerance, tolerance),
             max_steps=200_000,
-            throw=False,
+            adjoint=diffrax.ForwardMode(),
+            stops=True,
         )
         q, qd, _ = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
         return q, qd

@@ -109,4 +109,4 @@ def marker_bending(
 def _beyond(topology: Topology, markers: tuple[int, ...]) -> Bool[np.ndarray, "joints markers"]:
     """Whether a moving joint moves a marker."""
     body = np.array(topology.marker_body, dtype=int)[list(markers)]
-    return topology.beyond[:, np.array(topology.anchor)[body]] > 0
+    return topology.descendants[:, np.array(topology.anchor)[body]] > 0

@@ -14,8 +14,8 @@ from jaxtyping import Array, Float
 
 from cervjax.math.contraction import contract
 from cervjax.math.gather import gather
-from cervjax.math.rotation import cross, dot, rotate
-from cervjax.model import Model, Topology
+from cervjax.math.rotation import cross, dot, multiply, rotate
+from cervjax.model import Model, PathFrame, Topology
 
 from .poses import anchor_poses
 from .tree import RestFrames, TreeState, still_state
@@ -40,7 +40,9 @@ class MusclePaths(NamedTuple):
 def muscle_paths(model: Model, q: Float[Array, " q"]) -> MusclePaths:
     """Path lengths and moment arms in the coordinates `q`, couplers followed."""
     rest, state = still_state(model, q)
-    return paths_and_segments(model, rest, state, model.coordinates.jacobian(q))[0]
+    lengths, segments = lengths_and_segments(model, rest, state, q)
+    twist = body_twists(state, model.coordinates.jacobian(q), model.topology)
+    return MusclePaths(lengths, moment_arms(model.topology, twist, segments))
 
 
 class CrossingSegments(NamedTuple):
@@ -49,16 +51,35 @@ class CrossingSegments(NamedTuple):
     Attributes:
         pull: unit vector from a segment's first to its last point, in ground.
         couple: m, moment of that pull about ground's origin.
+        own_rate: m/rad (or m/m), of each path's length with the coordinates while all bodies are
+            held; None where every path is straight between fixed points.
     """
 
     pull: Float[Array, "across 3"]
     couple: Float[Array, "across 3"]
+    own_rate: Float[Array, "muscles q"] | None = None
+
+    @property
+    def wrench(self) -> Float[Array, "across 6"]:
+        """Pull, then couple, of a unit tension."""
+        return jnp.concatenate([self.pull, self.couple], axis=1)
 
 
 def lengths_and_segments(
-    topology: Topology, rest: RestFrames, state: TreeState
+    model: Model, rest: RestFrames, state: TreeState, q: Float[Array, " q"]
 ) -> tuple[Float[Array, " muscles"], CrossingSegments]:
-    """Path lengths (m), and the lines along which muscles pull."""
+    """Path lengths, and the lines along which muscles pull.
+
+    Args:
+        model: whose paths they are.
+        rest: of the model.
+        state: of the bodies at `q`.
+        q: rad or m; only path elements look at it.
+
+    Returns:
+        m; lines of unit tension.
+    """
+    topology = model.topology
     first, last = _segments(topology)
     body = np.array(topology.point_body, dtype=int)
     anchor = np.array(topology.anchor)[body] + 1
@@ -76,41 +97,95 @@ def lengths_and_segments(
     pull = direction[crossing.segment]
     couple = cross(points[first[crossing.segment]], pull)
     lengths = _sum_by_muscle(distance, _owners(topology), len(topology.muscles))
-    return lengths, CrossingSegments(pull, couple)
+    if not model.path_elements:
+        return lengths, CrossingSegments(pull, couple)
+    return _with_elements(model, rest, state, _StraightParts(q, points, lengths, pull, couple))
 
 
-def paths_and_segments(
-    model: Model,
-    rest: RestFrames,
-    state: TreeState,
-    jacobian: Float[Array, "moving 6 q"],
-) -> tuple[MusclePaths, CrossingSegments]:
-    """`muscle_paths` where the motion of the bodies is known already, and the lines along which
-    muscles pull."""
-    topology = model.topology
-    lengths, (pull, couple) = lengths_and_segments(topology, rest, state)
+class _StraightParts(NamedTuple):
+    """Straight parts of paths, and where their points are; m."""
+
+    q: Array
+    points: Array
+    lengths: Array
+    pull: Array
+    couple: Array
+
+
+def _with_elements(
+    model: Model, rest: RestFrames, state: TreeState, straight: _StraightParts
+) -> tuple[Float[Array, " muscles"], CrossingSegments]:
+    """The same with what is not straight: lengths, lines, and own rates of path elements."""
+    rotation, position = anchor_poses(state)
+    anchor = np.array(model.topology.anchor) + 1
+    frame = PathFrame(
+        straight.q,
+        multiply(rotation[anchor], rest.rotation),
+        position[anchor] + rotate(rotation[anchor], rest.position),
+        straight.points,
+    )
+    lengths, pull, couple = straight.lengths, [straight.pull], [straight.couple]
+    own = jnp.zeros((len(lengths), len(straight.q)), lengths.dtype)
+    for element in model.path_elements:
+        lines = element.evaluate(frame)
+        muscle = np.array([s.muscle for s in element.stretches])
+        lengths = lengths.at[muscle].add(lines.length)
+        own = own.at[muscle].add(lines.own_rate)
+        pull.append(lines.pull)
+        couple.append(cross(lines.start, lines.pull))
+    return lengths, CrossingSegments(jnp.concatenate(pull), jnp.concatenate(couple), own)
+
+
+def moment_arms(
+    topology: Topology, twist: Float[Array, "n q 6"], segments: CrossingSegments
+) -> Float[Array, "q muscles"]:
+    """Moment arms from the lines along which muscles pull: exact, no difference of lengths.
+
+    Args:
+        topology: of the model.
+        twist: see `body_twists`.
+        segments: lines of unit tension.
+
+    Returns:
+        m (dimensionless for a translation), `-d length / d q`, OpenSim's sign.
+    """
     crossing = crossing_of(topology)
     pairs, which = np.unique(
         np.stack([crossing.first_anchor, crossing.last_anchor]) + 1, axis=1, return_inverse=True
     )
-    twist = body_twists(state, jacobian, topology)
     relative = (twist[pairs[1]] - twist[pairs[0]])[which.reshape(-1)]  # [across, q, 6]
-    arm = -dot(relative[..., :3], couple[:, None]) - dot(relative[..., 3:], pull[:, None])
+    arm = -dot(relative[..., :3], segments.couple[:, None])
+    arm = arm - dot(relative[..., 3:], segments.pull[:, None])
     arms = _sum_by_muscle(arm, crossing.muscle, len(topology.muscles))
-    return MusclePaths(lengths, arms.T), CrossingSegments(pull, couple)
+    if segments.own_rate is not None:
+        arms = arms - segments.own_rate
+    return arms.T
 
 
 def lengthening_speed(
-    topology: Topology, state: TreeState, segments: CrossingSegments
+    topology: Topology, state: TreeState, segments: CrossingSegments, qd: Float[Array, " q"]
 ) -> Float[Array, " muscles"]:
-    """m/s, at which the paths of moving bodies lengthen: no moment arms needed."""
+    """Speed at which paths lengthen: no moment arms needed.
+
+    Args:
+        topology: of the model.
+        state: motion of the bodies.
+        segments: lines along which muscles pull.
+        qd: rad/s or m/s; only path elements look at it.
+
+    Returns:
+        m/s.
+    """
     drift = state.velocity - cross(state.angular_velocity, state.position)
     moving = jnp.concatenate([state.angular_velocity, drift], axis=1)
     crossing, ends = crossing_of(topology), _ends(topology)
     line = jnp.concatenate([segments.couple, segments.pull], axis=1)
     apart = contract("as,ac->sc", jnp.asarray(ends, line.dtype), moving)
     speed = jnp.sum(apart * line, axis=1)
-    return contract("sm,s->m", jnp.asarray(crossing.owner, line.dtype), speed)
+    total = contract("sm,s->m", jnp.asarray(crossing.owner, line.dtype), speed)
+    if segments.own_rate is not None:
+        total = total + contract("mq,q->m", segments.own_rate, qd)
+    return total
 
 
 def generalized_muscle_force(
@@ -129,15 +204,18 @@ def generalized_muscle_force(
     tension = contract("sm,m->s", owner, force)
     ends = jnp.asarray(_ends(topology), line.dtype)
     wrench = contract("as,sc->ac", ends, tension[:, None] * line)
-    return -contract("aqc,ac->q", twist[1:], wrench)
+    torque = -contract("aqc,ac->q", twist[1:], wrench)
+    if segments.own_rate is not None:
+        torque = torque - contract("mq,m->q", segments.own_rate, force)
+    return torque
 
 
 @functools.cache
 def _ends(topology: Topology) -> Float[np.ndarray, "moving across"]:
     """One where a crossing segment ends on a moving body, minus one where it begins."""
     crossing = crossing_of(topology)
-    ends = np.zeros((len(topology.moving_joints) + 1, len(crossing.segment)))
-    across = np.arange(len(crossing.segment))
+    ends = np.zeros((len(topology.moving_joints) + 1, len(crossing.muscle)))
+    across = np.arange(len(crossing.muscle))
     np.add.at(ends, (crossing.last_anchor, across), 1.0)
     np.add.at(ends, (crossing.first_anchor, across), -1.0)
     # Ground, number -1, is the last row, and does not move.
@@ -145,7 +223,8 @@ def _ends(topology: Topology) -> Float[np.ndarray, "moving across"]:
 
 
 class Crossing(NamedTuple):
-    """Which segments cross, whose they are, and between which moving bodies (-1 for ground).
+    """Which segments cross, whose they are, and between which moving bodies (-1 for ground); lines
+    of path elements follow those of `segment`.
 
     `owner` is one where a segment (row) is of a muscle (column).
     """
@@ -163,9 +242,13 @@ def crossing_of(topology: Topology) -> Crossing:
     first, last = _segments(topology)
     anchor = np.array(topology.anchor)[np.array(topology.point_body, dtype=int)]
     segment = np.flatnonzero(anchor[first] != anchor[last])
-    muscle = _owners(topology)[segment]
+    lines = np.array(topology.lines, dtype=int).reshape(-1, 3)
+    body = np.array(topology.anchor)
+    muscle = np.concatenate([_owners(topology)[segment], lines[:, 0]])
     owner = (muscle[:, None] == np.arange(len(topology.muscles))).astype(float)
-    return Crossing(segment, muscle, anchor[first[segment]], anchor[last[segment]], owner)
+    starts = np.concatenate([anchor[first[segment]], body[lines[:, 1]]])
+    ends = np.concatenate([anchor[last[segment]], body[lines[:, 2]]])
+    return Crossing(segment, muscle, starts, ends, owner)
 
 
 def body_twists(
@@ -181,7 +264,7 @@ def body_twists(
         joint = joint + _along(
             jacobian[:, 3:], jnp.concatenate([jnp.zeros_like(slide), slide], axis=-1)
         )
-    beyond = jnp.asarray(topology.beyond[:, :-1], joint.dtype)
+    beyond = jnp.asarray(topology.descendants[:, :-1], joint.dtype)
     moved = contract("kb,kqc->bqc", beyond, joint)
     return jnp.concatenate([jnp.zeros_like(joint[:1]), moved])
 
@@ -196,14 +279,25 @@ def _along(
 
 def _segments(topology: Topology) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the first and the last point of every segment."""
-    first = np.array([p for a, b in topology.muscle_points for p in range(a, b - 1)], dtype=int)
+    curved = set(topology.curved)
+    first = np.array(
+        [p for a, b in topology.muscle_points for p in range(a, b - 1) if p not in curved],
+        dtype=int,
+    )
     return first, first + 1
 
 
 def _owners(topology: Topology) -> np.ndarray:
     """The muscle of every segment."""
+    curved = set(topology.curved)
     return np.array(
-        [m for m, (a, b) in enumerate(topology.muscle_points) for _ in range(a, b - 1)], dtype=int
+        [
+            m
+            for m, (a, b) in enumerate(topology.muscle_points)
+            for p in range(a, b - 1)
+            if p not in curved
+        ],
+        dtype=int,
     )
 
 

@@ -20,7 +20,6 @@ from .plan import (
     DatasetPlan as DatasetPlan,
     Splits as Splits,
     build_factory as build_factory,
-    spec_fingerprint as spec_fingerprint,
 )
 from .row import (
     LabelBatch as LabelBatch,

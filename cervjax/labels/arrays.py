@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from cervjax.model import Topology
-from cervjax.motion.synthesis import PLANES, MovementKind
+from cervjax.motion.synthesis import MovementKind
 from cervjax.optimization import Certificate, SolverResult
 from cervjax.people import LIMITS, MEASUREMENTS, Person, Sex, Subject
+from cervjax.spec import PLANES
 
 from .row import LabelBatch, RowStatus, Solution, level_names
 

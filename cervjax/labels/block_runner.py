@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +16,9 @@ from .row import LabelBatch
 
 
 class BlockRunner:
-    """Computes `count` blocks at a time, shared out over local devices, with one compiled function.
+    """Computes `count` blocks at a time, shared out over local devices.
+
+    Compiled once for factories of equal shape.
 
     Every device computes whole blocks, so that a row does not depend on how many devices there
     are. On a CPU, JAX counts as many devices as `jax_num_cpu_devices` says; one per core is
@@ -38,15 +41,7 @@ class BlockRunner:
         # Two at least for a device: XLA dissolves a loop over a single one, fuses across it, and
         # the last bits change.
         self.computed = max(2, -(-count // mesh.size)) * mesh.size
-        self._run = jax.jit(
-            jax.shard_map(
-                lambda index: factory.blocks(index),
-                mesh=mesh,
-                in_specs=spec,
-                out_specs=spec,
-                check_vma=False,
-            )
-        )
+        self._mesh = mesh
 
     @property
     def wasted(self) -> float:
@@ -61,16 +56,29 @@ class BlockRunner:
         with fewer cores than devices for good. Returns at once, while the devices compute; the
         arrays stay on them.
         """
-        return self._run(self._index(first))
+        return _computed(self.factory, self._index(first), self._mesh)
 
     def shapes(self) -> tuple[Person, LabelBatch]:
         """What a call returns, as shapes and types."""
-        return jax.eval_shape(self._run, self._index(0))
+        return eqx.filter_eval_shape(_computed, self.factory, self._index(0), self._mesh)
 
-    def compiled(self) -> jax.stages.Compiled:
+    def compiled(self) -> Any:
         """The compiled program, for its cost analysis."""
-        return self._run.lower(self._index(0)).compile()
+        return _computed.lower(self.factory, self._index(0), self._mesh).compile().compiled
 
     def _index(self, first: int) -> jax.Array:
         index = np.arange(first, first + self.computed, dtype=np.uint32)
         return jax.device_put(jnp.asarray(index), self._sharding)
+
+
+@eqx.filter_jit
+def _computed(factory: LabelFactory, index: jax.Array, mesh: Mesh) -> tuple[Person, LabelBatch]:
+    arrays, rest = eqx.partition(factory, eqx.is_array)
+    split = PartitionSpec("device")
+
+    def blocks(arrays: LabelFactory, index: jax.Array) -> tuple[Person, LabelBatch]:
+        return eqx.combine(arrays, rest).blocks(index)
+
+    return jax.shard_map(
+        blocks, mesh=mesh, in_specs=(PartitionSpec(), split), out_specs=split, check_vma=False
+    )(arrays, index)

@@ -9,10 +9,10 @@ from jaxtyping import Bool, Int
 
 from cervjax.motion.synthesis import MovementKind
 from cervjax.people import Person
-from cervjax.spec import ModelSpec
+from cervjax.spec import ModelSpec, same_fingerprint
 
 from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, people_from, rows_from
-from .plan import DatasetPlan, spec_fingerprint
+from .plan import DatasetPlan
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError, DatasetFolder
 
@@ -90,7 +90,7 @@ class LabelDataset:
             DatasetError: they are of another one.
         """
         neck = self.manifest["neck"]
-        if spec_fingerprint(spec) != neck["sha256"]:
+        if not same_fingerprint(spec, neck["sha256"]):
             raise DatasetError(
                 f"{self.folder.path} is of the neck {neck['name']!r}, not of {spec.name!r} as "
                 "given (their numbers differ)"

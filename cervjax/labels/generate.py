@@ -1,7 +1,5 @@
 """Generate a dataset: resumable, on all local devices, alone or with other processes."""
 
-import functools
-import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,32 +12,30 @@ import jax
 import numpy as np
 
 from cervjax.execution import Hosts
+from cervjax.execution.source_hash import source_hash
 from cervjax.model import Model, Topology
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import MovementKind
-from cervjax.spec import ModelSpec
+from cervjax.spec import ModelSpec, spec_fingerprint
 
 from .arrays import SPLIT, labels_of, person_arrays, row_arrays
 from .block_runner import BlockRunner
-from .plan import DatasetPlan, build_factory, motions_hash, spec_fingerprint
+from .plan import DatasetPlan, build_factory, motions_hash
 from .row import RowStatus
 from .store import DatasetError, DatasetFolder
 
 _PACKAGES = ("cervjax", "jax", "jaxlib", "equinox", "numpy", "scipy", "zarr", "numcodecs")
-_ROOMS = (
-    "contraction.py",
-    "spec",
-    "model",
-    "muscle",
-    "kinematics",
-    "personalization",
-    "motion",
-    "population",
-    "dynamics",
-    "optimization",
-    "labels",
+_ABOVE = (
+    "assessment",
+    "commands",
+    "identification",
+    "learning",
+    "report",
+    "simulation",
+    "tracking",
 )
-"""Parts of this package that a row's bytes depend on."""
+"""Rooms that nothing of a row comes from: they are above labels, or beside them. All other sources
+enter the hash that guards a dataset that is taken up again."""
 _FIXED = ("plan", "neck", "recorded", "versions", "code", "platform")
 """What must not differ when a run is taken up again."""
 
@@ -111,7 +107,7 @@ def manifest_facts(
         "neck": {"name": spec.name, "sha256": spec_fingerprint(spec)},
         "recorded": motions_hash(recorded),
         "versions": {name: version(name) for name in _PACKAGES},
-        "code": code_hash(),
+        "code": source_hash(_ABOVE),
         "platform": jax.devices()[0].platform,
         "rows": plan.rows,
         "shards": plan.shards,
@@ -158,23 +154,6 @@ def _check_same(folder: DatasetFolder, facts: Mapping[str, Any]) -> None:
             f"{folder.path} holds another dataset ({changes}). Nothing was changed; choose "
             "another folder, or go on with what it was begun with"
         )
-
-
-@functools.cache
-def code_hash() -> str:
-    """SHA-256 of the sources that rows come from: another version may give others.
-
-    What is built on labels, such as networks, may change while a dataset is being made.
-    """
-    root = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for file in sorted(root.rglob("*")):
-        if file.relative_to(root).parts[0] not in _ROOMS:
-            continue
-        if file.suffix in (".py", ".csv", ".toml"):
-            digest.update(str(file.relative_to(root)).encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _difference(name: str, found: Any, wanted: Any) -> str:

@@ -287,7 +287,7 @@ def build_factory(
             dtype=dtype,
         )
     return LabelFactory(
-        personalizer=Personalizer(spec, model),
+        personalizer=Personalizer(model),
         population=population,
         sampler=sampler,
         torso=TorsoInclination.of(
@@ -310,11 +310,6 @@ def build_factory(
         rate=plan.rate,
         block=plan.block_persons,
     )
-
-
-def spec_fingerprint(spec: ModelSpec) -> str:
-    """SHA-256 of every name and number of `spec`."""
-    return hashlib.sha256(repr(spec).encode()).hexdigest()
 
 
 def motions_hash(motions: Sequence[Motion]) -> str | None:

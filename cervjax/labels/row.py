@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Integer
 
-from cervjax.dynamics import JointStatics, Mechanics, joint_loads, mechanics_and_joints
+from cervjax.dynamics import FrameEvaluation, evaluate_frame
 from cervjax.model import Model, Topology
 from cervjax.motion.synthesis import MotionSample
 from cervjax.optimization import Certificate, StaticOptimizationSettings, solve_frame
@@ -141,11 +141,11 @@ def label_row(
 ) -> LabelBatch:
     """Solve one frame of the person `model` under `gravity` (m/s^2); vmap for many."""
     model = eqx.tree_at(lambda m: m.gravity, model, gravity)
-    frame, statics = mechanics_and_joints(model, *motion)
+    frame = evaluate_frame(model, *motion)
     other = None
     if options.compare:
         # Moment arms and inverse dynamics are shared.
-        other = _solved(model, frame, statics, options, _other(options.settings))
+        other = _solved(model, frame, options, _other(options.settings))
     return LabelBatch(
         person,
         kind,
@@ -155,7 +155,7 @@ def label_row(
         gravity,
         frame.generalized_force[: model.topology.num_free],
         frame.length if options.muscle_lengths else None,
-        _solved(model, frame, statics, options, options.settings),
+        _solved(model, frame, options, options.settings),
         other,
     )
 
@@ -169,15 +169,14 @@ def _other(settings: StaticOptimizationSettings) -> StaticOptimizationSettings:
 
 def _solved(
     model: Model,
-    frame: Mechanics,
-    statics: JointStatics,
+    frame: FrameEvaluation,
     options: RowOptions,
     settings: StaticOptimizationSettings,
 ) -> Solution:
-    solution = solve_frame(model, frame, settings)
+    solution = solve_frame(model, frame.mechanics, settings)
     force = moment = None
     if options.joint_loads:
-        force, moment = joint_loads(model.topology, statics, solution.muscle_force)
+        force, moment = frame.joint_loads(solution.muscle_force)
     needed = jnp.max(jnp.abs(solution.reserve_force), initial=0.0)
     status = jnp.where(needed > options.reserve_limit, int(RowStatus.RESERVE_EXCEEDED), 0)
     converged = solution.certificate.converged
@@ -196,7 +195,7 @@ def _solved(
 
 def level_names(topology: Topology) -> list[str]:
     """Names of the moving joints, lowest first: `C7-T1`, `C6-C7`, ..., or those of the bodies."""
-    titles = {"skull": "C0", "spine": "T1", **{f"cerv{k}": f"C{k}" for k in range(1, 8)}}
+    titles = dict(topology.anatomy.levels)
     names = [titles.get(body, body) for body in topology.bodies]
     return [
         f"{names[topology.joint_child[k]]}-{names[topology.joint_parent[k]]}"

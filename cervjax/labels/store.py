@@ -10,7 +10,6 @@ comes last and names the size of every file, so that a lost file is not taken fo
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -22,7 +21,10 @@ from typing import Any
 
 import numpy as np
 import zarr
+from filelock import FileLock, Timeout
 from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from cervjax.execution import write_json
 
 from .arrays import PERSON_FIELDS, Field, field_of
 
@@ -104,25 +106,31 @@ class DatasetFolder:
         """
         with _explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / _LOCK).open("w")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise DatasetError(
-                    f"another run is working on {self.path}; wait for it, or stop it first"
-                ) from error
-            except OSError as error:
-                # Some file systems of clusters know no locks.
-                warnings.warn(
-                    f"{self.path} cannot be locked ({error}); let no other run work on it",
-                    stacklevel=3,
-                )
+        lock = FileLock(self.path / _LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise DatasetError(
+                f"another run is working on {self.path}; wait for it, or stop it first"
+            ) from error
+        except PermissionError as error:
+            with _explained(self.path):
+                raise error
+        except (NotImplementedError, OSError) as error:
+            # Some file systems of clusters know no locks.
+            warnings.warn(
+                f"{self.path} cannot be locked ({error}); let no other run work on it",
+                stacklevel=3,
+            )
+        try:
             yield
+        finally:
+            lock.release()
 
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """Replace the manifest, whole or not at all."""
-        self._replace(self.path / "manifest.json", {"format": _FORMAT, "schema": SCHEMA, **facts})
+        content = {"format": _FORMAT, "schema": SCHEMA, **facts}
+        write_json(self.path / "manifest.json", content, durable=True)
 
     def create(
         self,
@@ -206,7 +214,8 @@ class DatasetFolder:
                     array[first : first + len(values)] = values.astype(array.dtype, copy=False)
                     sizes[name] = _synced(self._file_of(name, shard))
             self._records.mkdir(exist_ok=True)
-            self._replace(self._record(shard), {"shard": shard, **facts, "bytes": sizes})
+            record = {"shard": shard, **facts, "bytes": sizes}
+            write_json(self._record(shard), record, durable=True)
 
     def is_finished(self, shard: int) -> bool:
         """Whether the shard's record is there, and every file as long as it says."""
@@ -242,15 +251,6 @@ class DatasetFolder:
         while file.is_dir():
             file = file / "0"
         return file
-
-    @staticmethod
-    def _replace(file: Path, content: Mapping[str, Any]) -> None:
-        partial = file.with_name(f"{file.name}.partial")
-        with partial.open("w") as stream:
-            stream.write(json.dumps(content, indent=1) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(partial, file)
 
 
 def _synced(file: Path) -> int:

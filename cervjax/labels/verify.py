@@ -123,7 +123,7 @@ def solve_again(dataset: LabelDataset, spec: ModelSpec, rows: LabelBatch) -> Lab
     plan = dataset.plan
     dtype = jnp.float64 if jax.config.read("jax_enable_x64") else jnp.float32
     spec = spec.with_reserves(plan.reserve)
-    personalizer = Personalizer(spec, Model.from_spec(spec, dtype=dtype))
+    personalizer = Personalizer(Model.from_spec(spec, dtype=dtype))
     labeler = Labeler(personalizer, plan.options)
 
     def cast(x: Any) -> jax.Array:

@@ -1,8 +1,7 @@
-"""Force networks: inputs, rows, networks, losses, training."""
+"""Force networks: inputs, rows, networks, losses, training, prediction."""
 
 from .config import (
-    DEFAULT_WEIGHTS as DEFAULT_WEIGHTS,
-    LossWeights as LossWeights,
+    DEFAULT_LOSSES as DEFAULT_LOSSES,
     NetworkConfig as NetworkConfig,
     TrainingConfig as TrainingConfig,
 )
@@ -29,52 +28,56 @@ from .intervals import (
     IntervalPrediction as IntervalPrediction,
 )
 from .losses import (
-    Losses as Losses,
-    Scales as Scales,
-    label_losses as label_losses,
-    physics_losses as physics_losses,
-)
-from .networks import (
-    Actuation as Actuation,
-    DualNetwork as DualNetwork,
-    FeedForwardNetwork as FeedForwardNetwork,
-    ForceNetwork as ForceNetwork,
-    Normalization as Normalization,
-    Prediction as Prediction,
-    make_network as make_network,
-)
-from .noise import (
-    SensorNoise as SensorNoise,
-)
-from .novelty import (
-    Novelty as Novelty,
-)
-from .residuals import (
+    LOSSES as LOSSES,
+    AbstractLoss as AbstractLoss,
+    LossContext as LossContext,
     Residuals as Residuals,
+    Scales as Scales,
+    register_loss as register_loss,
     residuals as residuals,
 )
+from .networks import (
+    NETWORKS as NETWORKS,
+    AbstractForceNetwork as AbstractForceNetwork,
+    ActuatorBounds as ActuatorBounds,
+    DualNetwork as DualNetwork,
+    FeedForwardNetwork as FeedForwardNetwork,
+    NetworkParts as NetworkParts,
+    Normalization as Normalization,
+    Prediction as Prediction,
+    Spreads as Spreads,
+    make_network as make_network,
+    multipliers_of as multipliers_of,
+    register_network as register_network,
+)
+from .noise import SensorNoise as SensorNoise
+from .novelty import Novelty as Novelty
 from .rows import (
-    Balance as Balance,
-    BalanceBuilder as BalanceBuilder,
-    Frame as Frame,
+    LabelledPose as LabelledPose,
     RowBuilder as RowBuilder,
     TrainingRows as TrainingRows,
-    frame_balance as frame_balance,
+    pose_equation as pose_equation,
     reserve_forces as reserve_forces,
-    row_balance as row_balance,
+    row_equations as row_equations,
     select_rows as select_rows,
+    torque_equation as torque_equation,
 )
-from .run_folder import (
-    RunFolder as RunFolder,
-)
+from .run_folder import RunFolder as RunFolder
 from .sources import (
     DatasetSource as DatasetSource,
     RowSource as RowSource,
     StreamSource as StreamSource,
     check_plan as check_plan,
 )
+from .step import (
+    StepPlan as StepPlan,
+    corrupt_inputs as corrupt_inputs,
+    train_step as train_step,
+    validation_loss as validation_loss,
+)
 from .training import (
     TrainingProgress as TrainingProgress,
     load_network as load_network,
     train as train,
 )
+from .weights import read_weights as read_weights, write_weights as write_weights

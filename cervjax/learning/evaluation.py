@@ -10,9 +10,11 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cervjax.optimization import TorqueEquation
+
 from .inputs import NetworkInputs
 from .networks import Prediction
-from .rows import Balance, TrainingRows
+from .rows import TrainingRows
 
 LEAST_VARIATION = 1.0
 """N. A muscle whose label varies by less is listed apart: its R^2 says little."""
@@ -116,7 +118,7 @@ class Evaluation:
 def evaluate(
     prediction: Prediction,
     rows: TrainingRows,
-    balance: Balance,
+    equation: TorqueEquation,
     muscles: tuple[str, ...],
     max_isometric_force: Float[np.ndarray, " muscles"],
     bounds: tuple[Float[np.ndarray, " muscles"], Float[np.ndarray, " muscles"]] | None = None,
@@ -124,13 +126,13 @@ def evaluate(
     """Compare `prediction` with the labels of `rows`.
 
     Args:
-        balance: mechanics of `rows`.
+        equation: torque equations of `rows`.
         max_isometric_force: N, of the unscaled model.
         bounds: least and greatest activation; not looked at if None.
     """
     force, label = (np.asarray(x, dtype=float) for x in (prediction.force, rows.force))
     tau = np.asarray(rows.target, dtype=float)
-    arms = np.asarray(balance.moment_arm, dtype=float)
+    arms = np.asarray(equation.moment_arm, dtype=float)
     error = force - label
     spread, moved = label - label.mean(axis=0), force - force.mean(axis=0)
     sizes = np.sqrt(np.sum(spread**2, axis=0) * np.sum(moved**2, axis=0))
@@ -157,32 +159,32 @@ def evaluate(
     )
 
 
-Said = TypeVar("Said", covariant=True)
+Predicted = TypeVar("Predicted", covariant=True)
 
 
 @runtime_checkable
-class RowNetwork(Protocol[Said]):
+class RowNetwork(Protocol[Predicted]):
     """A network, or an ensemble of them: a function of one row."""
 
     @property
-    def needs_balance(self) -> bool:
+    def needs_equation(self) -> bool:
         """Whether a prediction needs the row's mechanics."""
         ...
 
-    def __call__(self, inputs: NetworkInputs, balance: Balance | None = None) -> Said:
-        """What it says of one row."""
+    def __call__(self, inputs: NetworkInputs, equation: TorqueEquation | None = None) -> Predicted:
+        """The prediction for one row."""
         ...
 
 
 def predict_rows(
-    network: RowNetwork[Said], inputs: NetworkInputs, balance: Balance | None = None
-) -> Said:
-    """What `network` says of many rows, in memory of the host.
+    network: RowNetwork[Predicted], inputs: NetworkInputs, equation: TorqueEquation | None = None
+) -> Predicted:
+    """Predictions for many rows, in memory of the host.
 
     Args:
-        balance: mechanics of the rows; a dual network alone looks at it.
+        equation: of the rows; only a network that `needs_equation` looks at it.
     """
-    given = (inputs, balance if network.needs_balance else None)
+    given = (inputs, equation if network.needs_equation else None)
     parts = []
     for start in range(0, len(inputs.person), _CHUNK):
         block = jax.tree.map(lambda x, s=start: x[s : s + _CHUNK], given)
@@ -191,7 +193,7 @@ def predict_rows(
 
 
 @eqx.filter_jit
-def _predict(network, inputs, balance):
-    if balance is None:
+def _predict(network, inputs, equation):
+    if equation is None:
         return jax.vmap(network)(inputs)
-    return jax.vmap(network)(inputs, balance)
+    return jax.vmap(network)(inputs, equation)

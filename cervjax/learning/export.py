@@ -29,10 +29,10 @@ from jaxtyping import Array, Float
 from cervjax.motion.synthesis import MotionSample
 from cervjax.people import LIMITS
 
-from .inputs import INPUT_SETS, PERSON_INPUTS, NetworkInputs, motion_size
+from .inputs import INPUT_SETS, PERSON_INPUTS, NetworkInputs, motion_size, ratio_columns
 from .intervals import ForceEnsemble
 from .predict import HYPOTHESIS, Predictor
-from .rows import Frame, row_balance
+from .rows import LabelledPose, pose_equation
 
 _PLATFORMS = ("cpu", "cuda")
 _UNITS = {
@@ -60,12 +60,14 @@ def row_function(predictor: Predictor) -> Callable[[Array, Array], dict[str, Arr
     needed = np.array([name in needed_of_person(predictor) for name in PERSON_INPUTS])
 
     def one(motion: Array, person: Array) -> dict[str, Array]:
-        balance = None
-        if network.needs_balance:
+        equation = None
+        if network.needs_equation:
             q, qd, qdd, gravity = jnp.split(motion, np.array([1, 2, 3]) * free)
-            frame = Frame(person[-len(LIMITS) :], gravity, MotionSample(q, qd, qdd))
-            balance = row_balance(predictor.personalizer, frame)
-        said = network(NetworkInputs(motion, person), balance)
+            pose = LabelledPose(
+                person[np.array(ratio_columns())], gravity, MotionSample(q, qd, qdd)
+            )
+            equation = pose_equation(predictor.personalizer, pose)
+        said = network(NetworkInputs(motion, person), equation)
         parts = {"activation": jnp.asarray(said.activation), "force": jnp.asarray(said.force)}
         if isinstance(network, ForceEnsemble):
             parts |= {"low": said.low, "high": said.high}
@@ -78,9 +80,9 @@ def row_function(predictor: Predictor) -> Callable[[Array, Array], dict[str, Arr
 
 def needed_of_person(predictor: Predictor) -> tuple[str, ...]:
     """What has to be known of a person: the ratios of a dual network, or everything."""
-    if not predictor.takes_unknown:
+    if not predictor.missing_inputs:
         return tuple(PERSON_INPUTS)
-    return tuple(LIMITS) if predictor.network.needs_balance else ()
+    return tuple(LIMITS) if predictor.network.needs_equation else ()
 
 
 def write_portable(predictor: Predictor, path: str | Path) -> Path:
@@ -153,7 +155,7 @@ def write_onnx(predictor: Predictor, path: str | Path) -> Path:
         ValueError: `predictor` is an ensemble, has memory or needs mechanics.
     """
     network = predictor.network
-    if isinstance(network, ForceEnsemble) or network.needs_balance or predictor.window > 1:
+    if isinstance(network, ForceEnsemble) or network.needs_equation or predictor.window > 1:
         raise ValueError(
             "only a single feed-forward network without memory becomes ONNX; write_portable "
             "carries the others"

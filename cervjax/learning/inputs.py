@@ -1,6 +1,6 @@
-"""What a network is told: how the head moves, as far as somebody measured it, and who it is.
+"""Network inputs: measured head motion and descriptors of the person.
 
-A quantity nobody knows of a person is NaN; networks turn that into a mask of their own.
+A descriptor that is not known of a person is NaN; networks turn that into a mask.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,6 @@ AnyArray = Array | np.ndarray
 """In the device's memory or in the host's."""
 
 _VECTORS = {"orientation": 6, "gravity": 3}
-_HEAD = "skull"
 
 
 class NetworkInputs(eqx.Module):
@@ -92,13 +91,14 @@ def motion_inputs(
     motion: MotionSample,
     gravity: Float[Array, " 3"],
     *,
-    head: str = _HEAD,
+    head: str | None = None,
 ) -> Float[Array, " motion"]:
     """The quantities of `input_set` of one frame of the person `model`; vmap for many.
 
     Args:
         gravity: m/s^2, in the torso's frame.
-        head: name of the body that carries the head's sensors.
+        head: name of the body that carries the head's sensors; the skull of the model's anatomy if
+            None.
 
     Raises:
         ValueError: there is no such set, or no such body.
@@ -107,10 +107,29 @@ def motion_inputs(
     names = INPUT_SETS[input_set]
     parts: dict[str, Array] = {**motion._asdict(), "gravity": gravity}
     if "orientation" in names:
-        seen = body_motion(model, model.body_index(head), *motion)
+        body = model.topology.anatomy.skull if head is None else head
+        seen = body_motion(model, model.body_index(body), *motion)
         parts |= seen._asdict()
         parts["orientation"] = orientation_columns(seen.rotation)
     return jnp.concatenate([parts[name] for name in names])
+
+
+def strength_columns() -> list[int]:
+    """Columns of `PERSON_INPUTS` that are strengths: they are known together or not at all.
+
+    Returns:
+        Indices, in order.
+    """
+    return [k for k, name in enumerate(PERSON_INPUTS) if name.endswith("strength")]
+
+
+def ratio_columns() -> list[int]:
+    """Columns of `PERSON_INPUTS` that are ratios to the model, in the order of `LIMITS`.
+
+    Returns:
+        Indices, in order.
+    """
+    return [list(PERSON_INPUTS).index(name) for name in LIMITS]
 
 
 def orientation_columns(rotation: Float[Array, "*n 3 3"]) -> Float[Array, "*n 6"]:

@@ -10,15 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cervjax.optimization import TorqueEquation
+
 from .evaluation import predict_rows
 from .inputs import AnyArray, NetworkInputs
-from .networks import ForceNetwork
+from .networks import AbstractForceNetwork
 from .novelty import Novelty
-from .rows import Balance, TrainingRows
+from .rows import TrainingRows
 
 
 class IntervalPrediction(eqx.Module):
-    """What an ensemble says.
+    """Forces that an ensemble predicts, with their intervals.
 
     Attributes:
         activation, force: means of the members; 1, N.
@@ -49,22 +51,22 @@ class ForceEnsemble(eqx.Module):
         floor: N, added to the disagreement.
         width: dimensionless.
         novelty: of inputs.
-        half_known: whether it was calibrated on people of whom something is not known.
+        missing_inputs: whether it was calibrated on people of whom something is not known.
     """
 
-    members: tuple[ForceNetwork, ...]
+    members: tuple[AbstractForceNetwork, ...]
     coverage: float = eqx.field(static=True)
     floor: Float[Array, " muscles"]
     width: Float[Array, " muscles"]
     novelty: Novelty
-    half_known: bool = eqx.field(static=True)
+    missing_inputs: bool = eqx.field(static=True)
 
     @classmethod
     def calibrated(
         cls,
-        members: Sequence[ForceNetwork],
+        members: Sequence[AbstractForceNetwork],
         rows: TrainingRows,
-        balance: Balance | None,
+        equation: TorqueEquation | None,
         training: NetworkInputs,
         *,
         coverage: float = 0.9,
@@ -75,7 +77,7 @@ class ForceEnsemble(eqx.Module):
         known, hide as much of these.
 
         Args:
-            balance: mechanics of `rows`; for dual networks.
+            equation: torque equations of `rows`; for dual networks.
             training: inputs that were trained on, for novelty.
 
         Raises:
@@ -88,7 +90,7 @@ class ForceEnsemble(eqx.Module):
         if not 0 < coverage < 1 or rank > 1:
             raise ValueError(f"{count} rows are too few for a coverage of {coverage}")
         mean, spread = _mean_and_spread(
-            [predict_rows(m, rows.inputs, balance).force for m in members]
+            [predict_rows(m, rows.inputs, equation).force for m in members]
         )
         error = np.abs(np.asarray(rows.force) - mean)
         # Where members agree by chance the interval must not vanish.
@@ -104,15 +106,17 @@ class ForceEnsemble(eqx.Module):
         )
 
     @property
-    def needs_balance(self) -> bool:
+    def needs_equation(self) -> bool:
         """Whether a prediction needs the row's mechanics."""
-        return self.members[0].needs_balance
+        return self.members[0].needs_equation
 
-    def __call__(self, inputs: NetworkInputs, balance: Balance | None = None) -> IntervalPrediction:
+    def __call__(
+        self, inputs: NetworkInputs, equation: TorqueEquation | None = None
+    ) -> IntervalPrediction:
         """Forces of one row with their intervals; vmap for many."""
-        said = [member(inputs, balance) for member in self.members]
-        merged = jax.tree.map(lambda *x: jnp.mean(jnp.stack(x), axis=0), *said)
-        _, spread = _mean_and_spread([x.force for x in said])
+        predicted = [member(inputs, equation) for member in self.members]
+        merged = jax.tree.map(lambda *x: jnp.mean(jnp.stack(x), axis=0), *predicted)
+        _, spread = _mean_and_spread([x.force for x in predicted])
         half = self.width * (spread + self.floor)
         return IntervalPrediction(
             merged.activation,
@@ -123,25 +127,30 @@ class ForceEnsemble(eqx.Module):
             self.novelty(inputs),
         )
 
-    def predict(self, inputs: NetworkInputs, balance: Balance | None = None) -> IntervalPrediction:
+    def predict(
+        self, inputs: NetworkInputs, equation: TorqueEquation | None = None
+    ) -> IntervalPrediction:
         """Predictions for many rows, in memory of the host."""
-        return predict_rows(self, inputs, balance)
+        return predict_rows(self, inputs, equation)
 
     def save_calibration(self, path: Path) -> None:
         """Write what is not in the members' own folders, as NPZ."""
         numbers: dict[str, Any] = {k: np.asarray(v) for k, v in vars(self.novelty).items()}
         own: dict[str, Any] = {"coverage": self.coverage, "floor": self.floor, "width": self.width}
-        own["half_known"] = self.half_known
+        own["missing_inputs"] = self.missing_inputs
         np.savez(path, **own, **numbers)
 
     @classmethod
-    def restored(cls, members: Sequence[ForceNetwork], path: Path) -> "ForceEnsemble":
+    def restored(cls, members: Sequence[AbstractForceNetwork], path: Path) -> "ForceEnsemble":
         """The inverse of `save_calibration`."""
         with np.load(path) as stored:
             numbers = {k: jnp.asarray(v) for k, v in stored.items()}
-        coverage, half_known = float(numbers.pop("coverage")), bool(numbers.pop("half_known"))
+        coverage = float(numbers.pop("coverage"))
+        # The second name is that of calibrations before version 0.2.
+        name = "missing_inputs" if "missing_inputs" in numbers else "half_known"
+        missing_inputs = bool(numbers.pop(name))
         floor, width = numbers.pop("floor"), numbers.pop("width")
-        return cls(tuple(members), coverage, floor, width, Novelty(**numbers), half_known)
+        return cls(tuple(members), coverage, floor, width, Novelty(**numbers), missing_inputs)
 
 
 def _mean_and_spread(forces: Sequence[AnyArray]) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""Whether what a network is asked is unlike what it was trained on."""
+"""Out-of-distribution detection for network inputs."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cervjax.execution import replace_file
 from cervjax.math.contraction import contract
 
 from .inputs import NetworkInputs
@@ -62,11 +63,9 @@ class Novelty(eqx.Module):
 
     def write(self, path: Path) -> None:
         """As NPZ; the file appears whole or not at all."""
-        partial = path.with_suffix(".partial")
         numbers: dict[str, Any] = {k: np.asarray(v) for k, v in vars(self).items()}
-        with partial.open("wb") as file:
+        with replace_file(path) as file:
             np.savez(file, **numbers)
-        partial.replace(path)
 
     def __call__(self, inputs: NetworkInputs) -> Bool[Array, ""]:
         """Whether one row is novel; vmap for many."""

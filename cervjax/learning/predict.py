@@ -13,8 +13,9 @@ from jaxtyping import Array, Bool, Float
 from cervjax.model import Model
 from cervjax.motion import Motion, Storage, write_storages
 from cervjax.motion.recordings.sensors import SensorRecording
+from cervjax.motion.result_files import RESULT_FILES
 from cervjax.motion.synthesis import MotionSample
-from cervjax.optimization.motion_solution import RESULT_FILES
+from cervjax.optimization import TorqueEquation
 from cervjax.people import LIMITS, Personalizer, Subject
 
 from .evaluation import predict_rows
@@ -25,11 +26,13 @@ from .inputs import (
     input_names,
     motion_inputs,
     orientation_columns,
+    ratio_columns,
+    strength_columns,
 )
 from .intervals import ForceEnsemble
-from .networks import ForceNetwork
+from .networks import AbstractForceNetwork
 from .novelty import Novelty
-from .rows import Balance, frame_balance
+from .rows import torque_equation
 from .run_folder import RunFolder
 from .training import load_network
 
@@ -52,19 +55,19 @@ class Predictor:
         rate: Hz of these frames; None for one frame.
         source: the folder it came from.
         members: folders of the training runs.
-        takes_unknown: whether it was trained (and its intervals calibrated) on people of whom
-            something is not known.
+        missing_inputs: whether it was trained (and its intervals calibrated) on people of whom
+            some inputs are missing.
         novelty: what it was trained on.
     """
 
-    network: ForceNetwork | ForceEnsemble
+    network: AbstractForceNetwork | ForceEnsemble
     personalizer: Personalizer
     inputs: str
     window: int
     rate: float | None
     source: Path
     members: tuple[Path, ...]
-    takes_unknown: bool
+    missing_inputs: bool
     novelty: Novelty
 
     @classmethod
@@ -84,21 +87,21 @@ class Predictor:
             members, network = [folder], load_network(folder)
         run = RunFolder(members[0])
         config, spec = run.config(), run.spec()
-        takes_unknown = config.unknown_person > 0
+        missing_inputs = config.missing_inputs > 0
         if isinstance(network, ForceEnsemble):
-            takes_unknown, novelty = takes_unknown and network.half_known, network.novelty
+            missing_inputs, novelty = missing_inputs and network.missing_inputs, network.novelty
         else:
             novelty = Novelty.read(run.novelty_file)
         model = Model.from_spec(spec, dtype=jnp.float32)
         return cls(
             network,
-            Personalizer(spec, model),
+            Personalizer(model),
             config.network.inputs,
             config.network.window,
             run.rate(),
             folder,
             tuple(members),
-            takes_unknown,
+            missing_inputs,
             novelty,
         )
 
@@ -176,10 +179,10 @@ def predict_motion(
     model = predictor.personalizer(Subject.from_vector(jnp.asarray(ratios, jnp.float32)))
     if gravity is not None:
         model = eqx.tree_at(lambda m: m.gravity, model, jnp.asarray(gravity, jnp.float32))
-    inputs, balance = _mechanics(model, frames, predictor.inputs)
+    inputs, equation = _mechanics(model, frames, predictor.inputs)
     # A guessed strength does not enter R F - tau, but sizes and masses do.
-    known = bool(np.isfinite(person[-len(LIMITS) : -3]).all())
-    return _predicted(predictor, motion.time, inputs, person, balance, known)
+    known = bool(np.isfinite(person[_sizes()]).all())
+    return _predicted(predictor, motion.time, inputs, person, equation, known)
 
 
 def predict_recording(
@@ -236,11 +239,16 @@ def write_prediction(predicted: PredictedMotion, folder: Path) -> list[Path]:
     return write_storages(folder, tables, replaced=RESULT_FILES)
 
 
+def _sizes() -> list[int]:
+    """Columns of what enters the torque equation: ratios but strengths."""
+    return [k for k in ratio_columns() if k not in strength_columns()]
+
+
 def _ratios(predictor: Predictor, person: np.ndarray) -> np.ndarray:
     """The person's ratios, 1 where they are not known."""
-    ratios = np.asarray(person, float)[-len(LIMITS) :]
+    ratios = np.asarray(person, float)[ratio_columns()]
     missing = [name for name, x in zip(LIMITS, ratios, strict=True) if not np.isfinite(x)]
-    if missing and predictor.network.needs_balance:
+    if missing and predictor.network.needs_equation:
         raise ValueError(
             f"a dual network needs the person's mechanics; {', '.join(missing)} are not known"
         )
@@ -248,9 +256,9 @@ def _ratios(predictor: Predictor, person: np.ndarray) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _mechanics(model: Model, frames: MotionSample, inputs: str) -> tuple[Array, Balance]:
-    def one(frame: MotionSample) -> tuple[Array, Balance]:
-        return motion_inputs(model, inputs, frame, model.gravity), frame_balance(model, frame)
+def _mechanics(model: Model, frames: MotionSample, inputs: str) -> tuple[Array, TorqueEquation]:
+    def one(frame: MotionSample) -> tuple[Array, TorqueEquation]:
+        return motion_inputs(model, inputs, frame, model.gravity), torque_equation(model, frame)
 
     return jax.lax.map(one, frames, batch_size=128)
 
@@ -260,7 +268,7 @@ def _predicted(
     time: np.ndarray,
     motion: Array,
     person: np.ndarray,
-    balance: Balance | None,
+    equation: TorqueEquation | None,
     judge: bool,
 ) -> PredictedMotion:
     if predictor.window > 1:
@@ -268,24 +276,24 @@ def _predicted(
         index = np.arange(len(time))[:, None] + np.arange(1 - predictor.window, 1)
         motion = motion[np.maximum(index, 0)]
     missing = [n for n, x in zip(PERSON_INPUTS, person, strict=True) if not np.isfinite(x)]
-    if missing and not predictor.takes_unknown:
+    if missing and not predictor.missing_inputs:
         raise ValueError(
             f"{', '.join(missing)} of the person are not known, and the network was trained on "
             "people of whom everything is (or its intervals calibrated on such); train one with "
-            "unknown_person > 0"
+            "missing_inputs > 0"
         )
     rows = jnp.broadcast_to(jnp.asarray(person, jnp.float32), (len(time), len(PERSON_INPUTS)))
     inputs = NetworkInputs(motion, rows)
-    said = predict_rows(predictor.network, inputs, balance)
+    said = predict_rows(predictor.network, inputs, equation)
     novel, beyond = jax.vmap(lambda row: (predictor.novelty(row), predictor.novelty.beyond(row)))(
         inputs
     )
     names = input_names(predictor.inputs, predictor.model.topology.num_free)
     beyond = tuple(dict.fromkeys(names[k] for k in np.flatnonzero(np.any(beyond, axis=0))))
     residual = None
-    if judge and balance is not None:
-        supplied = np.einsum("rfm,rm->rf", np.asarray(balance.moment_arm), said.force)
-        residual = supplied + said.reserve_force - np.asarray(balance.target)
+    if judge and equation is not None:
+        supplied = np.einsum("rfm,rm->rf", np.asarray(equation.moment_arm), said.force)
+        residual = supplied + said.reserve_force - np.asarray(equation.target)
     return PredictedMotion(
         predictor,
         time,

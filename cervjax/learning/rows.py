@@ -6,25 +6,24 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
+from cervjax.execution import map_rows
 from cervjax.labels import LabelBatch
 from cervjax.model import Model, Topology
 from cervjax.motion.synthesis import MotionSample
 from cervjax.muscle import rigid_tendon_state
+from cervjax.optimization import TorqueEquation
 from cervjax.people import Personalizer, Subject
 
 from .inputs import AnyArray, NetworkInputs, motion_inputs
 
-_CHUNK = 128
-"""Rows computed at once on a device: about a hundred stay in a CPU core's caches."""
-_CALL = 64 * _CHUNK
-"""Rows per device and call."""
+_ACTIVE = 1e-6
+"""Activation below which a muscle's force does not tell its capacity."""
 
 
-class Frame(NamedTuple):
+class LabelledPose(NamedTuple):
     """All that mechanics needs to know of a row.
 
     Attributes:
@@ -36,25 +35,6 @@ class Frame(NamedTuple):
     subject: Float[AnyArray, "*rows ratios"]
     gravity: Float[AnyArray, "*rows 3"]
     motion: MotionSample
-
-
-class Balance(NamedTuple):
-    """The mechanics of a row: what is asked of the muscles, and what they have to give.
-
-    Attributes:
-        moment_arm: m.
-        capacity: N, force of each muscle at full activation (convention `opensim`).
-        target: N m, the generalized forces to supply.
-    """
-
-    moment_arm: Float[Array, "*rows free muscles"]
-    capacity: Float[Array, "*rows muscles"]
-    target: Float[Array, "*rows free"]
-
-    @property
-    def matrix(self) -> Float[Array, "*rows free muscles"]:
-        """N m that a unit of each activation supplies."""
-        return self.moment_arm * self.capacity[..., None, :]
 
 
 class TrainingRows(eqx.Module):
@@ -70,7 +50,7 @@ class TrainingRows(eqx.Module):
     """
 
     inputs: NetworkInputs
-    frame: Frame
+    frame: LabelledPose
     activation: Float[AnyArray, "*rows muscles"]
     force: Float[AnyArray, "*rows muscles"]
     target: Float[AnyArray, "*rows free"]
@@ -82,46 +62,66 @@ class TrainingRows(eqx.Module):
 
     @property
     def capacity(self) -> Float[AnyArray, "*rows muscles"]:
-        """N, force of each muscle at full activation: activations are never zero."""
-        return self.force / self.activation
+        """N, force of each muscle at full activation; NaN where it is not active."""
+        active = self.activation > _ACTIVE
+        numpy = np if isinstance(self.force, np.ndarray) else jnp
+        return numpy.where(
+            active, self.force / numpy.where(active, self.activation, 1.0), numpy.nan
+        )
 
 
-def frame_balance(model: Model, motion: MotionSample) -> Balance:
-    """The mechanics of one frame of the person `model`; vmap for many."""
+def torque_equation(model: Model, motion: MotionSample) -> TorqueEquation:
+    """The torque equation of one frame, in convention `opensim`; vmap for many.
+
+    Args:
+        model: of the person, under the frame's gravity.
+        motion: of all coordinates; rad, s.
+
+    Returns:
+        Moment arms (m), capacities (N) and torques (N m) in the free coordinates.
+    """
     frame = mechanics(model, *motion)
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
     free = model.topology.num_free
-    return Balance(
+    return TorqueEquation(
         frame.moment_arm[:free], state.opensim_active_force, frame.generalized_force[:free]
     )
 
 
-def frame_model(personalizer: Personalizer, frame: Frame) -> Model:
-    """The neck of the person of one row, under the row's gravity."""
-    model = personalizer(Subject.from_vector(jnp.asarray(frame.subject)))
-    return eqx.tree_at(lambda m: m.gravity, model, jnp.asarray(frame.gravity))
+def pose_model(personalizer: Personalizer, pose: LabelledPose) -> Model:
+    """The model of the person of one row, under the row's gravity.
+
+    Args:
+        personalizer: of the population.
+        pose: of the row.
+
+    Returns:
+        A scaled model.
+    """
+    model = personalizer(Subject.from_vector(jnp.asarray(pose.subject)))
+    return eqx.tree_at(lambda m: m.gravity, model, jnp.asarray(pose.gravity))
 
 
-def row_balance(personalizer: Personalizer, frame: Frame) -> Balance:
-    """The mechanics of one row; vmap for many."""
-    return frame_balance(frame_model(personalizer, frame), frame.motion)
+def pose_equation(personalizer: Personalizer, pose: LabelledPose) -> TorqueEquation:
+    """The torque equation of one row; vmap for many.
+
+    Args:
+        personalizer: of the population.
+        pose: of the row.
+
+    Returns:
+        See `torque_equation`.
+    """
+    return torque_equation(pose_model(personalizer, pose), pose.motion)
 
 
 class RowBuilder:
-    """Makes `TrainingRows` of labels, on all local devices, with one compiled function."""
+    """Makes `TrainingRows` of labels, on all local devices."""
 
     def __init__(self, personalizer: Personalizer, input_set: str) -> None:
         """Prepare; compilation happens at the first call."""
         self.personalizer = personalizer
         self.input_set = input_set
-        self._sensed = None
-        if input_set != "full":
-
-            def sensed(frame: Frame) -> Array:
-                model = frame_model(personalizer, frame)
-                return motion_inputs(model, input_set, frame.motion, model.gravity)
-
-            self._sensed = _over_devices(sensed)
 
     def __call__(
         self, labels: LabelBatch, person: Float[np.ndarray, "rows person"]
@@ -129,17 +129,21 @@ class RowBuilder:
         """The rows of `labels`, in memory of the host.
 
         Args:
+            labels: of many rows.
             person: inputs of each row's person.
+
+        Returns:
+            As many rows.
         """
         motion = jax.tree.map(np.asarray, labels.motion)
-        frame = Frame(np.asarray(labels.subject), np.asarray(labels.gravity), motion)
-        if self._sensed is None:
-            seen = np.concatenate([*motion, frame.gravity], axis=1)
+        pose = LabelledPose(np.asarray(labels.subject), np.asarray(labels.gravity), motion)
+        if self.input_set == "full":
+            seen = np.concatenate([*motion, pose.gravity], axis=1)
         else:
-            seen = self._sensed(frame)
+            seen = map_rows(_sensed, pose, (self.personalizer, self.input_set))
         return TrainingRows(
             NetworkInputs(seen, np.asarray(person, seen.dtype)),
-            frame,
+            pose,
             np.asarray(labels.activation),
             np.asarray(labels.muscle_force),
             np.asarray(labels.generalized_force),
@@ -147,16 +151,27 @@ class RowBuilder:
         )
 
 
-class BalanceBuilder:
-    """Computes the mechanics of many rows, on all local devices, with one compiled function."""
+def row_equations(personalizer: Personalizer, rows: TrainingRows) -> TorqueEquation:
+    """The torque equations of many rows, computed on all local devices.
 
-    def __init__(self, personalizer: Personalizer) -> None:
-        """Prepare; compilation happens at the first call."""
-        self._balance = _over_devices(lambda frame: row_balance(personalizer, frame))
+    Args:
+        personalizer: of the population.
+        rows: as many as there are.
 
-    def __call__(self, rows: TrainingRows) -> Balance:
-        """The mechanics of `rows`, in memory of the host."""
-        return self._balance(rows.frame)
+    Returns:
+        One equation per row, in memory of the host.
+    """
+    return map_rows(_equation, rows.frame, personalizer)
+
+
+def _equation(personalizer: Personalizer, pose: LabelledPose) -> TorqueEquation:
+    return pose_equation(personalizer, pose)
+
+
+def _sensed(constants: tuple[Personalizer, str], pose: LabelledPose) -> Array:
+    personalizer, input_set = constants
+    model = pose_model(personalizer, pose)
+    return motion_inputs(model, input_set, pose.motion, model.gravity)
 
 
 def reserve_forces(labels: LabelBatch, topology: Topology) -> Float[np.ndarray, "rows free"]:
@@ -166,34 +181,6 @@ def reserve_forces(labels: LabelBatch, topology: Topology) -> Float[np.ndarray, 
     for k, coordinate in enumerate(topology.reserve_coordinates):
         found[:, coordinate] += carried[:, k]
     return found
-
-
-def _over_devices(function):
-    """`function` of one row's `Frame`, for any number of rows; to and from the host's memory."""
-    devices = np.array(jax.local_devices())
-    mesh, spec = Mesh(devices, ("device",)), PartitionSpec("device")
-    size = _CALL * devices.size
-
-    def rows(frame: Frame):
-        return jax.lax.map(function, frame, batch_size=_CHUNK)
-
-    compiled = jax.jit(
-        jax.shard_map(rows, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
-    )
-
-    def call(frame: Frame):
-        count, parts = len(frame.subject), []
-        for start in range(0, count, size):
-            block = jax.tree.map(lambda x, s=start: np.asarray(x)[s : s + size], frame)
-            have = len(block.subject)
-            # The last call is filled up with its last row, so that all have one shape.
-            filled = jax.tree.map(
-                lambda x, n=size - have: np.pad(x, ((0, n), (0, 0)), mode="edge"), block
-            )
-            parts.append(jax.tree.map(lambda x, n=have: np.asarray(x)[:n], compiled(filled)))
-        return jax.tree.map(lambda *x: np.concatenate(x), *parts)
-
-    return call
 
 
 def select_rows(rows: TrainingRows, index: Int[np.ndarray, " n"]) -> TrainingRows:

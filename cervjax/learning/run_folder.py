@@ -2,34 +2,35 @@
 
 run.json            resolved configuration, fingerprint of the rows, names
 environment.json    versions and platform, of the process that began the run
-neck/               the neck, as tables
+model/              the model, as tables
 novelty.npz         what inputs of training were like
 metrics.jsonl       one line per validation
-checkpoints/        Orbax; the last two
+weights.npz         the best network so far, for inference
+checkpoints/        training state, by Orbax; the last two
 """
 
 import json
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import orbax.checkpoint as ocp
-from jaxtyping import Array
 
-from cervjax.labels import spec_fingerprint
+from cervjax.execution import write_json, write_text
+from cervjax.execution.provenance import machine, package_versions
 from cervjax.model import Model
-from cervjax.spec import ModelSpec, read_tables, write_tables
+from cervjax.spec import ModelSpec, same_fingerprint, spec_fingerprint
+from cervjax.spec.plain import from_plain, to_plain
+from cervjax.spec.tables import read_tables, write_tables
 
 from .config import TrainingConfig
 
-T = TypeVar("T")
-
+FORMAT = 2
+"""Of `run.json`. Format 1 had no number, its configuration at the top level, and `unknown_person`
+for what is `missing_inputs`."""
 _PACKAGES = ("cervjax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
+_OLD_NAMES = {"unknown_person": "missing_inputs"}
 
 
 class RunFolder:
@@ -45,57 +46,79 @@ class RunFolder:
         """Write down a new run, or check that it is the one that is here.
 
         Args:
-            rate: Hz of the frames of a window.
+            config: of the training.
+            spec: the model, with its reserves.
+            fingerprint: of the rows.
+            rate: Hz of the frames of a window; None without windows.
 
         Raises:
             ValueError: the folder holds another run.
         """
-        about = {"rows": fingerprint, "rate": rate, "neck": spec_fingerprint(spec)}
-        described = {**config.to_json(), **about}
-        described = json.loads(json.dumps(described))
-        file = self.path / "run.json"
-        if file.exists():
-            stored = json.loads(file.read_text())
-            if stored != described:
-                differing = sorted(k for k in described if stored.get(k) != described[k])
-                raise ValueError(
-                    f"{self.path} holds a run with other {', '.join(differing)}; "
-                    "choose another folder, or remove it"
-                )
+        about = {"rows": fingerprint, "rate": rate, "model": spec_fingerprint(spec)}
+        if (self.path / "run.json").exists():
+            self._check_same(config.resolved, about, spec)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        write_tables(spec, self.path / "neck")
-        (self.path / "environment.json").write_text(json.dumps(_environment(), indent=1) + "\n")
+        write_tables(spec, self.path / "model")
+        write_json(self.path / "environment.json", _environment())
         # Last: a folder with this file is complete.
-        partial = file.with_suffix(".partial")
-        partial.write_text(json.dumps(described, indent=1) + "\n")
-        partial.replace(file)
+        described = {"format": FORMAT, "config": to_plain(config.resolved), **about}
+        write_json(self.path / "run.json", described)
+
+    def _check_same(
+        self, config: TrainingConfig, about: Mapping[str, Any], spec: ModelSpec
+    ) -> None:
+        stored = self._described()
+        ours, theirs = to_plain(config), to_plain(self.config())
+        differing = sorted(k for k in ours if ours[k] != theirs[k])
+        differing += [k for k in ("rows", "rate") if stored[k] != about[k]]
+        if not same_fingerprint(spec, stored["model"]):
+            differing.append("model")
+        if differing:
+            raise ValueError(
+                f"{self.path} holds a run with other {', '.join(differing)}; "
+                "choose another folder, or remove it"
+            )
 
     def config(self) -> TrainingConfig:
         """The configuration of the run.
 
+        Returns:
+            It, with fields that an older version did not know at their defaults.
+
         Raises:
             FileNotFoundError: there is no run.
+            ValueError: `run.json` holds something else.
         """
-        return TrainingConfig.from_json(
-            {k: v for k, v in self._described().items() if k not in ("rows", "rate", "neck")}
-        )
+        return from_plain(self._described()["config"], TrainingConfig, "a training run")
 
     def spec(self) -> ModelSpec:
-        """The neck of the run.
+        """The model of the run, with its reserves.
+
+        Returns:
+            The model as plain data.
 
         Raises:
             FileNotFoundError: there is no run.
         """
         self._described()
-        return read_tables(self.path / "neck")
+        tables = self.path / "model"
+        return read_tables(tables if tables.is_dir() else self.path / "neck")
 
     def rate(self) -> float | None:
-        """Hz of the frames of a window, None for a network that sees one frame."""
+        """Hz of the frames of a window.
+
+        Returns:
+            None for a network that sees one frame.
+        """
         return self._described()["rate"]
 
     def model(self) -> Model:
-        """The neck of the run as float32 arrays."""
+        """The model of the run.
+
+        Returns:
+            Its arrays, float32.
+        """
         return Model.from_spec(self.spec(), dtype=jnp.float32)
 
     @property
@@ -103,13 +126,22 @@ class RunFolder:
         """What `Novelty.read` reads."""
         return self.path / "novelty.npz"
 
-    def checkpoints(self) -> ocp.CheckpointManager:
-        """The checkpoints; close them after use."""
-        options = ocp.CheckpointManagerOptions(max_to_keep=2)
-        return ocp.CheckpointManager(self.path / "checkpoints", options=options)
+    @property
+    def weights_file(self) -> Path:
+        """What `read_weights` reads."""
+        return self.path / "weights.npz"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Training state, by Orbax."""
+        return self.path / "checkpoints"
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`; one that a crash left half written is none."""
+        """The lines of `metrics.jsonl`.
+
+        Returns:
+            One mapping per validation; a line that a crash left half written is none.
+        """
         file, lines = self.path / "metrics.jsonl", []
         for line in file.read_text().splitlines() if file.exists() else ():
             try:
@@ -121,9 +153,7 @@ class RunFolder:
     def cut_metrics(self, step: int) -> None:
         """Leave out the lines after `step`: a run that goes on from there writes them again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
-        partial = self.path / "metrics.partial"
-        partial.write_text("".join(f"{json.dumps(x)}\n" for x in kept))
-        partial.replace(self.path / "metrics.jsonl")
+        write_text(self.path / "metrics.jsonl", "".join(f"{json.dumps(x)}\n" for x in kept))
 
     def add_metrics(self, line: Mapping[str, Any]) -> None:
         """Append a line to `metrics.jsonl`."""
@@ -134,40 +164,25 @@ class RunFolder:
         file = self.path / "run.json"
         if not file.is_file():
             raise FileNotFoundError(f"no training run in {self.path}")
-        return json.loads(file.read_text())
-
-
-def save_state(checkpoints: ocp.CheckpointManager, step: int, state: Any) -> None:
-    """Save the arrays of `state`, and wait for it."""
-    arrays = eqx.filter(state, eqx.is_array)
-    checkpoints.save(step, args=ocp.args.StandardSave(_leaves(arrays)))
-    checkpoints.wait_until_finished()
-
-
-def restored_state(checkpoints: ocp.CheckpointManager, like: T) -> T:
-    """The latest state there is, `like` if there is none."""
-    latest = checkpoints.latest_step()
-    if latest is None:
-        return like
-    arrays, rest = eqx.partition(like, eqx.is_array)
-    stored = checkpoints.restore(latest, args=ocp.args.StandardRestore(_leaves(arrays)))
-    filled = jax.tree_util.tree_map_with_path(
-        lambda path, _: stored[jax.tree_util.keystr(path)], arrays
-    )
-    return eqx.combine(filled, rest)
-
-
-def _leaves(tree: Any) -> dict[str, Array]:
-    """Arrays by their path: what a checkpoint holds does not depend on Python classes."""
-    found = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in found}
+        stored = json.loads(file.read_text())
+        version = stored.get("format", 1)
+        if version == 1:
+            about = {"rows": stored.pop("rows"), "rate": stored.pop("rate")}
+            about["model"] = stored.pop("neck")
+            config = {_OLD_NAMES.get(k, k): v for k, v in stored.items()}
+            return {"format": 1, "config": config, **about}
+        if version != FORMAT:
+            raise ValueError(
+                f"{file} has format {version}, this version reads 1 to {FORMAT}; read it with the "
+                "version that wrote it"
+            )
+        return stored
 
 
 def _environment() -> dict[str, Any]:
     devices = jax.devices()
     return {
-        "python": platform.python_version(),
-        "machine": f"{platform.processor() or platform.machine()}, {platform.system()}",
+        **machine(),
         "devices": f"{len(devices)} x {devices[0].device_kind}",
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": package_versions(_PACKAGES),
     }

@@ -12,6 +12,15 @@ from .model import (
     Model as Model,
     ReserveParameters as ReserveParameters,
 )
+from .path_element import (
+    PATH_ELEMENTS as PATH_ELEMENTS,
+    AbstractPathElement as AbstractPathElement,
+    Line as Line,
+    PathFrame as PathFrame,
+    PathLines as PathLines,
+    Stretch as Stretch,
+    register_path_element as register_path_element,
+)
 from .topology import (
     Topology as Topology,
     topology_of as topology_of,

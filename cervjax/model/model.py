@@ -12,10 +12,20 @@ from jaxtyping import Array, Float
 from scipy.spatial.transform import Rotation
 
 from cervjax.muscle import MuscleParameters, muscle_parameters
-from cervjax.spec import GROUND, Body, Function, ModelSpec, OffsetFrame, TransformAxis, affine_form
+from cervjax.spec import (
+    GROUND,
+    Body,
+    Function,
+    ModelSpec,
+    OffsetFrame,
+    PathPoint,
+    TransformAxis,
+    affine_form,
+)
 
 from .coordinates import CoordinateMap, coordinate_map
-from .topology import Topology, topology_of
+from .path_element import AbstractPathElement
+from .topology import Topology, fixed_points, path_elements, topology_of
 
 
 class BushingParameters(eqx.Module):
@@ -59,6 +69,7 @@ class Model(eqx.Module):
             at their default values; what joints that do not move stay at.
         joint_axis: directions of the six axes of each moving joint.
         path_point_location, marker_location: m, in the frame of the point's body.
+        path_elements: what muscle paths do where they are not straight.
         gravity: m/s^2, in ground.
         default_q: default values of `topology.coordinates`.
     """
@@ -75,6 +86,7 @@ class Model(eqx.Module):
     joint_axis: Float[Array, "moving 6 3"]
     path_point_location: Float[Array, "points 3"]
     marker_location: Float[Array, "markers 3"]
+    path_elements: tuple[AbstractPathElement, ...]
     muscles: MuscleParameters
     bushings: BushingParameters
     reserves: ReserveParameters
@@ -109,7 +121,7 @@ class Model(eqx.Module):
         bodies = (ground, *spec.bodies)
         rest = [_rest_transform(spec, joint.axes) for joint in spec.joints]
         moving = [spec.joints[k] for k in topology.moving_joints]
-        points = [p.location for m in spec.muscles for p in m.path]
+        points = [p.location for p in fixed_points(spec)]
         values = {c.name: c.default_value for c in spec.coordinates}
         model = cls(
             body_mass=_array([b.mass for b in bodies]),
@@ -124,6 +136,7 @@ class Model(eqx.Module):
             joint_axis=_array([[a.axis for a in j.axes] for j in moving], 6, 3),
             path_point_location=_array(points, 3),
             marker_location=_array([m.location for m in spec.markers], 3),
+            path_elements=path_elements(spec),
             muscles=muscle_parameters(spec.muscles),
             bushings=BushingParameters(
                 _array([b.frame1.translation for b in spec.bushings], 3),
@@ -275,7 +288,12 @@ def _written_back(model: Model, spec: ModelSpec, name: str) -> ModelSpec:
     muscles = tuple(
         dataclasses.replace(
             muscle,
-            path=tuple(dataclasses.replace(p, location=row(next(points))) for p in muscle.path),
+            path=tuple(
+                dataclasses.replace(p, location=row(next(points)))
+                if isinstance(p, PathPoint)
+                else p
+                for p in muscle.path
+            ),
             **cast(Any, {n: float(getattr(arrays.muscles, n)[i]) for n in numbers}),
         )
         for i, muscle in enumerate(spec.muscles)

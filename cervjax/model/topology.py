@@ -11,7 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.spec import GROUND, ModelSpec, affine_form
+from cervjax.spec import (
+    GROUND,
+    AbstractPathComponent,
+    Anatomy,
+    ModelSpec,
+    MotionType,
+    PathPoint,
+    affine_form,
+)
+
+from .path_element import PATH_ELEMENTS, AbstractPathElement, Line, Stretch
 
 
 @dataclass(frozen=True)
@@ -30,9 +40,17 @@ class Topology:
         anchor: per body, its anchor.
         point_body, marker_body: body index of each path point, marker.
         muscle_points: `(first, last + 1)` path point of each muscle.
+        curved: path points after which the path is not straight: a path element goes on from there.
+        lines: of all path elements, along which they pull bodies together.
         bushing_bodies: the two body indices of each bushing.
         reserve_coordinates: index into `coordinates` per reserve.
         slides: whether any moving joint translates.
+        ranges: rad or m, of each of `coordinates`.
+        clamped: whether each of them is.
+        motion_types: of each of them, as OpenSim has them.
+        groups: muscle groups by name.
+        omitted: paths of components of the source that the model does not carry.
+        anatomy: what bodies, coordinates, markers and groups stand for.
     """
 
     name: str
@@ -53,9 +71,17 @@ class Topology:
     point_body: tuple[int, ...]
     marker_body: tuple[int, ...]
     muscle_points: tuple[tuple[int, int], ...]
+    curved: tuple[int, ...]
+    lines: tuple[Line, ...]
     bushing_bodies: tuple[tuple[int, int], ...]
     reserve_coordinates: tuple[int, ...]
     slides: bool
+    ranges: tuple[tuple[float, float], ...]
+    clamped: tuple[bool, ...]
+    motion_types: tuple[MotionType, ...]
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    omitted: tuple[str, ...]
+    anatomy: Anatomy
 
     @property
     def free_coordinates(self) -> tuple[str, ...]:
@@ -67,10 +93,38 @@ class Topology:
         """Whether each moving joint hangs on the one before it, as in a neck."""
         return self.moving_parent == tuple(range(-1, len(self.moving_joints) - 1))
 
+    @property
+    def free_ranges(self) -> Float[np.ndarray, "free 2"]:
+        """Rad or m, of the free coordinates."""
+        return np.array(self.ranges[: self.num_free]).reshape(-1, 2)
+
+    @property
+    def free_limits(self) -> Float[np.ndarray, "free 2"]:
+        """Rad or m, limits of the free coordinates; infinite where they are not clamped."""
+        clamped = np.array(self.clamped[: self.num_free], bool)[:, None]
+        return np.where(clamped, self.free_ranges, [-np.inf, np.inf])
+
+    def group(self, name: str) -> tuple[str, ...]:
+        """The muscles of a group.
+
+        Args:
+            name: of the group.
+
+        Returns:
+            Names of muscles.
+
+        Raises:
+            ValueError: there is no such group.
+        """
+        groups = dict(self.groups)
+        if name not in groups:
+            raise ValueError(f"no muscle group {name!r}; there are {sorted(groups)}")
+        return groups[name]
+
     @functools.cached_property
-    def beyond(self) -> Float[np.ndarray, "joints bodies"]:
-        """One where a moving body (column) hangs on a moving joint (row), zero elsewhere; a column
-        more for ground, number -1, which hangs on none."""
+    def descendants(self) -> Float[np.ndarray, "joints bodies"]:
+        """`[j, b]` is 1 if moving body `b` is distal to moving joint `j`, else 0; the last column,
+        that of ground, is 0."""
         count = len(self.moving_joints)
         table = np.eye(count, count + 1)
         for body, parent in enumerate(self.moving_parent):
@@ -107,9 +161,7 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         else:
             anchor[joint_child[k]] = anchor[joint_parent[k]]
 
-    starts = [0]
-    for muscle in spec.muscles:
-        starts.append(starts[-1] + len(muscle.path))
+    starts, lines = _muscle_points(spec), element_lines(spec)
     for actuator in spec.actuators:
         if actuator.coordinate not in spec.free_coordinates:
             raise ValueError(
@@ -132,9 +184,11 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         moving_joints=tuple(moving_joints),
         moving_parent=tuple(moving_parent),
         anchor=tuple(anchor),
-        point_body=tuple(index[p.body] for m in spec.muscles for p in m.path),
+        point_body=tuple(index[p.body] for p in fixed_points(spec)),
         marker_body=tuple(index[m.body] for m in spec.markers),
         muscle_points=tuple(itertools.pairwise(starts)),
+        curved=tuple(s.first for s in stretches_of(spec)),
+        lines=lines,
         bushing_bodies=tuple((index[b.frame1.body], index[b.frame2.body]) for b in spec.bushings),
         reserve_coordinates=tuple(coordinates.index(a.coordinate) for a in spec.actuators),
         slides=any(
@@ -142,4 +196,97 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
             for k in moving_joints
             for i in (3, 4, 5)
         ),
+        ranges=tuple(spec.coordinate(name).range for name in coordinates),
+        clamped=tuple(spec.coordinate(name).clamped for name in coordinates),
+        motion_types=tuple(spec.coordinate(name).motion_type for name in coordinates),
+        groups=spec.groups,
+        omitted=spec.omitted,
+        anatomy=spec.anatomy,
     )
+
+
+def fixed_points(spec: ModelSpec) -> list[PathPoint]:
+    """The points of all muscles that are fixed in a body, muscle by muscle.
+
+    Args:
+        spec: a model.
+
+    Returns:
+        Path points, in the order of `Model.path_point_location`.
+    """
+    return [p for m in spec.muscles for p in m.path if isinstance(p, PathPoint)]
+
+
+def _muscle_points(spec: ModelSpec) -> list[int]:
+    starts = [0]
+    for muscle in spec.muscles:
+        starts.append(starts[-1] + sum(isinstance(p, PathPoint) for p in muscle.path))
+    return starts
+
+
+def stretches_of(spec: ModelSpec) -> list[Stretch]:
+    """The parts of muscle paths that are not straight between two fixed points.
+
+    Args:
+        spec: a model.
+
+    Returns:
+        Stretches, muscle by muscle.
+    """
+    found, point = [], -1
+    for number, muscle in enumerate(spec.muscles):
+        between: list[AbstractPathComponent] = []
+        for part in muscle.path:
+            if not isinstance(part, PathPoint):
+                between.append(part)
+                continue
+            point += 1
+            if between:
+                found.append(Stretch(number, point - 1, point, tuple(between)))
+                between = []
+    return found
+
+
+def path_elements(spec: ModelSpec) -> tuple[AbstractPathElement, ...]:
+    """The elements of all stretches, one for each class that is registered.
+
+    Args:
+        spec: a model.
+
+    Returns:
+        Elements, in the order in which they were registered.
+
+    Raises:
+        ValueError: a path component has no element, or a stretch has components of two elements.
+    """
+    grouped: dict[type[AbstractPathElement], list[Stretch]] = {}
+    for stretch in stretches_of(spec):
+        kinds = set()
+        for part in stretch.components:
+            if type(part) not in PATH_ELEMENTS:
+                raise ValueError(
+                    f"path component {part.name!r} of {spec.muscles[stretch.muscle].name!r} is a "
+                    f"{type(part).__name__}, which no path element evaluates"
+                )
+            kinds.add(PATH_ELEMENTS[type(part)])
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{', '.join(p.name for p in stretch.components)} of "
+                f"{spec.muscles[stretch.muscle].name!r} lie between the same two fixed points and "
+                "belong to different path elements"
+            )
+        grouped.setdefault(kinds.pop(), []).append(stretch)
+    bodies = (GROUND, *(b.name for b in spec.bodies))
+    return tuple(kind.build(stretches, bodies) for kind, stretches in grouped.items())
+
+
+def element_lines(spec: ModelSpec) -> tuple[Line, ...]:
+    """The lines of all path elements.
+
+    Args:
+        spec: a model.
+
+    Returns:
+        Lines, element by element.
+    """
+    return tuple(line for element in path_elements(spec) for line in element.lines())

@@ -1,6 +1,10 @@
 """Muscles: force curves, activation dynamics, fibers with rigid and with compliant tendons."""
 
 from .activation import (
+    AbstractActivationDynamics as AbstractActivationDynamics,
+    ActivationConstants as ActivationConstants,
+    FirstOrderActivation as FirstOrderActivation,
+    SmoothActivation as SmoothActivation,
     first_order_activation_rate as first_order_activation_rate,
     smooth_activation_rate as smooth_activation_rate,
 )
@@ -11,7 +15,9 @@ from .compliant_tendon import (
     fiber_equilibrium as fiber_equilibrium,
 )
 from .curves import (
-    ForceCurves as ForceCurves,
+    MUSCLE_MODELS as MUSCLE_MODELS,
+    AbstractForceCurves as AbstractForceCurves,
+    register_muscle_model as register_muscle_model,
 )
 from .degroote_fregly import (
     DeGrooteFreglyForceCurves as DeGrooteFreglyForceCurves,

@@ -1,5 +1,9 @@
 """Activation dynamics: how activation follows excitation."""
 
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -44,3 +48,64 @@ def smooth_activation_rate(
     rate = (0.5 + step) / (activation_time_constant * slowing)
     rate = rate + (0.5 - step) * slowing / deactivation_time_constant
     return rate * (excitation - activation)
+
+
+class ActivationConstants(NamedTuple):
+    """Constants of a group of muscles.
+
+    Attributes:
+        activation_time_constant, deactivation_time_constant: s.
+        minimum_activation: below which activation does not count.
+    """
+
+    activation_time_constant: Float[Array, " m"]
+    deactivation_time_constant: Float[Array, " m"]
+    minimum_activation: Float[Array, " m"]
+
+
+class AbstractActivationDynamics(eqx.Module):
+    """How activation follows excitation, of a group of muscles."""
+
+    @abc.abstractmethod
+    def rate(
+        self,
+        excitation: Float[Array, " m"],
+        activation: Float[Array, " m"],
+        constants: ActivationConstants,
+    ) -> Float[Array, " m"]:
+        """Rate of change of activation.
+
+        Args:
+            excitation: of each muscle.
+            activation: of each muscle.
+            constants: of each muscle.
+
+        Returns:
+            1/s.
+        """
+
+
+class FirstOrderActivation(AbstractActivationDynamics):
+    """See `first_order_activation_rate`."""
+
+    def rate(
+        self,
+        excitation: Float[Array, " m"],
+        activation: Float[Array, " m"],
+        constants: ActivationConstants,
+    ) -> Float[Array, " m"]:
+        return first_order_activation_rate(excitation, activation, *constants)
+
+
+class SmoothActivation(AbstractActivationDynamics):
+    """See `smooth_activation_rate`."""
+
+    steepness: Float[Array, " m"]
+
+    def rate(
+        self,
+        excitation: Float[Array, " m"],
+        activation: Float[Array, " m"],
+        constants: ActivationConstants,
+    ) -> Float[Array, " m"]:
+        return smooth_activation_rate(excitation, activation, *constants[:2], self.steepness)

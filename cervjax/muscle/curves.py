@@ -1,15 +1,46 @@
 """Force curves of a group of muscles: what every one of OpenSim's muscle models has."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .activation import first_order_activation_rate
+from cervjax.spec import AbstractMuscleCurves
+
+from .activation import AbstractActivationDynamics, FirstOrderActivation
 
 
-class ForceCurves(eqx.Module):
-    """Dimensionless force multipliers of muscles; arguments have one entry per muscle."""
+class AbstractForceCurves(eqx.Module):
+    """Dimensionless force multipliers of muscles; arguments have one entry per muscle.
+
+    A muscle model is one file: a class of this kind, registered for its curves' shape parameters.
+
+    Attributes:
+        normalized_pennation: whether OpenSim's StaticOptimization looks up the pennation angle at
+            the *normalized* fiber length (as if in m), so that the cosine all but vanishes
+            (opensim-core issue 4390).
+    """
+
+    normalized_pennation: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def of(cls, shapes: Sequence[Any]) -> Self:
+        """The curves of muscles.
+
+        Args:
+            shapes: shape parameters of each muscle.
+
+        Returns:
+            Curves of the group; stored once where all are alike.
+        """
+
+    @property
+    def activation(self) -> AbstractActivationDynamics:
+        """How activation follows excitation; OpenSim's first-order model."""
+        return FirstOrderActivation()
 
     @abstractmethod
     def active_force_length(self, norm_fiber_length: Float[Array, " m"]) -> Float[Array, " m"]:
@@ -39,23 +70,31 @@ class ForceCurves(eqx.Module):
         it does passively at that length: the inverse of activation x active force-length x
         force-velocity + damping x velocity."""
 
-    def activation_rate(
-        self,
-        excitation: Float[Array, " m"],
-        activation: Float[Array, " m"],
-        activation_time_constant: Float[Array, " m"],
-        deactivation_time_constant: Float[Array, " m"],
-        minimum_activation: Float[Array, " m"],
-    ) -> Float[Array, " m"]:
-        """Rate of change of activation, 1/s."""
-        return first_order_activation_rate(
-            excitation,
-            activation,
-            activation_time_constant,
-            deactivation_time_constant,
-            minimum_activation,
-        )
-
     @abstractmethod
     def least_norm_fiber_length(self) -> Float[Array, "*m"]:
         """Normalized length below which a fiber carries no force."""
+
+
+MUSCLE_MODELS: dict[type[AbstractMuscleCurves], type[AbstractForceCurves]] = {}
+"""The curves of each class of shape parameters."""
+
+_Model = TypeVar("_Model", bound=AbstractForceCurves)
+
+
+def register_muscle_model(
+    shape: type[AbstractMuscleCurves],
+) -> Callable[[type[_Model]], type[_Model]]:
+    """Make a class evaluate the curves of muscles.
+
+    Args:
+        shape: class of the shape parameters, `Muscle.curves`.
+
+    Returns:
+        A decorator that gives back the class.
+    """
+
+    def known(curves: type[_Model]) -> type[_Model]:
+        MUSCLE_MODELS[shape] = curves
+        return curves
+
+    return known

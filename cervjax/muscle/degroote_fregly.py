@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from cervjax.spec import DeGrooteFreglyCurves
 
-from .activation import smooth_activation_rate
-from .curves import ForceCurves
+from .activation import AbstractActivationDynamics, SmoothActivation
+from .curves import AbstractForceCurves, register_muscle_model
 
 _BELLS = (
     (0.8150671134243542, 1.055033428970575, 0.162384573599574, 0.063303448465465),
@@ -31,7 +31,8 @@ _NEWTON_STEPS = 12
 doubles the digits: 12 reach rounding for every force and damping in use (tests)."""
 
 
-class DeGrooteFreglyForceCurves(ForceCurves):
+@register_muscle_model(DeGrooteFreglyCurves)
+class DeGrooteFreglyForceCurves(AbstractForceCurves):
     """The curves of De Groote, Kinney, Rao, Fregly 2016, Ann Biomed Eng 44(10):2922-2936.
 
     Smooth everywhere, as trajectory optimization likes them. The constants are OpenSim's. A slack
@@ -42,6 +43,10 @@ class DeGrooteFreglyForceCurves(ForceCurves):
     passive_strain: Float[Array, " m"]
     tendon_strain: Float[Array, " m"]
     steepness: Float[Array, " m"]
+
+    @classmethod
+    def of(cls, shapes: Sequence[DeGrooteFreglyCurves]) -> "DeGrooteFreglyForceCurves":
+        return degroote_fregly_force_curves(shapes)
 
     def active_force_length(self, norm_fiber_length: Float[Array, " m"]) -> Float[Array, " m"]:
         x = (norm_fiber_length - 1.0) / self.width_scale + 1.0
@@ -89,21 +94,10 @@ class DeGrooteFreglyForceCurves(ForceCurves):
             s = s - (p * s + r * jnp.sinh(s) - w) / (p + r * jnp.cosh(s))
         return (jnp.sinh(s) - _D3) / _D2
 
-    def activation_rate(
-        self,
-        excitation: Float[Array, " m"],
-        activation: Float[Array, " m"],
-        activation_time_constant: Float[Array, " m"],
-        deactivation_time_constant: Float[Array, " m"],
-        minimum_activation: Float[Array, " m"],
-    ) -> Float[Array, " m"]:
-        return smooth_activation_rate(
-            excitation,
-            activation,
-            activation_time_constant,
-            deactivation_time_constant,
-            self.steepness,
-        )
+    @property
+    def activation(self) -> AbstractActivationDynamics:
+        """A smooth step between rising and falling."""
+        return SmoothActivation(self.steepness)
 
     def least_norm_fiber_length(self) -> Float[Array, "*m"]:
         return jnp.full_like(self.width_scale, _LEAST_NORM_FIBER_LENGTH)

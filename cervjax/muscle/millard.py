@@ -1,16 +1,18 @@
 """The curves of OpenSim's Millard2012EquilibriumMuscle."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from jaxtyping import Array, Float
 
 from cervjax.spec import MillardCurves
 
 from .bezier import BezierCurve, corner_curve
-from .curves import ForceCurves
+from .curves import AbstractForceCurves, register_muscle_model
 
 
-class MillardForceCurves(ForceCurves):
+@register_muscle_model(MillardCurves)
+class MillardForceCurves(AbstractForceCurves):
     """The curves of OpenSim's Millard2012EquilibriumMuscle.
 
     Source: Millard, Uchida, Seth, Delp 2013, J Biomech Eng 135(2):021005, and the shapes that
@@ -21,6 +23,12 @@ class MillardForceCurves(ForceCurves):
     velocity: BezierCurve
     passive: BezierCurve
     tendon: BezierCurve
+
+    normalized_pennation: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, shapes: Sequence[MillardCurves]) -> "MillardForceCurves":
+        return millard_force_curves(shapes)
 
     def active_force_length(self, norm_fiber_length: Float[Array, " m"]) -> Float[Array, " m"]:
         return self.active(norm_fiber_length)

@@ -9,12 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.spec import DeGrooteFreglyCurves, MillardCurves, Muscle, ThelenCurves
+from cervjax.spec import Muscle
 
-from .curves import ForceCurves
-from .degroote_fregly import degroote_fregly_force_curves
-from .millard import millard_force_curves
-from .thelen import thelen_force_curves
+from .activation import ActivationConstants
+from .curves import MUSCLE_MODELS, AbstractForceCurves
 
 MAX_PENNATION_ANGLE = math.acos(0.1)
 """rad; OpenSim's limit for Millard and Thelen muscles."""
@@ -38,7 +36,7 @@ class MuscleParameters(eqx.Module):
     activation_time_constant: Float[Array, " muscles"]
     deactivation_time_constant: Float[Array, " muscles"]
     minimum_activation: Float[Array, " muscles"]
-    curves: tuple[ForceCurves, ...]
+    curves: tuple[AbstractForceCurves, ...]
     members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 
     def per_muscle(self, curve: str, *at: Float[Array, " muscles"]) -> Float[Array, " muscles"]:
@@ -51,6 +49,31 @@ class MuscleParameters(eqx.Module):
             index = np.array(members)
             value = getattr(curves, curve)(*(x[index] for x in at))
             result = result.at[index].set(value)
+        return result
+
+    def activation_rate(
+        self, excitation: Float[Array, " muscles"], activation: Float[Array, " muscles"]
+    ) -> Float[Array, " muscles"]:
+        """Rate of change of activation, by each group's activation dynamics.
+
+        Args:
+            excitation: of each muscle.
+            activation: of each muscle.
+
+        Returns:
+            1/s.
+        """
+        constants = ActivationConstants(
+            self.activation_time_constant, self.deactivation_time_constant, self.minimum_activation
+        )
+        if len(self.curves) == 1:
+            return self.curves[0].activation.rate(excitation, activation, constants)
+        result = jnp.zeros_like(activation)
+        for curves, members in zip(self.curves, self.members, strict=True):
+            index = np.array(members)
+            own = ActivationConstants(*(x[index] for x in constants))
+            rate = curves.activation.rate(excitation[index], activation[index], own)
+            result = result.at[index].set(rate)
         return result
 
     @property
@@ -68,15 +91,15 @@ class MuscleParameters(eqx.Module):
 
 def muscle_parameters(muscles: Sequence[Muscle]) -> MuscleParameters:
     """The parameters of `muscles` as arrays."""
-    groups: list[tuple[ForceCurves, tuple[int, ...]]] = []
-    for kind, build in (
-        (MillardCurves, millard_force_curves),
-        (ThelenCurves, thelen_force_curves),
-        (DeGrooteFreglyCurves, degroote_fregly_force_curves),
-    ):
-        members = tuple(i for i, m in enumerate(muscles) if isinstance(m.curves, kind))
+    groups: list[tuple[AbstractForceCurves, tuple[int, ...]]] = []
+    for muscle in muscles:
+        if type(muscle.curves) not in MUSCLE_MODELS:
+            kind = type(muscle.curves).__name__
+            raise ValueError(f"muscle {muscle.name!r} has curves of class {kind}: not registered")
+    for kind, model in MUSCLE_MODELS.items():
+        members = tuple(i for i, m in enumerate(muscles) if type(m.curves) is kind)
         if members:
-            groups.append((build([muscles[i].curves for i in members]), members))  # type: ignore
+            groups.append((model.of([muscles[i].curves for i in members]), members))
 
     def column(name: str) -> Array:
         return jnp.asarray(np.array([getattr(m, name) for m in muscles], dtype=float))

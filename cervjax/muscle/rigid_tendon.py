@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .millard import MillardForceCurves
 from .parameters import MuscleParameters
 
 
@@ -75,7 +74,7 @@ def rigid_tendon_state(
     # For a Millard muscle OpenSim looks up the pennation angle at the *normalized* fiber length
     # here (as if in m), so that the cosine all but vanishes (opensim-core issue 4390).
     cos_at_norm = jnp.sqrt(jnp.maximum(1.0 - (height / norm_length) ** 2, 0.0))
-    cos_of_tool = jnp.where(_is_millard(muscles), cos_at_norm, cos_pennation)
+    cos_of_tool = jnp.where(_normalized_pennation(muscles), cos_at_norm, cos_pennation)
     return RigidTendonState(
         fiber_length,
         norm_velocity,
@@ -86,8 +85,8 @@ def rigid_tendon_state(
     )
 
 
-def _is_millard(muscles: MuscleParameters) -> np.ndarray:
-    is_millard = np.zeros(muscles.max_isometric_force.shape[0], bool)
+def _normalized_pennation(muscles: MuscleParameters) -> np.ndarray:
+    quirk = np.zeros(muscles.max_isometric_force.shape[0], bool)
     for curves, members in zip(muscles.curves, muscles.members, strict=True):
-        is_millard[list(members)] = isinstance(curves, MillardForceCurves)
-    return is_millard
+        quirk[list(members)] = curves.normalized_pennation
+    return quirk

@@ -9,13 +9,14 @@ from jaxtyping import Array, Float
 
 from cervjax.spec import ThelenCurves
 
-from .curves import ForceCurves
+from .curves import AbstractForceCurves, register_muscle_model
 
 _TOE_SHAPE, _TOE_FORCE = 3.0, 0.33
 """Of the tendon, as OpenSim has them: exponential up to a third of max isometric force."""
 
 
-class ThelenForceCurves(ForceCurves):
+@register_muscle_model(ThelenCurves)
+class ThelenForceCurves(AbstractForceCurves):
     """The curves of OpenSim's Thelen2003Muscle.
 
     `force_velocity` is that of full activation, as a rigid tendon needs it; with less activation
@@ -32,6 +33,10 @@ class ThelenForceCurves(ForceCurves):
     greatest: Float[Array, " m"]
     threshold: Float[Array, " m"]
     tendon_strain: Float[Array, " m"]
+
+    @classmethod
+    def of(cls, shapes: Sequence[ThelenCurves]) -> "ThelenForceCurves":
+        return thelen_force_curves(shapes)
 
     def active_force_length(self, norm_fiber_length: Float[Array, " m"]) -> Float[Array, " m"]:
         return jnp.exp(-((norm_fiber_length - 1.0) ** 2) / self.width)

@@ -28,3 +28,8 @@ from .static_optimization import (
     solve_frame as solve_frame,
     static_optimization as static_optimization,
 )
+from .torque_equation import (
+    Reserves as Reserves,
+    TorqueEquation as TorqueEquation,
+    activation_problem as activation_problem,
+)

@@ -57,7 +57,7 @@ def isometric(model: Model, pad_height: float) -> Isometric:
     still = jnp.zeros_like(q)
     frame = mechanics(model, q, still, still)
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
-    skull = model.body_index("skull")
+    skull = model.body_index(model.topology.anatomy.skull)
 
     def pad(q: Array) -> Array:
         poses = body_poses(model, q)

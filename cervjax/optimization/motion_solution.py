@@ -11,10 +11,10 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from cervjax.dynamics import inverse_dynamics
-from cervjax.execution.chunks import in_chunks
+from cervjax.execution.rows import in_chunks
 from cervjax.model import Model
 from cervjax.motion import Motion, Storage, write_storages
-from cervjax.spec import ModelSpec
+from cervjax.motion.result_files import RESULT_FILES
 
 from .result import SolverResult
 from .static_optimization import (
@@ -26,24 +26,13 @@ from .static_optimization import (
 _CHUNK = 512
 """Frames solved at once: a fixed number, so that every motion uses the same compiled function."""
 
-RESULT_FILES = (
-    "inverse_dynamics.sto",
-    "StaticOptimization_activation.sto",
-    "StaticOptimization_force.sto",
-    "certificate.sto",
-    "prediction.sto",
-    "force_low.sto",
-    "force_high.sto",
-)
-"""Written by the solver or by a network: results of two of them in one folder would be mixed up."""
-
 
 @dataclass(frozen=True)
 class SolvedMotion:
     """Muscle forces behind a motion.
 
     Attributes:
-        spec, model: the neck that was solved.
+        model: what was solved.
         settings: what was minimized, by which convention.
         time: s, of the frames solved.
         generalized_force: N m, as OpenSim's InverseDynamicsTool and C^T would give, per free
@@ -51,7 +40,6 @@ class SolvedMotion:
         solution: one row per frame.
     """
 
-    spec: ModelSpec
     model: Model
     settings: StaticOptimizationSettings
     time: Float[np.ndarray, " frames"]
@@ -73,7 +61,6 @@ class SolvedMotion:
 
 
 def solve_motion(
-    spec: ModelSpec,
     model: Model,
     motion: Motion,
     settings: StaticOptimizationSettings = StaticOptimizationSettings(),
@@ -88,8 +75,8 @@ def solve_motion(
         ValueError: the model has no muscles, the motion is of other coordinates or has fewer than
             six frames, or `step` is not positive.
     """
-    if not spec.muscles:
-        raise ValueError(f"{spec.name!r} has no muscles; static optimization needs some")
+    if not model.topology.muscles:
+        raise ValueError(f"{model.topology.name!r} has no muscles; static optimization needs some")
     if motion.coordinates != model.topology.coordinates:
         raise ValueError(
             f"the motion has the coordinates {motion.coordinates}, the model "
@@ -106,7 +93,6 @@ def solve_motion(
     solution = in_chunks(partial(_solve_frames, model, settings), _CHUNK, *analyzed)
     forces = in_chunks(partial(_generalized_forces, model), _CHUNK, *splined)
     return SolvedMotion(
-        spec,
         model,
         settings,
         motion.time[frames],
@@ -144,9 +130,9 @@ def _tables(solved: SolvedMotion) -> list[tuple[str, Storage, tuple[str, ...]]]:
         f"{solved.settings.exponent:g}, weights {solved.settings.weighting}.",
         "Static optimization is a hypothesis about how muscles share load, not a measurement.",
     )
-    about = (*about, *(f"Left out of the model: {path}" for path in solved.spec.omitted))
+    about = (*about, *(f"Left out of the model: {path}" for path in topology.omitted))
     # OpenSim says moment for *rotational* coordinates only; HYOID's six are *coupled*.
-    types = [solved.spec.coordinate(n).motion_type for n in topology.free_coordinates]
+    types = topology.motion_types[: topology.num_free]
     kinds = ["moment" if kind == "rotational" else "force" for kind in types]
 
     def table(name: str, columns: tuple[str, ...], *data: ArrayLike) -> Storage:

@@ -6,7 +6,6 @@ from typing import Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.dynamics import Mechanics, mechanics
@@ -16,8 +15,9 @@ from cervjax.muscle import MuscleParameters, RigidTendonState, rigid_tendon_stat
 
 from .certificate import Certificate, certify
 from .dual_newton import solve_dual
-from .problem import ActivationProblem, controls_from
+from .problem import controls_from
 from .result import SolverResult
+from .torque_equation import Reserves, TorqueEquation, activation_problem
 
 Convention = Literal["opensim", "physical"]
 
@@ -196,24 +196,12 @@ def _solve(
 ) -> StaticOptimizationSolution:
     free = model.topology.num_free
     arms = frame.moment_arm[:free]
-    reserves = model.reserves
-    directions = np.zeros((free, len(model.topology.reserves)))
-    for k, coordinate in enumerate(model.topology.reserve_coordinates):
-        directions[coordinate, k] = 1.0
     possible = jnp.all(muscles.max_isometric_force > 0) & jnp.all(low <= high)
     target = frame.generalized_force[:free] - contract("qm,m->q", arms, passive)
-    problem = ActivationProblem(
-        matrix=jnp.concatenate(
-            [arms * active, jnp.asarray(directions, arms.dtype) * reserves.optimal_force], axis=1
-        ),
-        # An impossible problem must not give a plausible answer.
-        target=jnp.where(possible, target, jnp.nan),
-        lower=jnp.concatenate([low, reserves.min_control]),
-        upper=jnp.concatenate([high, reserves.max_control]),
-        weight=jnp.concatenate(
-            [_weights(muscles, settings), jnp.ones_like(reserves.optimal_force)]
-        ),
-    )
+    # An impossible problem must not give a plausible answer.
+    equation = TorqueEquation(arms, active, jnp.where(possible, target, jnp.nan))
+    reserves = Reserves.of_model(model)
+    problem = activation_problem(equation, low, high, reserves, _weights(muscles, settings))
     state = solve_dual(problem, settings.exponent, settings.max_steps)
     worth = state.worth(problem)
     controls = controls_from(problem, worth, settings.exponent)
@@ -227,7 +215,7 @@ def _solve(
         activation=activation,
         muscle_force=force,
         reserve_control=control,
-        reserve_force=control * reserves.optimal_force,
+        reserve_force=control * model.reserves.optimal_force,
         generalized_force=contract("qm,m->q", arms, force)
         + contract("qk,k->q", problem.matrix[:, count:], control),
         multipliers=state.multipliers,

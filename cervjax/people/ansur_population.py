@@ -13,12 +13,12 @@ from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from cervjax.math.contraction import contract
 from cervjax.model import Model
-from cervjax.motion.synthesis import PLANES
+from cervjax.spec import PLANES
 
 from .anthropometry import VARIABLES, Anthropometry, ansur2
 from .person import MEASUREMENTS, Person, Sex
 from .physiology import Physiology
-from .subject import ScalingRecipe, Subject
+from .subject import Subject
 
 OUT_OF_DISTRIBUTION: dict[str, tuple[str, bool]] = {
     "short-neck": ("neck_link", False),
@@ -34,7 +34,6 @@ OUT_OF_DISTRIBUTION: dict[str, tuple[str, bool]] = {
 following by their correlations: the variable, and whether its upper end."""
 
 _LATENT = (*VARIABLES, "head_mass", "strength", "flexor", "extensor", *PLANES)
-_HEAD = ScalingRecipe().head
 _TAIL = 0.01
 _TAIL_SAMPLE = 50_000
 _CUT = 3.5
@@ -134,7 +133,9 @@ class AnsurPopulation(eqx.Module):
             age_slope=array(age_slope),
             tail_slope=array(given[:, :, variable] / given[:, variable, variable][:, None]),
             tail_edge=array(np.zeros(2)),
-            head_mass=array(sum(model.body_mass[model.body_index(b)] for b in _HEAD)),
+            head_mass=array(
+                sum(model.body_mass[model.body_index(b)] for b in model.topology.anatomy.head)
+            ),
             model_range=array(model_range),
             physiology=physiology,
             women=women,

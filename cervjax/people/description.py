@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cervjax.model import Model
-from cervjax.spec import ModelSpec
 
 from .person import Sex
 from .physiology import Physiology
@@ -83,9 +82,16 @@ class AssessedPerson:
             intercept -= slope[1] * _MEAN_STATURE[Sex.FEMALE]
         return intercept + slope[0] * weight + slope[1] * stature
 
-    def known_ratios(self, spec: ModelSpec) -> dict[str, float]:
-        """Ratios to the neck of `spec` that are given, and that of the head's mass."""
+    def known_ratios(self, model: Model) -> dict[str, float]:
+        """Ratios to `model` that are given, and that of the head's mass.
+
+        Args:
+            model: that ratios are to.
+
+        Returns:
+            Ratios by name.
+        """
         ratios = dict(self.ratios or {})
-        own = Measures.of(Model.from_spec(spec)).head_mass
+        own = Measures.of(model).head_mass
         ratios.setdefault("head_mass", self.head_mass() / own)
         return ratios

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.kinematics import muscle_paths
-from cervjax.model import Model
+from cervjax.model import Model, Topology
 from cervjax.spec import ModelSpec
 
 from .subject import ScalingRecipe, Subject
@@ -39,16 +39,16 @@ class Personalizer(eqx.Module):
 
     def __init__(
         self,
-        spec: ModelSpec,
-        model: Model | None = None,
+        source: Model | ModelSpec,
         *,
-        recipe: ScalingRecipe = ScalingRecipe(),
+        recipe: ScalingRecipe | None = None,
         inertia: InertiaRule = "affine",
     ) -> None:
-        """Prepare to scale `model`, made from `spec`.
+        """Prepare to scale a model.
 
         Args:
-            model: `Model.from_spec(spec)` if None.
+            source: the model, or the spec to make it from.
+            recipe: which parts are scaled; those that the model's anatomy names if None.
             inertia: how the inertia of a stretched body follows. `affine`: that of the same mass
                 stretched with the body, smooth in the ratios. `opensim`: OpenSim's rule, which
                 takes a body scaled unevenly for a cylinder about its axis of least inertia, and
@@ -58,30 +58,32 @@ class Personalizer(eqx.Module):
             ValueError: a body or a muscle group of the recipe is missing, or a joint that would
                 be scaled translates.
         """
-        model = Model.from_spec(spec) if model is None else model
+        model = Model.from_spec(source) if isinstance(source, ModelSpec) else source
+        topology = model.topology
+        recipe = ScalingRecipe.of(topology.anatomy) if recipe is None else recipe
         for body in (*recipe.neck, *recipe.shoulders, *recipe.head):
             model.body_index(body)
-        if model.topology.slides:
+        if topology.slides:
             raise ValueError(
-                f"{spec.name!r} has joints that translate; scaling of these is not supported"
+                f"{topology.name!r} has joints that translate; scaling of these is not supported"
             )
         scaled = {*recipe.neck, *recipe.shoulders, *recipe.head}
-        for k, parent in enumerate(model.topology.joint_parent):
+        for k, parent in enumerate(topology.joint_parent):
             shifted = bool(np.any(np.asarray(model.joint_rest_translation[k]) != 0))
-            if shifted and model.topology.bodies[parent] in scaled:
+            if shifted and topology.bodies[parent] in scaled:
                 raise ValueError(
-                    f"joint {model.topology.joints[k]!r} is displaced on a scaled body; "
+                    f"joint {topology.joints[k]!r} is displaced on a scaled body; "
                     "scaling of that is not supported"
                 )
         self.model = model
         self.recipe = recipe
         self.inertia = inertia
         self.path_length = _default_lengths(model)
-        self.flexors = _members(spec, model, recipe.flexor_groups)
-        self.extensors = _members(spec, model, recipe.extensor_groups)
+        self.flexors = _members(topology, recipe.flexor_groups)
+        self.extensors = _members(topology, recipe.extensor_groups)
         both = set(self.flexors) & set(self.extensors)
         if both:
-            names = [model.topology.muscles[i] for i in sorted(both)]
+            names = [topology.muscles[i] for i in sorted(both)]
             raise ValueError(f"muscles {names} are both flexors and extensors in the recipe")
 
     def __call__(self, subject: Subject) -> Model:
@@ -101,6 +103,7 @@ class Personalizer(eqx.Module):
                 m.joint_parent_translation,
                 m.joint_child_translation,
                 m.path_point_location,
+                m.path_elements,
                 m.marker_location,
                 m.bushings.translation1,
                 m.bushings.translation2,
@@ -113,6 +116,7 @@ class Personalizer(eqx.Module):
                 model.joint_parent_translation * scale[parent],
                 model.joint_child_translation * scale[child],
                 model.path_point_location * scale[np.array(topology.point_body, dtype=int)],
+                tuple(element.scaled(scale) for element in model.path_elements),
                 model.marker_location * scale[np.array(topology.marker_body, dtype=int)],
                 model.bushings.translation1 * scale[ends[:, 0]],
                 model.bushings.translation2 * scale[ends[:, 1]],
@@ -135,7 +139,7 @@ class Personalizer(eqx.Module):
         )
 
     def _bodies(self, names: tuple[str, ...]) -> np.ndarray:
-        return np.array([self.model.body_index(n) for n in names])
+        return np.array([self.model.body_index(n) for n in names], dtype=int)
 
     def _body_scale(self, subject: Subject) -> Float[Array, "bodies 3"]:
         scale = jnp.ones_like(self.model.body_mass_center)
@@ -155,10 +159,11 @@ def _default_lengths(model: Model) -> Float[Array, " muscles"]:
     return muscle_paths(model, model.default_q).length
 
 
-def _members(spec: ModelSpec, model: Model, groups: tuple[str, ...]) -> tuple[int, ...]:
-    listed = {name for group in groups for name in spec.group(group)}
-    both = listed | {f"{n}_L" for n in listed} | {n.removesuffix("_L") for n in listed}
-    return tuple(i for i, name in enumerate(model.topology.muscles) if name in both)
+def _members(topology: Topology, groups: tuple[str, ...]) -> tuple[int, ...]:
+    """Muscles of the groups, and their counterparts of the other side."""
+    anatomy = topology.anatomy
+    stems = {anatomy.stem(name) for group in groups for name in topology.group(group)}
+    return tuple(i for i, name in enumerate(topology.muscles) if anatomy.stem(name) in stems)
 
 
 def _affine_inertia(model: Model, scale: Float[Array, "bodies 3"]) -> Float[Array, "bodies 3 3"]:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from cervjax.kinematics import BodyPoses, body_poses, marker_positions
 from cervjax.model import Model
-from cervjax.spec import VERTEBRAE
+from cervjax.spec import Anatomy
 
 LIMITS = {
     "neck_length": (0.5, 2.0),
@@ -82,21 +82,35 @@ class Subject(eqx.Module):
 
 @dataclass(frozen=True)
 class ScalingRecipe:
-    """Which parts of a model a `Subject` scales; the defaults fit HYOID.
+    """Which parts of a model a `Subject` scales.
 
     Attributes:
         neck: bodies scaled along y by neck length.
         shoulders: bodies scaled along z by shoulder width.
         head: bodies that head size scales, and whose mass and inertia head mass scales.
         flexor_groups, extensor_groups: names of muscle groups; a muscle listed for one side
-            brings its counterpart of the other side, named with or without `_L`.
+            brings its counterpart of the other side.
     """
 
-    neck: tuple[str, ...] = VERTEBRAE
-    shoulders: tuple[str, ...] = ("rscapula", "rclavicle", "lscapula", "lclavicle")
-    head: tuple[str, ...] = ("skull", "jaw")
-    flexor_groups: tuple[str, ...] = ("flexion", "hyoid")
-    extensor_groups: tuple[str, ...] = ("extension",)
+    neck: tuple[str, ...] = ()
+    shoulders: tuple[str, ...] = ()
+    head: tuple[str, ...] = ()
+    flexor_groups: tuple[str, ...] = ()
+    extensor_groups: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, anatomy: Anatomy) -> "ScalingRecipe":
+        """The parts that an anatomy names.
+
+        Args:
+            anatomy: of the model.
+
+        Returns:
+            A recipe; ratios of parts that the anatomy does not name change nothing.
+        """
+        return cls(
+            anatomy.vertebrae, anatomy.shoulders, anatomy.head, anatomy.flexors, anatomy.extensors
+        )
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class Measures:
 
     Attributes:
         neck_length: m, from the joint below the lowest vertebra to the head's origin, upright.
-        shoulder_width: m, between the acromion markers RCAJ and LCAJ.
+        shoulder_width: m, between the markers of the acromia.
         head_mass: kg.
     """
 
@@ -114,12 +128,18 @@ class Measures:
     head_mass: float
 
     @classmethod
-    def of(cls, model: Model, recipe: ScalingRecipe = ScalingRecipe()) -> "Measures":
+    def of(cls, model: Model, recipe: ScalingRecipe | None = None) -> "Measures":
         """Sizes of `model`.
 
         Raises:
             ValueError: the model lacks a body of the recipe, or the acromion markers.
         """
+        anatomy = model.topology.anatomy
+        recipe = ScalingRecipe.of(anatomy) if recipe is None else recipe
+        if not (recipe.head and recipe.neck and anatomy.shoulder_markers):
+            raise ValueError(
+                f"the anatomy of {model.topology.name!r} names no head, vertebrae or acromia"
+            )
         poses, markers = upright_pose(model)
         head, lowest = model.body_index(recipe.head[0]), model.body_index(recipe.neck[0])
         joint = model.topology.joint_child.index(lowest)
@@ -128,10 +148,11 @@ class Measures:
             poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[joint]
         )
         names = model.topology.markers
-        missing = {"RCAJ", "LCAJ"} - set(names)
+        left, right = anatomy.shoulder_markers
+        missing = {left, right} - set(names)
         if missing:
             raise ValueError(f"shoulder width needs the markers {sorted(missing)}")
-        width = markers[names.index("RCAJ")] - markers[names.index("LCAJ")]
+        width = markers[names.index(right)] - markers[names.index(left)]
         return cls(
             float(jnp.linalg.norm(poses.position[head] - base)),
             float(jnp.linalg.norm(width)),

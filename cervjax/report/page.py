@@ -14,7 +14,6 @@ from markupsafe import Markup
 from cervjax.assessment import MAIN, MEASURES, Assessment, Change
 from cervjax.assessment.deficits import healthy_scores
 from cervjax.assessment.envelope import FALSE_ALARMS, PERCENTILES, even, plain
-from cervjax.assessment.forces import ACTIONS, GROUPS
 
 from . import pictures
 
@@ -171,10 +170,10 @@ def _forces(assessment: Assessment) -> dict[str, Any] | None:
     forces = assessment.forces
     if forces is None:
         return None
-    names = pictures.level_names(forces.levels)
+    names, anatomy = forces.levels, assessment.spec.anatomy
     compared, network = forces.compared, assessment.network
     groups = {}
-    for name in (*GROUPS, *ACTIONS):
+    for name in (*anatomy.muscle_groups, *anatomy.actions):
         for side in ("left", "right"):
             if (name, side) not in forces.groups:
                 continue

@@ -14,36 +14,16 @@ from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from cervjax.assessment import DIRECTION_VECTORS, DIRECTIONS, MAIN, Assessment
 from cervjax.assessment.directions import MAIN_AXIS, MAIN_SIGN, frame_poses
-from cervjax.assessment.forces import ACTIONS, GROUPS
 from cervjax.model import Model
 
 PERSON, HEALTHY = "#b2182b", "#4393c3"
 SIDES = {"left": "#1b7837", "right": "#762a83"}
 """Colours of the two sides; lines of the right side are dashed as well."""
-_LABELS = {
-    "sterno": "sternocleidomastoid",
-    "scalenus": "scalenes",
-    "longus": "longus colli and capitis",
-    "hyoid": "hyoid muscles",
-    "trapezius": "trapezius",
-    "levator_scap": "levator scapulae",
-    "splenius": "splenius",
-    "semispinalis": "semispinalis",
-    "erectorspinae": "longissimus and iliocostalis",
-    "suboccipital": "suboccipital muscles",
-    "flexion": "flexors",
-    "extension": "extensors",
-    "lat_bending": "benders to their side",
-    "rotation_ipsi": "rotators to their side",
-    "rotation_contra": "rotators to the other side",
-}
 _PLANES = (
     ("nodding and bending", 1, ("left bending", "right bending")),
     ("nodding and turning", 2, ("left rotation", "right rotation")),
 )
 """Title, component across, names of its two ends."""
-_LEVELS = ("C7-T1", "C6-C7", "C5-C6", "C4-C5", "C3-C4", "C2-C3", "C1-C2", "C0-C1")
-"""Of HYOID's eight moving joints, lowest first."""
 
 
 def svg(figure: Figure) -> str:
@@ -127,11 +107,14 @@ def draw_trajectory(assessment: Assessment) -> Figure:
     return figure
 
 
-def draw_forces(assessment: Assessment, groups: Sequence[str] = GROUPS) -> Figure:
+def draw_forces(assessment: Assessment, groups: Sequence[str] | None = None) -> Figure:
     """Forces of muscle groups over time, against those of healthy people alike."""
     forces = assessment.forces
     assert forces is not None
     network = assessment.network
+    anatomy = assessment.spec.anatomy
+    titles = dict(anatomy.titles)
+    groups = anatomy.muscle_groups if groups is None else groups
     shown = [g for g in groups if (g, "left") in forces.groups]
     rows = (len(shown) + 1) // 2
     figure = Figure(figsize=(10, 1.7 * rows + 0.6), layout="constrained")
@@ -158,7 +141,7 @@ def draw_forces(assessment: Assessment, groups: Sequence[str] = GROUPS) -> Figur
             if network is not None:
                 said = network.group_force[:, column]
                 axis.plot(network.time, said, ":", color=color, linewidth=0.9)
-        axis.set_title(_LABELS.get(name, name), fontsize=9)
+        axis.set_title(titles.get(name, name), fontsize=9)
         axis.set_ylim(bottom=0)
         axis.tick_params(labelsize=7)
         if k % 2 == 0:
@@ -173,14 +156,14 @@ def draw_forces(assessment: Assessment, groups: Sequence[str] = GROUPS) -> Figur
 
 def draw_actions(assessment: Assessment) -> Figure:
     """Forces of muscles by action."""
-    return draw_forces(assessment, ACTIONS)
+    return draw_forces(assessment, assessment.spec.anatomy.actions)
 
 
 def draw_joint_loads(assessment: Assessment) -> Figure:
     """Compression and shear of every level over time, and their peaks."""
     forces = assessment.forces
     assert forces is not None
-    names = level_names(forces.levels)
+    names = forces.levels
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(names)))
     for column, (title, values) in enumerate(
@@ -285,11 +268,6 @@ def characteristic_frames(assessment: Assessment) -> list[tuple[str, int]]:
     return frames
 
 
-def level_names(levels: Sequence[str]) -> tuple[str, ...]:
-    """Of the joints between vertebrae, where they are HYOID's; as they are called otherwise."""
-    return _LEVELS if len(levels) == len(_LEVELS) else tuple(levels)
-
-
 _FORCE_COLORS = matplotlib.colormaps["inferno_r"]
 
 
@@ -303,7 +281,7 @@ class _Paths:
         points = position[body] + np.einsum("nij,nj->ni", rotation[body], location)
         self.muscles = [points[a:b] for a, b in topology.muscle_points]
         self.moving = position[[k for k, a in enumerate(topology.anchor) if a >= 0]]
-        head = model.body_index("skull")
+        head = model.body_index(topology.anatomy.skull)
         self.head = position[head], rotation[head]
 
 

@@ -24,9 +24,10 @@ from cervjax.assessment.assess import MEASUREMENT_SD
 from cervjax.assessment.forces import NetworkForces
 from cervjax.learning import described_person
 from cervjax.learning.predict import PredictedMotion, Predictor, predict_motion, write_prediction
+from cervjax.model import Model
 from cervjax.motion import CoordinateRangeWarning, Motion, Storage, read_storage, write_storages
 from cervjax.motion.recordings import MarkerRecording, read_markers, read_orientations_csv
-from cervjax.optimization.motion_solution import RESULT_FILES
+from cervjax.motion.result_files import RESULT_FILES
 from cervjax.people import AssessedPerson
 from cervjax.spec import ModelSpec
 
@@ -106,7 +107,7 @@ def assess_file(
     if predictor is not None:
         progress("network")
         predicted = network_prediction(predictor, assessment, person)
-        network = NetworkForces.of(predicted, spec)
+        network = NetworkForces.of(predicted, Model.from_spec(spec))
         assessment = dataclasses.replace(assessment, network=network)
         if network.novel > 0:
             share = f"In {100 * network.novel:.0f} % of the frames the movement or the person is "

@@ -1,11 +1,12 @@
 """A neck that moves: forward simulation, and what excites its muscles."""
 
 from .controllers import (
-    Controller as Controller,
+    AbstractController as AbstractController,
+    ComputedMuscleControl as ComputedMuscleControl,
     OpenLoop as OpenLoop,
     StretchReflex as StretchReflex,
-    Tracking as Tracking,
 )
+from .drives import GivenActivation as GivenActivation
 from .dynamics import (
     BodyLoad as BodyLoad,
     Dynamics as Dynamics,

@@ -8,18 +8,24 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cervjax.dynamics import muscle_torque
 from cervjax.math import Trajectory
 from cervjax.math.contraction import contract
 from cervjax.muscle import rigid_tendon_state
-from cervjax.optimization import ActivationProblem, controls_from, solve_dual
+from cervjax.optimization import (
+    Reserves,
+    TorqueEquation,
+    activation_problem,
+    controls_from,
+    solve_dual,
+)
 
 from .dynamics import Dynamics, State
 
 _NEWTON_STEPS = 20
+_RESERVE_LIMIT = 1e3
 
 
-class Controller(eqx.Module):
+class AbstractController(eqx.Module):
     """Excitations while a neck moves.
 
     A controller that looks back or decides now and then works in windows of `period` s: between
@@ -44,7 +50,7 @@ class Controller(eqx.Module):
         """What is remembered after a window with `states` at `time`."""
 
 
-class OpenLoop(Controller):
+class OpenLoop(AbstractController):
     """Excitations from a table, straight between its rows and constant beyond its ends; taken as
     they are, like those of OpenSim's PrescribedController.
 
@@ -72,7 +78,7 @@ class OpenLoop(Controller):
         return memory
 
 
-class StretchReflex(Controller):
+class StretchReflex(AbstractController):
     """Excitations that answer stretch, `period` s late, on top of a constant one.
 
     The stretch and its speed are those of the muscle's path against the length it had at the start,
@@ -121,7 +127,7 @@ class StretchReflex(Controller):
         return frame.length, frame.lengthening_speed
 
 
-class Tracking(Controller):
+class ComputedMuscleControl(AbstractController):
     """Excitations that pursue a motion: computed muscle control.
 
     Every `period` s the accelerations that lead back to the motion are shared among the muscles by
@@ -166,42 +172,27 @@ class Tracking(Controller):
         ahead = state.q + self.period * state.qd
         wanted = qdd + self.damping * (qd - state.qd) + self.stiffness * (q - ahead)
         frame = dynamics.frame(time, state.q, state.qd)
-        torque = contract("fg,g->f", frame.mass_matrix[:free, :free], wanted) + frame.bias[:free]
+        torque = (
+            contract("fg,g->f", frame.mass_matrix[:free, :free], wanted)
+            + frame.generalized_force[:free]
+        )
         if dynamics.torso is not None:
             carried = dynamics.torso(time)[2]
             torque = torque + contract("fp,p->f", frame.mass_matrix[:free, free:], carried)
         if dynamics.limits is not None:
             torque = torque - dynamics.limits(state.q, state.qd)
         rigid = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
-        torques = jax.vmap(lambda force: muscle_torque(model, frame, force))
-        arms = torques(jnp.eye(len(frame.length), dtype=frame.length.dtype)).T[:free]
+        arms = frame.moment_arm[:free]
         passive = jnp.maximum(rigid.passive_fiber_force, 0.0) * rigid.cos_pennation
         short = torque - contract("fm,m->f", arms, passive)
-        return _shared(
-            arms * (rigid.active_fiber_force * rigid.cos_pennation),
-            short,
-            model.muscles.min_control,
-            model.muscles.max_control,
-            self.reserve,
+        capacity = rigid.active_fiber_force * rigid.cos_pennation
+        muscles = model.muscles
+        reserves = Reserves.one_each(jnp.full(free, self.reserve, short.dtype), _RESERVE_LIMIT)
+        problem = activation_problem(
+            TorqueEquation(arms, capacity, short),
+            muscles.min_control,
+            muscles.max_control,
+            reserves,
         )
-
-
-def _shared(
-    matrix: Float[Array, "free muscles"],
-    torque: Float[Array, " free"],
-    low: Float[Array, " muscles"],
-    high: Float[Array, " muscles"],
-    reserve: float,
-) -> Float[Array, " muscles"]:
-    """Activations of least squares that supply `torque`, with help of reserves where they must."""
-    free, muscles = matrix.shape
-    endless = jnp.full(free, 1e3, matrix.dtype)
-    problem = ActivationProblem(
-        jnp.concatenate([matrix, reserve * jnp.eye(free, dtype=matrix.dtype)], axis=1),
-        torque,
-        jnp.concatenate([low, -endless]),
-        jnp.concatenate([high, endless]),
-        jnp.ones(muscles + free, matrix.dtype),
-    )
-    worth = solve_dual(problem, 2.0, _NEWTON_STEPS).worth(problem)
-    return controls_from(problem, worth, 2.0)[:muscles]
+        worth = solve_dual(problem, 2.0, _NEWTON_STEPS).worth(problem)
+        return controls_from(problem, worth, 2.0)[: len(capacity)]

@@ -9,12 +9,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from cervjax.dynamics import (
-    ForwardFrame,
+    FrameEvaluation,
     JointLimits,
     accelerations,
     body_load,
-    forward_frame,
-    muscle_torque,
+    evaluate_frame,
 )
 from cervjax.kinematics.tree import RestFrames
 from cervjax.math import Trajectory
@@ -128,17 +127,17 @@ class Dynamics(eqx.Module):
         q: Float[Array, " free"],
         qd: Float[Array, " free"],
         rest: RestFrames | None = None,
-    ) -> ForwardFrame:
+    ) -> FrameEvaluation:
         """Bodies and paths, the torso where it is at `time` (s)."""
         if self.torso is None:
-            return forward_frame(self.model, q, qd, rest)
+            return evaluate_frame(self.model, q, qd, rest=rest)
         position, velocity, _ = self.torso(time)
-        return forward_frame(
-            self.model, jnp.concatenate([q, position]), jnp.concatenate([qd, velocity]), rest
+        return evaluate_frame(
+            self.model, jnp.concatenate([q, position]), jnp.concatenate([qd, velocity]), rest=rest
         )
 
     def muscle_force(
-        self, state: State, frame: ForwardFrame
+        self, state: State, frame: FrameEvaluation
     ) -> tuple[Float[Array, " muscles"], Float[Array, " fibers"]]:
         """Forces along the tendons (N), and rates of the normalized fiber lengths (1/s)."""
         muscles = self.model.muscles
@@ -165,14 +164,7 @@ class Dynamics(eqx.Module):
             rest: of the model, where it is known already: it does not change while time runs.
         """
         muscles = self.model.muscles
-        activation = muscles.per_muscle(
-            "activation_rate",
-            excitation,
-            state.activation,
-            muscles.activation_time_constant,
-            muscles.deactivation_time_constant,
-            muscles.minimum_activation,
-        )
+        activation = muscles.activation_rate(excitation, state.activation)
         acceleration, fibers = self.motion_rates(time, state, rest)
         return State(state.qd, acceleration, activation, fibers)
 
@@ -189,7 +181,7 @@ class Dynamics(eqx.Module):
         frame = self.frame(time, state.q, state.qd, rest)
         prescribed = None if self.torso is None else self.torso(time)[2]
         force, fibers = self.muscle_force(state, frame)
-        generalized = muscle_torque(model, frame, force)
+        generalized = frame.muscle_torque(force)
         if self.limits is not None:
             generalized = generalized.at[:free].add(self.limits(state.q, state.qd))
         if self.load is not None:

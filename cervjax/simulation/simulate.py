@@ -13,18 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.kinematics.tree import rest_frames
 
-from .chebyshev import RungeKuttaChebyshev
-from .controllers import Controller
 from .dynamics import Dynamics, State
-
-Solver = Literal["tsit5", "dopri8", "rkc", "kvaerno5", "kencarp4"]
-_SOLVERS = {
-    "tsit5": diffrax.Tsit5,
-    "dopri8": diffrax.Dopri8,
-    "rkc": RungeKuttaChebyshev,
-    "kvaerno5": diffrax.Kvaerno5,
-    "kencarp4": diffrax.KenCarp4,
-}
+from .integrate import SOLVERS, SolverName, integrate_adaptively
 
 
 class SimulationStatus(IntEnum):
@@ -56,7 +46,7 @@ class SimulationSettings:
             so that no step is repeated twice. Fewer take less memory and longer.
     """
 
-    solver: Solver = "tsit5"
+    solver: SolverName = "tsit5"
     rtol: float = 1e-6
     atol: float = 1e-6
     max_steps: int = 4096
@@ -67,8 +57,8 @@ class SimulationSettings:
         for name in ("rtol", "atol", "max_steps"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be positive")
-        if self.solver not in _SOLVERS:
-            raise ValueError(f"solver = {self.solver!r} is none of {', '.join(_SOLVERS)}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver = {self.solver!r} is none of {', '.join(SOLVERS)}")
 
 
 class Simulation(eqx.Module):
@@ -92,7 +82,7 @@ class Simulation(eqx.Module):
 def simulate(
     dynamics: Dynamics,
     start: State,
-    controller: Controller,
+    controller: AbstractController,
     *,
     duration: float,
     step: float = 0.01,
@@ -137,19 +127,15 @@ def simulate(
         state, memory, status = carry
         first = zero + index.astype(dtype) * window
         times = first + jnp.asarray(within, dtype)
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(rates),  # pyright: ignore[reportArgumentType]
-            _SOLVERS[settings.solver](),
-            within[0],
-            within[-1],
-            None,
+        solution = integrate_adaptively(
+            rates,
             state,
+            within,
             (first, memory),
-            saveat=diffrax.SaveAt(ts=jnp.asarray(within, dtype)),
-            stepsize_controller=diffrax.PIDController(settings.rtol, settings.atol),
-            adjoint=adjoint,
+            solver=settings.solver,
+            tolerance=(settings.rtol, settings.atol),
             max_steps=settings.max_steps,
-            throw=False,
+            adjoint=adjoint,
         )
         states: State = solution.ys  # pyright: ignore[reportAssignmentType]
         last = jax.tree.map(lambda x: x[-1], states)

@@ -1,7 +1,12 @@
-"""The neck as plain data: `ModelSpec`, its parts, its tables, and the shipped necks. No JAX."""
+"""A model as plain data: `ModelSpec`, its parts, its tables, and the shipped necks. No JAX."""
 
+from .anatomy import PLANES as PLANES, Anatomy as Anatomy
 from .components import (
     GROUND as GROUND,
+    MUSCLE_CURVES as MUSCLE_CURVES,
+    PATH_COMPONENTS as PATH_COMPONENTS,
+    AbstractMuscleCurves as AbstractMuscleCurves,
+    AbstractPathComponent as AbstractPathComponent,
     Body as Body,
     Bushing as Bushing,
     Coordinate as Coordinate,
@@ -18,7 +23,10 @@ from .components import (
     PathPoint as PathPoint,
     ThelenCurves as ThelenCurves,
     TransformAxis as TransformAxis,
+    register_muscle_curves as register_muscle_curves,
+    register_path_component as register_path_component,
 )
+from .fingerprint import same_fingerprint as same_fingerprint, spec_fingerprint as spec_fingerprint
 from .functions import (
     Constant as Constant,
     Function as Function,
@@ -34,9 +42,9 @@ from .model_spec import (
 )
 from .shipped import (
     SHIPPED as SHIPPED,
-    VERTEBRAE as VERTEBRAE,
     shipped_neck as shipped_neck,
     with_disc_vertebrae as with_disc_vertebrae,
+    with_shipped_anatomy as with_shipped_anatomy,
 )
 from .tables import (
     read_tables as read_tables,

@@ -1,7 +1,9 @@
 """The parts of an OpenSim model as frozen dataclasses, in OpenSim's terms and SI units."""
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from .functions import Function
 
@@ -107,17 +109,107 @@ class CoordinateCoupler:
     function: Function
 
 
+class AbstractPathComponent:
+    """What a muscle's path is made of; frozen dataclasses with a `name`.
+
+    A class beside `PathPoint` needs a path element (`cervjax.model.register_path_element`), and
+    `register_path_component` to be stored in tables.
+    """
+
+    __slots__ = ()
+
+    name: str
+
+    def attached_to(self) -> tuple[str, ...]:
+        """Names of the bodies that the component is fixed in.
+
+        Returns:
+            Names, which the model must have.
+        """
+        return ()
+
+
+PATH_COMPONENTS: dict[str, type[AbstractPathComponent]] = {}
+"""Classes of path components by the names that tables have for them."""
+
+_Component = TypeVar("_Component", bound=AbstractPathComponent)
+
+
+def register_path_component(component: type[_Component]) -> type[_Component]:
+    """Make a class of path components known to tables.
+
+    Args:
+        component: a frozen dataclass of plain values.
+
+    Returns:
+        The class itself: this is a decorator.
+    """
+    PATH_COMPONENTS[component.__name__] = component
+    return component
+
+
+@register_path_component
 @dataclass(frozen=True, slots=True)
-class PathPoint:
+class PathPoint(AbstractPathComponent):
     """A point of a muscle's path; `location` in m in the frame of `body`."""
 
     name: str
     body: str
     location: Vec3
 
+    def attached_to(self) -> tuple[str, ...]:
+        """The body.
 
+        Returns:
+            One name.
+        """
+        return (self.body,)
+
+
+class AbstractMuscleCurves:
+    """Shape parameters of a muscle model's curves; frozen dataclasses of plain values."""
+
+    __slots__ = ()
+
+    def problems(self) -> list[str]:
+        """Parameters that are impossible.
+
+        Returns:
+            Names; none where all is well.
+        """
+        return []
+
+
+MUSCLE_CURVES: dict[str, type[AbstractMuscleCurves]] = {}
+"""Classes of curves by the names of their muscle models in tables."""
+
+_Curves = TypeVar("_Curves", bound=AbstractMuscleCurves)
+
+
+def register_muscle_curves(name: str) -> Callable[[type[_Curves]], type[_Curves]]:
+    """Make curves known to tables.
+
+    Args:
+        name: of the muscle model.
+
+    Returns:
+        A decorator that gives back the class.
+    """
+
+    def known(curves: type[_Curves]) -> type[_Curves]:
+        MUSCLE_CURVES[name] = curves
+        return curves
+
+    return known
+
+
+def _not_positive(curves: Any) -> list[str]:
+    return [k for k, v in dataclasses.asdict(curves).items() if not v > 0]
+
+
+@register_muscle_curves("Millard")
 @dataclass(frozen=True, slots=True)
-class MillardCurves:
+class MillardCurves(AbstractMuscleCurves):
     """Shape parameters of the four curves of OpenSim's Millard2012EquilibriumMuscle.
 
     Defaults are OpenSim's. The values held are those *in use*: OpenSim sets `minimum_value` and
@@ -148,8 +240,9 @@ class MillardCurves:
     tendon_curviness: float = 0.5
 
 
+@register_muscle_curves("Thelen")
 @dataclass(frozen=True, slots=True)
-class ThelenCurves:
+class ThelenCurves(AbstractMuscleCurves):
     """Shape parameters of OpenSim's Thelen2003Muscle; defaults are OpenSim's."""
 
     FmaxTendonStrain: float = 0.04
@@ -160,9 +253,19 @@ class ThelenCurves:
     Flen: float = 1.4
     fv_linear_extrap_threshold: float = 0.95
 
+    def problems(self) -> list[str]:
+        """Parameters that are not positive or not on the right side of one.
 
+        Returns:
+            Names.
+        """
+        wrong = _not_positive(self) + ["Flen"] * (self.Flen <= 1)
+        return wrong + ["fv_linear_extrap_threshold"] * (self.fv_linear_extrap_threshold >= 1)
+
+
+@register_muscle_curves("DeGrooteFregly")
 @dataclass(frozen=True, slots=True)
-class DeGrooteFreglyCurves:
+class DeGrooteFreglyCurves(AbstractMuscleCurves):
     """Shape parameters of OpenSim's DeGrooteFregly2016Muscle; defaults are OpenSim's.
 
     `activation_dynamics_smoothing` is the steepness of the step between the two time constants.
@@ -173,8 +276,13 @@ class DeGrooteFreglyCurves:
     tendon_strain_at_one_norm_force: float = 0.049
     activation_dynamics_smoothing: float = 0.1
 
+    def problems(self) -> list[str]:
+        """Parameters that are not positive.
 
-MuscleCurves = MillardCurves | ThelenCurves | DeGrooteFreglyCurves
+        Returns:
+            Names.
+        """
+        return _not_positive(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +294,7 @@ class Muscle:
     """
 
     name: str
-    path: tuple[PathPoint, ...]
+    path: tuple[AbstractPathComponent, ...]
     max_isometric_force: float
     optimal_fiber_length: float
     tendon_slack_length: float
@@ -200,7 +308,7 @@ class Muscle:
     minimum_activation: float = 0.01
     default_activation: float = 0.05
     ignore_tendon_compliance: bool = False
-    curves: MuscleCurves = field(default_factory=MillardCurves)
+    curves: AbstractMuscleCurves = field(default_factory=MillardCurves)
 
 
 @dataclass(frozen=True, slots=True)

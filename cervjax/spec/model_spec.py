@@ -1,11 +1,12 @@
-"""`ModelSpec`: a whole neck as plain data, checked when it is made."""
+"""`ModelSpec`: a whole model as plain data, checked when it is made."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from .anatomy import Anatomy
 from .components import (
     GROUND,
     Body,
@@ -32,6 +33,7 @@ class ModelSpec:
         groups: muscle groups by name.
         omitted: paths of components of the source that this spec does not carry.
         credits, publications: as in the source file.
+        anatomy: what bodies, coordinates, markers and groups stand for.
 
     Raises:
         ValueError: a name is missing or doubled, a tree or a function is malformed, or a number
@@ -51,6 +53,7 @@ class ModelSpec:
     credits: str = ""
     publications: str = ""
     omitted: tuple[str, ...] = ()
+    anatomy: Anatomy = field(default_factory=Anatomy)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "joints", parents_first(self.joints))
@@ -87,7 +90,7 @@ class ModelSpec:
         return groups[name]
 
     def with_reserves(self, optimal_force: float = 1.0) -> "ModelSpec":
-        """The same neck with one CoordinateActuator `reserve_<coordinate>` per free coordinate.
+        """The same model with one CoordinateActuator `reserve_<coordinate>` per free coordinate.
 
         Args:
             optimal_force: N m (N for a translation) at a control of one.

@@ -7,8 +7,6 @@ from .components import Body, Vec6
 from .model_spec import ModelSpec
 from .tables import read_tables
 
-VERTEBRAE = ("cerv7", "cerv6", "cerv5", "cerv4", "cerv3", "cerv2", "cerv1")
-
 DISC_RADIUS = 0.06
 """m. Half the breadth of a male neck: 0.3977 m circumference (ANSUR II) / (2 pi) = 0.063 m."""
 
@@ -38,15 +36,17 @@ def shipped_neck(name: str = "hyoid-repaired") -> ModelSpec:
 
 def with_disc_vertebrae(
     spec: ModelSpec,
-    vertebrae: tuple[str, ...] = VERTEBRAE,
+    vertebrae: tuple[str, ...] | None = None,
     radius: float = DISC_RADIUS,
     height: float = DISC_HEIGHT,
 ) -> ModelSpec:
     """`spec` with the inertia of homogeneous upright (y) discs for `vertebrae`.
 
     Args:
-        radius, height: of the neck slice that moves with a vertebra, m.
+        vertebrae: bodies; those of the model's anatomy if None.
+        radius, height: m, of the neck slice that moves with a vertebra.
     """
+    vertebrae = spec.anatomy.vertebrae if vertebrae is None else vertebrae
 
     def repaired(body: Body) -> Body:
         if body.name not in vertebrae:
@@ -62,3 +62,19 @@ def with_disc_vertebrae(
     return dataclasses.replace(
         spec, name=f"{spec.name}-repaired", bodies=tuple(map(repaired, spec.bodies))
     )
+
+
+def with_shipped_anatomy(spec: ModelSpec) -> ModelSpec:
+    """`spec` with the anatomy of the shipped neck, where all that this names is there.
+
+    Args:
+        spec: a model, without an anatomy of its own.
+
+    Returns:
+        The same model; unchanged where it is another one.
+    """
+    anatomy = shipped_neck("hyoid").anatomy
+    coordinates = {name for names in anatomy.planes.values() for name in names}
+    fits = set(anatomy.bodies) <= {b.name for b in spec.bodies}
+    fits &= coordinates == set(spec.free_coordinates)
+    return dataclasses.replace(spec, anatomy=anatomy) if fits else spec

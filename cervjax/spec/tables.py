@@ -10,6 +10,7 @@
 | `couplers.csv` | a coordinate driven by another |
 | `muscles.csv`, `path_points.csv` | a muscle, a point of a muscle's path |
 | `bushings.csv`, `markers.csv`, `actuators.csv`, `groups.csv` | one of each |
+| `anatomy.json` | what bodies, coordinates, markers and groups stand for; see `Anatomy` |
 
 Numbers are written with `repr`, so a round trip is exact. SI units, radians.
 """
@@ -23,33 +24,32 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
+from .anatomy import Anatomy
 from .components import (
+    MUSCLE_CURVES,
+    PATH_COMPONENTS,
+    AbstractMuscleCurves,
+    AbstractPathComponent,
     Body,
     Bushing,
     Coordinate,
     CoordinateActuator,
     CoordinateCoupler,
-    DeGrooteFreglyCurves,
     Joint,
     Marker,
-    MillardCurves,
     Muscle,
     OffsetFrame,
     PathPoint,
-    ThelenCurves,
     TransformAxis,
 )
 from .functions import Constant, function_from_dict, function_to_dict
 from .model_spec import ModelSpec
+from .plain import from_plain, to_plain
 
 _XYZ = ("x", "y", "z")
+_LOCATION = tuple(f"location_{a}" for a in _XYZ)
 _INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
 _UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-_MUSCLE_KINDS = {
-    "Millard": MillardCurves,
-    "Thelen": ThelenCurves,
-    "DeGrooteFregly": DeGrooteFreglyCurves,
-}
 _MUSCLE_NUMBERS = tuple(
     f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves")
 )
@@ -63,6 +63,9 @@ def write_tables(spec: ModelSpec, folder: Path, header: dict[str, str] | None = 
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_header(spec, folder / "neck.toml", header or {})
+    if spec.anatomy != Anatomy():
+        text = json.dumps(to_plain(spec.anatomy), indent=1)
+        (folder / "anatomy.json").write_text(text + "\n", encoding="utf-8")
     for name, rows in _rows(spec).items():
         if rows:
             with (folder / f"{name}.csv").open("w", newline="") as file:
@@ -123,7 +126,30 @@ def read_tables(folder: Traversable) -> ModelSpec:
         credits=header.get("credits", ""),
         publications=header.get("publications", ""),
         omitted=tuple(header.get("omitted", ())),
+        anatomy=_anatomy(folder),
     )
+
+
+def _anatomy(folder: Traversable) -> Anatomy:
+    path = folder / "anatomy.json"
+    if not path.is_file():
+        return Anatomy()
+    return read_anatomy(path)
+
+
+def read_anatomy(path: Traversable) -> Anatomy:
+    """The anatomy in a JSON file, whose names are the attributes of `Anatomy`.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The anatomy; what the file lacks is empty.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    return from_plain(json.loads(path.read_text(encoding="utf-8")), Anatomy, "an anatomy")
 
 
 def _write_header(spec: ModelSpec, path: Path, extra: dict[str, str]) -> None:
@@ -139,7 +165,39 @@ def _write_header(spec: ModelSpec, path: Path, extra: dict[str, str]) -> None:
     path.write_text("".join(f"{k} = {json.dumps(v)}\n" for k, v in entries.items()))
 
 
+def _path_row(muscle: str, part: AbstractPathComponent, special: bool) -> dict[str, object]:
+    """A row of `path_points.csv`; `special` where some row of it is no fixed point."""
+    fixed = isinstance(part, PathPoint)
+    row: dict[str, object] = {
+        "muscle": muscle,
+        "name": part.name,
+        "body": part.body if fixed else "",
+        **(_spread("location", part.location) if fixed else dict.fromkeys(_LOCATION, "")),
+    }
+    if special:
+        row["kind"] = type(part).__name__
+        row["parameters"] = "" if fixed else json.dumps(to_plain(part))
+    return row
+
+
+def _path_component(row: dict[str, str]) -> AbstractPathComponent:
+    kind = row.get("kind") or "PathPoint"
+    if kind == "PathPoint":
+        return PathPoint(row["name"], row["body"], _vector(row, "location"))
+    if kind not in PATH_COMPONENTS:
+        raise ValueError(f"path point {row['name']!r} is a {kind}, which is not registered")
+    return from_plain(json.loads(row["parameters"]), PATH_COMPONENTS[kind], f"a {kind}")
+
+
+def _curves(row: dict[str, str]) -> AbstractMuscleCurves:
+    kind = row["kind"]
+    if kind not in MUSCLE_CURVES:
+        raise ValueError(f"muscle {row['name']!r} is of the model {kind}, which is not registered")
+    return from_plain(json.loads(row["curves"]), MUSCLE_CURVES[kind], f"curves of {kind}")
+
+
 def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
+    special = any(not isinstance(p, PathPoint) for m in spec.muscles for p in m.path)
     return {
         "bodies": [
             {
@@ -184,11 +242,7 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
             for c in spec.couplers
         ],
         "muscles": [_muscle_row(m) for m in spec.muscles],
-        "path_points": [
-            {"muscle": m.name, "name": p.name, "body": p.body, **_spread("location", p.location)}
-            for m in spec.muscles
-            for p in m.path
-        ],
+        "path_points": [_path_row(m.name, p, special) for m in spec.muscles for p in m.path],
         "bushings": [
             {
                 "name": b.name,
@@ -233,11 +287,9 @@ def _muscle_row(muscle: Muscle) -> dict[str, object]:
     numbers = {name: getattr(muscle, name) for name in _MUSCLE_NUMBERS}
     numbers["ignore_tendon_compliance"] = _flag(muscle.ignore_tendon_compliance)
     shape = {
-        k: v
-        for k, v in dataclasses.asdict(muscle.curves).items()
-        if v != getattr(type(muscle.curves)(), k)
+        k: v for k, v in to_plain(muscle.curves).items() if v != getattr(type(muscle.curves)(), k)
     }
-    kind = next(k for k, curves in _MUSCLE_KINDS.items() if isinstance(muscle.curves, curves))
+    kind = next(k for k, curves in MUSCLE_CURVES.items() if type(muscle.curves) is curves)
     return {"name": muscle.name, "kind": kind, **numbers, "curves": json.dumps(shape)}
 
 
@@ -283,9 +335,9 @@ def _muscle(row: dict[str, str], points: list[dict[str, str]]) -> Muscle:
     }
     return Muscle(
         name=row["name"],
-        path=tuple(PathPoint(p["name"], p["body"], _vector(p, "location")) for p in points),
+        path=tuple(map(_path_component, points)),
         ignore_tendon_compliance=row["ignore_tendon_compliance"] == "true",
-        curves=_MUSCLE_KINDS[row["kind"]](**json.loads(row["curves"])),
+        curves=_curves(row),
         **numbers,
     )
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .components import GROUND, MillardCurves, ThelenCurves
+from .components import GROUND, PathPoint
 from .functions import (
     Function,
     MultiplierFunction,
@@ -147,7 +147,7 @@ def _attachments(spec: "ModelSpec") -> None:
     bodies = {b.name for b in spec.bodies} | {GROUND}
     coordinates = {c.name for c in spec.coordinates}
     for owner, body in [
-        *((p.name, p.body) for m in spec.muscles for p in m.path),
+        *((p.name, body) for m in spec.muscles for p in m.path for body in p.attached_to()),
         *((m.name, m.body) for m in spec.markers),
         *((b.name, f.body) for b in spec.bushings for f in (b.frame1, b.frame2)),
     ]:
@@ -186,15 +186,16 @@ def _numbers(spec: "ModelSpec") -> None:
             )
         if muscle.fiber_damping < 0:
             raise ValueError(f"muscle {muscle.name!r}: fiber_damping is negative")
-        if not isinstance(muscle.curves, MillardCurves):
-            wrong = [k for k, v in dataclasses.asdict(muscle.curves).items() if not v > 0]
-            if isinstance(muscle.curves, ThelenCurves):
-                wrong += ["Flen"] * (muscle.curves.Flen <= 1)
-                threshold = "fv_linear_extrap_threshold"
-                wrong += [threshold] * (getattr(muscle.curves, threshold) >= 1)
-            if wrong:
-                kind = type(muscle.curves).__name__
-                raise ValueError(f"muscle {muscle.name!r}: impossible {kind}: {', '.join(wrong)}")
+        wrong = muscle.curves.problems()
+        if wrong:
+            kind = type(muscle.curves).__name__
+            raise ValueError(f"muscle {muscle.name!r}: impossible {kind}: {', '.join(wrong)}")
+        for end in (muscle.path[0], muscle.path[-1]):
+            if not isinstance(end, PathPoint):
+                raise ValueError(
+                    f"muscle {muscle.name!r}: its path ends in {end.name!r}, a "
+                    f"{type(end).__name__}; it must begin and end in a PathPoint"
+                )
         if not 0 <= muscle.min_control < muscle.max_control < math.inf:
             raise ValueError(
                 f"muscle {muscle.name!r}: controls [{muscle.min_control}, {muscle.max_control}] "

@@ -10,10 +10,9 @@ from jaxtyping import Float
 
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
-from cervjax.motion.recordings.markers import HEAD_MARKERS, SHOULDER_MARKERS, TRUNK_MARKERS
 from cervjax.people import LIMITS, Measures, Personalizer, Subject
 from cervjax.people.subject import upright_pose
-from cervjax.spec import Marker, ModelSpec
+from cervjax.spec import Anatomy, Marker, ModelSpec
 
 _STILL = 0.01
 """m, standard deviation above which nobody stood still."""
@@ -38,11 +37,29 @@ class MarkerBodies:
         anchors: trunk or shoulder markers of the model that its torso is laid onto.
     """
 
-    head: str = "skull"
-    torso: str = "ribcage"
-    head_markers: tuple[str, ...] = HEAD_MARKERS
-    trunk_markers: tuple[str, ...] = TRUNK_MARKERS
-    anchors: tuple[str, ...] = ("SJN", *SHOULDER_MARKERS)
+    head: str
+    torso: str
+    head_markers: tuple[str, ...]
+    trunk_markers: tuple[str, ...]
+    anchors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, anatomy: Anatomy) -> "MarkerBodies":
+        """Those that an anatomy names.
+
+        Args:
+            anatomy: of the model.
+
+        Returns:
+            The bodies and markers.
+        """
+        return cls(
+            anatomy.skull,
+            anatomy.torso,
+            anatomy.head_markers,
+            anatomy.trunk_markers,
+            anatomy.anchor_markers,
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,7 @@ def calibrate(
     static: MarkerRecording,
     spec: ModelSpec,
     *,
-    bodies: MarkerBodies = MarkerBodies(),
+    bodies: MarkerBodies | None = None,
     ratios: Mapping[str, float] | None = None,
 ) -> Calibration:
     """A person's size and markers from a trial in which they sit or stand still, looking ahead.
@@ -86,6 +103,8 @@ def calibrate(
         ValueError: markers lack, the person moves, lies or looks aside, left and right are
             exchanged, units are wrong, or a ratio is beyond `LIMITS`.
     """
+    anatomy = spec.anatomy
+    bodies = MarkerBodies.of(anatomy) if bodies is None else bodies
     head = tuple(m for m in bodies.head_markers if m in static.markers)
     trunk = tuple(m for m in bodies.trunk_markers if m in static.markers)
     lacking = [m for m in bodies.anchors if m not in static.markers]
@@ -111,7 +130,7 @@ def calibrate(
     measures, given = Measures.of(model), dict(ratios or {})
     found = _ratios(model, place, head, bodies, measures.neck_length, given)
     subject = Subject.of(None, **found)
-    person = _scaled(Personalizer(spec, model), subject)
+    person = _scaled(Personalizer(model), subject)
     poses, positions = upright_pose(person)
     own = dict(zip(spec_markers(spec), np.asarray(positions), strict=True))
     turn, shift = _laid(
@@ -120,10 +139,12 @@ def calibrate(
     in_model = {m: turn.T @ (x - shift) for m, x in place.items()}
     laid_on = {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors}
     _check_torso(static.name, turn, laid_on)
-    _check_sides(static.name, in_model, own, head)
-    _check_ahead(static.name, in_model, own, head)
+    _check_sides(static.name, in_model, own, anatomy)
+    _check_ahead(static.name, in_model, own, anatomy)
     scaled = person.to_spec(spec)
-    markers = [m for m in scaled.markers if m.name not in used or m.name in SHOULDER_MARKERS]
+    markers = [
+        m for m in scaled.markers if m.name not in used or m.name in anatomy.shoulder_markers
+    ]
     for names, body in ((trunk, bodies.torso), (head, bodies.head)):
         index = person.body_index(body)
         rotation, origin = np.asarray(poses.rotation[index]), np.asarray(poses.position[index])
@@ -197,11 +218,10 @@ def _check_torso(name: str, turn: Float[np.ndarray, "3 3"], laid_on: Mapping[str
 
 
 def _check_sides(
-    name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], head: tuple
+    name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], anatomy: Anatomy
 ) -> None:
     """Left markers must be on the model's left."""
-    pairs = [(m, "R" + m[1:]) for m in head if m.startswith("L") and "R" + m[1:] in head]
-    for left, right in pairs:
+    for left, right in _seen_pairs(in_model, anatomy.marker_sides):
         if (in_model[left] - in_model[right]) @ (own[left] - own[right]) < 0:
             raise ValueError(
                 f"{name}: {left} is to the right of {right} when the shoulders are laid onto the "
@@ -209,16 +229,22 @@ def _check_sides(
             )
 
 
+def _seen_pairs(
+    in_model: Mapping[str, np.ndarray], pairs: tuple[tuple[str, str], ...]
+) -> list[tuple[str, str]]:
+    return [pair for pair in pairs if set(pair) <= set(in_model)]
+
+
 def _check_ahead(
-    name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], head: tuple
+    name: str, in_model: Mapping[str, np.ndarray], own: Mapping[str, np.ndarray], anatomy: Anatomy
 ) -> None:
     """The head must look ahead of the torso: what it does not is taken for the way markers sit."""
 
     def mean(points: Mapping[str, np.ndarray], pairs: list[tuple[str, str]]) -> np.ndarray:
         return np.mean([points[b] - points[a] for a, b in pairs], axis=0)
 
-    across = [(m, "R" + m[1:]) for m in head if m[0] == "L" and "R" + m[1:] in head]
-    along = [(m[0] + "P" + m[2:], m) for m in head if m[1] == "A" and m[0] + "P" + m[2:] in head]
+    across = _seen_pairs(in_model, anatomy.marker_sides)
+    along = _seen_pairs(in_model, anatomy.marker_ends)
     found = []
     if across:
         seen, expected = mean(in_model, across), mean(own, across)
@@ -259,8 +285,9 @@ def _ratios(
         return float(distance.sum() / (len(names) * (len(names) - 1)))
 
     found = dict(given)
-    if all(m in place and m in own for m in SHOULDER_MARKERS):
-        width = apart(place, SHOULDER_MARKERS) / apart(own, SHOULDER_MARKERS)
+    shoulders = model.topology.anatomy.shoulder_markers
+    if shoulders and all(m in place and m in own for m in shoulders):
+        width = apart(place, shoulders) / apart(own, shoulders)
         found.setdefault("shoulder_width", width)
     found.setdefault("head_size", apart(place, head) / apart(own, head))
     turn, shift = _laid(np.array([own[m] for m in anchors]), np.array([place[m] for m in anchors]))

@@ -21,7 +21,6 @@ from cervjax.math.contraction import contract
 from cervjax.math.rotation import axis_rotation, cross, dot, multiply, rotate, transpose
 from cervjax.model import Model
 from cervjax.motion.synthesis import coordinate_shares
-from cervjax.spec import ModelSpec
 
 _TORSO = 6
 """Unknowns of the torso's pose, before those of the neck."""
@@ -93,7 +92,6 @@ class InverseKinematics(eqx.Module):
     @classmethod
     def of(
         cls,
-        spec: ModelSpec,
         model: Model,
         markers: tuple[str, ...],
         *,
@@ -118,16 +116,17 @@ class InverseKinematics(eqx.Module):
         """
         if max_steps < 1 or len(set(markers)) < len(markers):
             raise ValueError(f"max_steps = {max_steps} of markers {', '.join(markers)}")
-        if model.topology.slides or not model.coordinates.is_affine:
+        topology = model.topology
+        if topology.slides or not model.coordinates.is_affine:
             raise ValueError(
-                f"{spec.name!r} has joints that slide or follow curved functions; inverse "
+                f"{topology.name!r} has joints that slide or follow curved functions; inverse "
                 "kinematics knows hinges that turn in proportion to the coordinates"
             )
-        known = model.topology.markers
+        known = topology.markers
         lacking = [name for name in markers if name not in known]
         if lacking:
             raise ValueError(
-                f"{spec.name!r} has no marker {', '.join(lacking)}; there are {', '.join(known)}"
+                f"{topology.name!r} has no marker {', '.join(lacking)}; it has {', '.join(known)}"
             )
         given = weights or {}
         for name, value in given.items():
@@ -144,16 +143,14 @@ class InverseKinematics(eqx.Module):
                 f"markers {', '.join(markers)}: of those with weight, {sum(moving)} move with the "
                 f"head and {len(moving) - sum(moving)} with the torso; three of each are needed"
             )
-        ranges = np.array([spec.coordinate(name).range for name in spec.free_coordinates])
         for name, value in (("coordinate", coordinate_weight), ("share", share_weight)):
             if not value >= 0:
                 raise ValueError(f"{name}_weight = {value} is negative")
         priors = [
-            np.sqrt(share_weight) * coordinate_shares(spec),
-            np.sqrt(coordinate_weight) * np.eye(len(ranges)),
+            np.sqrt(share_weight) * coordinate_shares(topology),
+            np.sqrt(coordinate_weight) * np.eye(topology.num_free),
         ]
-        clamped = [spec.coordinate(name).clamped for name in spec.free_coordinates]
-        limits = np.where(np.array(clamped)[:, None], ranges, [-np.inf, np.inf])
+        limits = topology.free_limits
         return cls(
             weight=jnp.asarray([given.get(name, 1.0) for name in markers], model.dtype),
             low=jnp.asarray(limits[:, 0], model.dtype),

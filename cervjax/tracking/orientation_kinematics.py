@@ -17,7 +17,6 @@ from cervjax.math.contraction import contract
 from cervjax.math.rotation import cross, dot, multiply, transpose
 from cervjax.model import Model
 from cervjax.motion.synthesis import coordinate_shares
-from cervjax.spec import ModelSpec
 
 from .inverse_kinematics import PoseStatus, rotation_vector
 
@@ -61,10 +60,9 @@ class OrientationKinematics(eqx.Module):
     @classmethod
     def of(
         cls,
-        spec: ModelSpec,
         model: Model,
         *,
-        head: str = "skull",
+        head: str | None = None,
         share_weight: float = SHARE_WEIGHT,
     ) -> "OrientationKinematics":
         """For necks like `model`.
@@ -74,19 +72,17 @@ class OrientationKinematics(eqx.Module):
         """
         if not share_weight > 0:
             raise ValueError(f"share_weight = {share_weight} is not positive")
-        if model.topology.slides or not model.coordinates.is_affine:
-            raise ValueError(f"{spec.name!r} has joints that slide or follow curved functions")
-        coordinates = [spec.coordinate(name) for name in spec.free_coordinates]
-        ranges = np.array([c.range for c in coordinates])
-        clamped = np.array([c.clamped for c in coordinates])[:, None]
-        limits = np.where(clamped, ranges, [-np.inf, np.inf])
-        index = model.body_index(head)
+        topology = model.topology
+        if topology.slides or not model.coordinates.is_affine:
+            raise ValueError(f"{topology.name!r} has joints that slide or follow curved functions")
+        limits = topology.free_limits
+        index = model.body_index(topology.anatomy.skull if head is None else head)
         zero = jnp.zeros_like(model.default_q)
         return cls(
-            jax.jit(lambda model: body_poses(model, zero).rotation[index])(model),
+            _rotation(model, zero, index),
             jnp.asarray(limits[:, 0], model.dtype),
             jnp.asarray(limits[:, 1], model.dtype),
-            jnp.asarray(np.sqrt(share_weight) * coordinate_shares(spec), model.dtype),
+            jnp.asarray(np.sqrt(share_weight) * coordinate_shares(topology), model.dtype),
             index,
         )
 
@@ -174,6 +170,11 @@ class OrientationKinematics(eqx.Module):
         settled = jnp.abs(promised) <= part * cost + floor
         tried = jnp.clip(q + change, self.low, self.high)
         return _Search(q, cost, tried, damping, search.done | settled, search.steps + 1)
+
+
+@eqx.filter_jit
+def _rotation(model: Model, q: Float[Array, " q"], body: int) -> Float[Array, "3 3"]:
+    return body_poses(model, q).rotation[body]
 
 
 class _Search(NamedTuple):

@@ -42,7 +42,7 @@ def worn():
 def markers_of(worn):
     """Turns of the head (rad) to markers in the torso."""
     model = Model.from_spec(worn)
-    task = with_limits(OrientationKinematics.of(worn, model), *healthy_limits(worn))
+    task = with_limits(OrientationKinematics.of(model), *healthy_limits(model.topology))
 
     @jax.jit
     def places(model, rotation):

@@ -78,9 +78,9 @@ def test_forces_are_those_of_the_solver(assessment, worn):
     of the torso's markers."""
     forces = assessment.forces
     spec = worn.with_reserves(1.0)
-    person = Personalizer(spec, Model.from_spec(spec))(assessment.subject)
+    person = Personalizer(Model.from_spec(spec))(assessment.subject)
     at = [int(np.argmin(np.abs(assessment.motion.time - t))) for t in forces.time]
-    solved = solve_motion(spec, person, assessment.motion)
+    solved = solve_motion(person, assessment.motion)
     theirs = np.asarray(solved.solution.muscle_force)[at]
     good = forces.status != RowStatus.NOT_CONVERGED
     assert good.mean() > 0.9
@@ -113,7 +113,7 @@ def test_groups_and_bands(assessment):
 
 def test_limits_are_wide_enough_for_healthy_people(worn):
     """150 + 3 x 13 deg of rotation, 0.55 of it to a side; HYOID has 65."""
-    low, high = healthy_limits(worn)
+    low, high = healthy_limits(Model.from_spec(worn).topology)
     yaw = [worn.free_coordinates.index(n) for n in ("yaw1", "yaw2")]
     assert np.degrees(high[yaw].sum()) == pytest.approx(0.55 * (150 + 39), abs=1)
     assert np.degrees(-low[yaw].sum()) == pytest.approx(0.55 * (150 + 39), abs=1)

@@ -10,11 +10,10 @@ from cervjax.dynamics import (
     JointLimits,
     accelerations,
     body_load,
-    forward_frame,
+    evaluate_frame,
     inverse_dynamics,
     mass_matrix,
     mechanical_energy,
-    muscle_torque,
 )
 from cervjax.kinematics import body_poses, muscle_paths
 from cervjax.model import Model
@@ -49,7 +48,7 @@ def test_accelerations_are_those_that_inverse_dynamics_was_given(neck, riding):
     @jax.jit
     @jax.vmap
     def both(q, qd, qdd):
-        frame = forward_frame(riding, q, qd)
+        frame = evaluate_frame(riding, q, qd)
         torque = inverse_dynamics(riding, q, qd, qdd)
         return accelerations(riding, frame, torque, qdd[6:]), frame.lengthening_speed
 
@@ -71,8 +70,8 @@ def test_muscles_pull_with_their_moment_arms(neck, model):
 
     @jax.jit
     def both(q, force):
-        frame = forward_frame(model, q, jnp.zeros(6))
-        return muscle_torque(model, frame, force), muscle_paths(model, q).moment_arm @ force
+        frame = evaluate_frame(model, q, jnp.zeros(6))
+        return frame.muscle_torque(force), muscle_paths(model, q).moment_arm @ force
 
     for q in random_motion(neck, 10, 4)[0]:
         ours, theirs = both(q, rng.uniform(0, 200, 72))
@@ -89,7 +88,7 @@ def test_a_load_works_along_the_way_of_its_point(neck, model):
         return poses.position[skull] + poses.rotation[skull] @ point
 
     def work(q):
-        frame = forward_frame(model, q, jnp.zeros(6))
+        frame = evaluate_frame(model, q, jnp.zeros(6))
         return body_load(model, frame, skull, force, jnp.zeros(3), point)
 
     q = jnp.asarray(random_motion(neck, 1, 5, part=0.5)[0][0])
@@ -103,7 +102,7 @@ def test_energy_changes_by_the_power_of_what_acts(neck, model):
 
     @jax.jit
     def rate(q, qd):
-        qdd = accelerations(model, forward_frame(model, q, qd), jnp.zeros(6))
+        qdd = accelerations(model, evaluate_frame(model, q, qd), jnp.zeros(6))
         return jax.jvp(lambda q, v: mechanical_energy(model, q, v), (q, qd), (qd, qdd))[1]
 
     undamped = dataclasses.replace(
@@ -119,7 +118,7 @@ def test_energy_changes_by_the_power_of_what_acts(neck, model):
 
 def test_joint_limits_are_opensims(neck):
     """CoordinateLimitForce, inside, in the transition and beyond; 1e-10 N m."""
-    limits = JointLimits.of(neck, stiffness=30.0, damping=0.4, transition=0.15)
+    limits = JointLimits.of(Model.from_spec(neck), stiffness=30.0, damping=0.4, transition=0.15)
     name = neck.free_coordinates[2]
     low, high = np.degrees(neck.coordinate(name).range)
     engine = opensim.Model()
@@ -145,7 +144,7 @@ def test_joint_limits_are_opensims(neck):
             theirs = force.calcLimitForce(state)
             assert float(ours(q, qd)[2]) == pytest.approx(theirs, abs=1e-10)
     with pytest.raises(ValueError, match="stiffness = 0"):
-        JointLimits.of(neck, stiffness=0.0)
+        JointLimits.of(Model.from_spec(neck), stiffness=0.0)
 
 
 def test_gradients_against_central_differences(neck, model):
@@ -160,10 +159,10 @@ def test_gradients_against_central_differences(neck, model):
             body_inertia=model.body_inertia.at[skull, 2, 2].multiply(1 + x),
         )
         moved = q.at[0].add(0.3 * x)
-        return accelerations(heavy, forward_frame(heavy, moved, qd), jnp.zeros(6))[0]
+        return accelerations(heavy, evaluate_frame(heavy, moved, qd), jnp.zeros(6))[0]
 
     for gradient in (jax.grad(changed), jax.jacfwd(changed)):
         exact = float(jax.jit(gradient)(0.0))
         assert exact == pytest.approx(central_difference(jax.jit(changed), 0.0), rel=1e-6)
-    batch = jax.jit(jax.vmap(lambda q: forward_frame(model, q, qd).mass_matrix))(q[None])
+    batch = jax.jit(jax.vmap(lambda q: evaluate_frame(model, q, qd).mass_matrix))(q[None])
     np.testing.assert_allclose(single(batch, 0), mass_matrix(model, q), atol=1e-14)

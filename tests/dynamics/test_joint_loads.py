@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cervjax.dynamics import joint_loads, mechanics_and_joints
+from cervjax.dynamics import evaluate_frame, joint_loads
 from cervjax.optimization import StaticOptimizationSettings, solve_frame
 from conversion.opensim_engine import OpensimNeck
 from tests.helpers import central_difference, random_motion
@@ -12,7 +12,8 @@ from tests.helpers import central_difference, random_motion
 @pytest.fixture(scope="module")
 def solve(model):
     def frame(q, qd, qdd):
-        state, statics = mechanics_and_joints(model, q, qd, qdd)
+        frame = evaluate_frame(model, q, qd, qdd)
+        state, statics = frame.mechanics, frame.joint_statics
         solution = solve_frame(model, state, StaticOptimizationSettings(convention="physical"))
         loads = joint_loads(model.topology, statics, solution.muscle_force)
         return solution, loads
@@ -38,7 +39,7 @@ def test_against_opensim(neck, model, solve):
 def test_a_head_at_rest_presses_on_the_atlas_with_its_weight(neck, model):
     """Upright, no muscles: the compression of C0-C1 is the weight of the head."""
     q = jnp.zeros(6)
-    _, statics = jax.jit(lambda q: mechanics_and_joints(model, q, 0 * q, 0 * q))(q)
+    statics = jax.jit(lambda q: evaluate_frame(model, q, 0 * q).joint_statics)(q)
     loads = joint_loads(model.topology, statics, jnp.zeros(72))
     weight = 9.80665 * neck.body("skull").mass
     np.testing.assert_allclose(loads.force[-1], [0.0, weight, 0.0], atol=1e-7)
@@ -50,7 +51,7 @@ def test_gradient_against_central_differences(model, neck, solve):
     force = solve(q, qd, qdd)[0].muscle_force
 
     def compression(scale):
-        _, statics = mechanics_and_joints(model, q, qd, scale * qdd)
+        statics = evaluate_frame(model, q, qd, scale * qdd).joint_statics
         return joint_loads(model.topology, statics, scale * force).force[2, 1]
 
     exact = float(jax.grad(compression)(1.0))

@@ -8,8 +8,8 @@ from cervjax.dynamics import JointLimits
 from cervjax.identification import (
     Impulses,
     ImpulseSettings,
-    Neck,
     ParameterSpace,
+    ParametricDynamics,
     fit_impulses,
     impulse_errors,
     impulse_errors_and_derivatives,
@@ -31,7 +31,7 @@ LIMB = "trap_acr"
 def lab(neck):
     model = Model.from_spec(neck)
     space = ParameterSpace.of(model, muscles=MUSCLES)
-    return Neck(space, Dynamics(model, "rigid", JointLimits.of(neck)))
+    return ParametricDynamics(space, Dynamics(model, "rigid", JointLimits.of(model)))
 
 
 @pytest.fixture(scope="module")

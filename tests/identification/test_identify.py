@@ -12,8 +12,8 @@ from cervjax.dynamics import JointLimits
 from cervjax.identification import (
     Estimate,
     IdentificationSettings,
-    Neck,
     ParameterSpace,
+    ParametricDynamics,
     Prior,
     Shooting,
     Windows,
@@ -40,7 +40,7 @@ MUSCLES = ("stern_mast", "semi_cap_sklthx", "trap_cl")
 def lab(neck):
     model = Model.from_spec(neck)
     space = ParameterSpace.of(model, muscles=MUSCLES)
-    return Neck(space, Dynamics(model, "rigid", JointLimits.of(neck)))
+    return ParametricDynamics(space, Dynamics(model, "rigid", JointLimits.of(model)))
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_wrong_questions_are_refused(lab, windows, neck):
     with pytest.raises(ValueError, match="do not hold 1"):
         ParameterSpace.of(model, bounds={"mass": (1.5, 2.0)}, kinds=["mass"])
     with pytest.raises(ValueError, match="rigid tendons"):
-        Neck(lab.space, Dynamics(model, "compliant"))
+        ParametricDynamics(lab.space, Dynamics(model, "compliant"))
     guess = lab.space.nominal_values.at[0].set(99.0)
     with pytest.raises(ValueError, match="max_isometric_force stern_mast = 99"):
         identify(lab, windows, guess, angle_sd=0.01)

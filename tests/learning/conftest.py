@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cervjax.labels import DatasetPlan, LabelDataset, Splits, generate_dataset
-from cervjax.learning import BalanceBuilder, DatasetSource, NetworkConfig, TrainingConfig, train
+from cervjax.learning import DatasetSource, NetworkConfig, TrainingConfig, row_equations, train
 from cervjax.model import Model
 from cervjax.people import Personalizer
 from cervjax.spec import shipped_neck
@@ -35,7 +35,7 @@ def reserved():
 @pytest.fixture(scope="session")
 def single(reserved):
     """Scales that neck, in single precision as networks are."""
-    return Personalizer(reserved, Model.from_spec(reserved, dtype=jnp.float32))
+    return Personalizer(Model.from_spec(reserved, dtype=jnp.float32))
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def rows(source):
 
 @pytest.fixture(scope="session")
 def balance(single, rows):
-    return BalanceBuilder(single)(rows)
+    return row_equations(single, rows)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def run(source, reserved, tmp_path_factory):
     import dataclasses
 
     folder = tmp_path_factory.mktemp("networks") / "run"
-    train(source, reserved, dataclasses.replace(SMALL, unknown_person=0.5), folder)
+    train(source, reserved, dataclasses.replace(SMALL, missing_inputs=0.5), folder)
     return folder
 
 

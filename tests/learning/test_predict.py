@@ -64,7 +64,7 @@ def dual(source, reserved, tmp_path_factory):
 def sensor(dataset, single, reserved, tmp_path_factory):
     folder = tmp_path_factory.mktemp("networks") / "sensor"
     network = dataclasses.replace(SMALL.network, inputs="sensor")
-    config = dataclasses.replace(SMALL, network=network, unknown_person=0.5)
+    config = dataclasses.replace(SMALL, network=network, missing_inputs=0.5)
     train(DatasetSource(dataset, single, network), reserved, config, folder)
     return folder
 
@@ -142,7 +142,7 @@ def test_intervals_know_whether_people_were_half_known(single, rows):
     )
     whole = ForceEnsemble.calibrated(nets, rows, None, rows.inputs)
     partly = ForceEnsemble.calibrated(nets, dataclasses.replace(rows, inputs=hidden), None, hidden)
-    assert (whole.half_known, partly.half_known) == (False, True)
+    assert (whole.missing_inputs, partly.missing_inputs) == (False, True)
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(run, dual, file, tmp_path, capsys, monkeypatch):

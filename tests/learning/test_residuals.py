@@ -9,19 +9,20 @@ import pytest
 from jax.test_util import check_grads
 
 from cervjax.learning import (
-    Actuation,
-    Balance,
+    LOSSES,
+    ActuatorBounds,
+    LossContext,
     Prediction,
     Scales,
     make_network,
-    physics_losses,
     residuals,
 )
+from cervjax.optimization import TorqueEquation
 
 
 @pytest.fixture(scope="module")
 def actuation(single):
-    return Actuation.of(single.model)
+    return ActuatorBounds.of(single.model)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def easy(rows, balance):
     activation = np.asarray(rows.activation)
     chosen = np.flatnonzero((activation.max(axis=1) < 0.95) & ((activation > 0.02).sum(1) > 8))
     assert len(chosen) > 100
-    return jax.tree.map(lambda x: jnp.asarray(x)[chosen], (rows, Balance(*balance)))
+    return jax.tree.map(lambda x: jnp.asarray(x)[chosen], (rows, TorqueEquation(*balance)))
 
 
 def of(prediction, balance, actuation):
@@ -133,6 +134,9 @@ def test_label_free_terms_do_not_look_at_labels(easy, single, actuation):
     found = []
     for given in (rows, garbage):
         scales = Scales.of(given, balance, actuation, labels=False)
-        found.append(physics_losses(network, given, balance, scales))
+        said = jax.vmap(network.differentiable)(given.inputs)
+        context = LossContext(said, given, balance, scales, actuation, labels=False)
+        terms = ("balance", "bounds", "optimality", "capacity")
+        found.append([LOSSES[name](context) for name in terms])
     for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)

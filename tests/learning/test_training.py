@@ -14,9 +14,7 @@ import pytest
 
 from cervjax.labels import build_factory
 from cervjax.learning import (
-    BalanceBuilder,
     DatasetSource,
-    LossWeights,
     NetworkConfig,
     RunFolder,
     SensorNoise,
@@ -25,10 +23,12 @@ from cervjax.learning import (
     evaluate,
     load_network,
     predict_rows,
+    row_equations,
     train,
 )
-from cervjax.learning.training import _schedule
+from cervjax.learning.step import StepPlan
 from cervjax.spec import shipped_neck
+from cervjax.spec.plain import from_plain, to_plain
 from tests.learning.conftest import PLAN, SMALL
 
 
@@ -41,7 +41,7 @@ def changed(**changes):
 
 def score(network, source, single):
     rows = source.rows("test", 400)
-    balance = BalanceBuilder(single)(rows)
+    balance = row_equations(single, rows)
     said = predict_rows(network, rows.inputs, balance)
     muscles = single.model.muscles
     return evaluate(
@@ -93,7 +93,7 @@ def test_physics_lowers_the_torque_residual(taught):
 def test_a_linear_head_needs_the_bounds_term(source, reserved, single, tmp_path):
     violated = {}
     for weight in (0.0, 10.0):
-        weights = LossWeights(force=1.0, activation=1.0, bounds=weight)
+        weights = {"force": 1.0, "activation": 1.0, "bounds": weight}
         config = changed(head="linear", losses=weights, steps=200, validate_every=200)
         network = train(source, reserved, config, tmp_path / str(weight))
         said = predict_rows(network, source.rows("test", 400).inputs)
@@ -114,10 +114,10 @@ KILLED = textwrap.dedent(
 
     data, out, kill_at = sys.argv[1], sys.argv[2], int(sys.argv[3])
     spec = shipped_neck().with_reserves(0.1)
-    single = Personalizer(spec, Model.from_spec(spec, dtype=jnp.float32))
+    single = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
     network = NetworkConfig(width=24, depth=2)
     config = TrainingConfig(
-        network=network, steps=40, batch_size=64, validate_every=10, unknown_person=0.5
+        network=network, steps=40, batch_size=64, validate_every=10, missing_inputs=0.5
     )
     source = DatasetSource(LabelDataset(data), single, network)
 
@@ -172,7 +172,7 @@ def test_training_stops_early_and_gives_back_the_best(source, reserved, tmp_path
 
 
 def test_another_run_in_the_same_folder_is_refused(source, reserved, run, tmp_path):
-    with pytest.raises(ValueError, match="other losses, unknown_person"):
+    with pytest.raises(ValueError, match="other losses, missing_inputs"):
         train(source, reserved, SMALL, run)
     with pytest.raises(FileNotFoundError, match="no training run"):
         load_network(tmp_path / "none")
@@ -183,7 +183,7 @@ def test_another_run_in_the_same_folder_is_refused(source, reserved, run, tmp_pa
     [
         ({"steps": 0}, "steps = 0"),
         ({"window": 4}, "a network without memory sees one frame"),
-        ({"kind": "label-free", "losses": LossWeights(force=1.0)}, "label-free network has no"),
+        ({"kind": "label-free", "losses": {"force": 1.0}}, "label-free network has no"),
         ({"inputs": "sensor", "noise": SensorNoise(dropout=0.1)}, "no frame before"),
         ({"noise": SensorNoise(rate_deg=1.0)}, "noise is of sensors"),
         ({"physics_start": 0.0}, "a small part"),
@@ -194,27 +194,32 @@ def test_impossible_configurations_say_why(changes, message):
     with pytest.raises(ValueError, match=message):
         changed(**changes)
     with pytest.raises(ValueError, match=r"weight force = -1\.0 is negative"):
-        LossWeights(force=-1.0)
+        changed(losses={"force": -1.0})
     with pytest.raises(ValueError, match="nothing to learn"):
-        LossWeights()
+        changed(losses={})
 
 
 def test_a_configuration_survives_its_file(run):
-    asked = dataclasses.replace(SMALL, unknown_person=0.5)
-    assert RunFolder(run).config() == dataclasses.replace(asked, losses=asked.weights)
+    asked = dataclasses.replace(SMALL, missing_inputs=0.5)
+    assert RunFolder(run).config() == asked.resolved
     config = changed(
         inputs="sensor-rates", memory="recurrent", window=4, noise=SensorNoise(rate_deg=1.0)
     )
-    assert TrainingConfig.from_json(json.loads(json.dumps(config.to_json()))).noise == config.noise
+    stored = json.loads(json.dumps(to_plain(config.resolved)))
+    assert from_plain(stored, TrainingConfig, "a run") == config.resolved
 
 
 def test_schedules_of_labels_and_physics(source, reserved, tmp_path):
     """From labels to mechanics, which grows by the same factor; whole where there are no labels."""
     config = changed(physics_start=0.01, labels_end=0.0, physics_ramp=0.5)
-    at = [[float(x) for x in _schedule(config, jnp.array(step))] for step in (0, 10, 20, 40)]
+    plan = StepPlan.of(config)
+    at = [
+        [float(plan.factors(jnp.array(step))[k]) for k in ("labels", "physics")]
+        for step in (0, 10, 20, 40)
+    ]
     np.testing.assert_allclose(at, [[1, 0.01], [0.75, 0.1], [0.5, 1], [0, 1]], rtol=1e-5)
     alone = changed(kind="label-free", physics_start=0.01)
-    assert float(_schedule(alone, jnp.array(0))[1]) == 1.0
+    assert float(StepPlan.of(alone).factors(jnp.array(0))["physics"]) == 1.0
 
 
 class Mislabelled(DatasetSource):
@@ -268,9 +273,9 @@ def test_a_half_written_line_of_metrics_is_left_out(run, tmp_path):
 
 
 def test_hidden_torques_weigh_less_by_default():
-    whole = changed(kind="physics", unknown_person=0.0).weights.balance
-    assert changed(kind="physics", unknown_person=0.5).weights.balance < whole
-    assert changed(kind="physics", inputs="sensor", unknown_person=0.0).weights.balance < whole
+    whole = changed(kind="physics", missing_inputs=0.0).weights["balance"]
+    assert changed(kind="physics", missing_inputs=0.5).weights["balance"] < whole
+    assert changed(kind="physics", inputs="sensor", missing_inputs=0.0).weights["balance"] < whole
 
 
 def test_shards_take_turns_in_memory_and_steps_do_not_depend_on_it(dataset, single):

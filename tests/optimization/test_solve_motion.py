@@ -19,7 +19,7 @@ def motion(neck):
 
 @pytest.fixture(scope="module")
 def solved(neck, model, motion):
-    return solve_motion(neck, model, motion, step=3)
+    return solve_motion(model, motion, step=3)
 
 
 def test_every_step_th_frame(solved, motion):
@@ -33,7 +33,7 @@ def test_a_chunk_boundary_changes_nothing(neck, model, motion, solved, monkeypat
     import cervjax.motion.storage
 
     monkeypatch.setattr(cervjax.solve, "_CHUNK", 7)
-    again = solve_motion(neck, model, motion, step=3)
+    again = solve_motion(model, motion, step=3)
     np.testing.assert_allclose(again.solution.activation, solved.solution.activation, atol=1e-12)
 
 
@@ -46,7 +46,7 @@ def test_the_reported_torques_are_inverse_dynamics(solved, motion, model):
 
 
 def test_failures_are_told(neck, model, motion):
-    hopeless = solve_motion(neck, model, motion, StaticOptimizationSettings(max_steps=1), step=50)
+    hopeless = solve_motion(model, motion, StaticOptimizationSettings(max_steps=1), step=50)
     assert not hopeless.converged
     assert "step limit" in hopeless.failures()[0]
 
@@ -68,10 +68,10 @@ def test_nothing_is_written_when_writing_fails(solved, tmp_path, monkeypatch):
 def test_bad_input_is_named(neck, model, motion):
     no_muscles = dataclasses.replace(neck, muscles=(), groups=())
     with pytest.raises(ValueError, match="has no muscles"):
-        solve_motion(no_muscles, Model.from_spec(no_muscles), motion)
+        solve_motion(Model.from_spec(no_muscles), motion)
     other = Motion("x", ("a",), motion.time, motion.q[:, :1])
     with pytest.raises(ValueError, match="has the coordinates"):
-        solve_motion(neck, model, other)
+        solve_motion(model, other)
     short = dataclasses.replace(motion, time=motion.time[:5], q=motion.q[:5])
     with pytest.raises(ValueError, match="5 frames"):
-        solve_motion(neck, model, short)
+        solve_motion(model, short)

@@ -12,12 +12,12 @@ from cervjax.model import Model
 from cervjax.people import Personalizer, Subject
 from cervjax.simulation import (
     BodyLoad,
+    ComputedMuscleControl,
     Dynamics,
     OpenLoop,
     SimulationSettings,
     SimulationStatus,
     StretchReflex,
-    Tracking,
     failure,
     simulate,
 )
@@ -156,7 +156,7 @@ def test_a_reflex_answers_after_its_delay(neck):
     model = Model.from_spec(neck)
     skull = model.body_index("skull")
     push = BodyLoad(jnp.array([30.0, 0.0, 0.0]), jnp.zeros(3), jnp.array([0.0, 0.05, 0.0]), skull)
-    dynamics = Dynamics(model, "rigid", JointLimits.of(neck), push)
+    dynamics = Dynamics(model, "rigid", JointLimits.of(model), push)
     reflex = StretchReflex(0.04, REST, jnp.full(72, 2.0), jnp.full(72, 0.2))
     without, with_it = (
         moved(dynamics, jnp.zeros(6), REST, controller, 0.2)
@@ -188,7 +188,7 @@ def test_a_motion_is_tracked(neck):
     time = np.linspace(0.0, 0.6, 61)
     way = 0.5 - 0.5 * np.cos(np.pi * np.clip(time / 0.5, 0, 1))
     goal = np.radians([10.0, 0.0, 12.0, 0.0, 0.0, 8.0])
-    tracking = Tracking(0.01, Trajectory.through(time, way[:, None] * goal))
+    tracking = ComputedMuscleControl(0.01, Trajectory.through(time, way[:, None] * goal))
     dynamics = Dynamics(Model.from_spec(neck), "rigid")
     found = moved(
         dynamics, jnp.zeros(6), REST, tracking, 0.5, settings=SimulationSettings(max_steps=256)

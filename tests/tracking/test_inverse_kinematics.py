@@ -116,7 +116,7 @@ def test_the_natural_share_decides_where_markers_do_not(tracked, model, solve, p
     q = low + np.tile(plane, 2) * (high - low)
     still = np.asarray(jax.jit(jax.vmap(marker_positions, (None, 0)))(model, jnp.asarray(q)))
     seen = still + np.random.default_rng(4).normal(scale=0.004, size=still.shape)
-    tasks = [InverseKinematics.of(tracked, model, NAMES, share_weight=w) for w in (0.0, 1e-4)]
+    tasks = [InverseKinematics.of(model, NAMES, share_weight=w) for w in (0.0, 1e-4)]
     found = [solve(task, model, jnp.asarray(seen)[:, : len(NAMES)]) for task in tasks]
     assert np.all(np.asarray(found[1].status) == PoseStatus.CONVERGED)
     settled = np.asarray(found[0].status) == PoseStatus.CONVERGED
@@ -159,15 +159,15 @@ def test_markers_in_line_tell_no_pose(plain, model, solve, posed):
 
 def test_what_cannot_be_tracked_is_refused(tracked, model):
     with pytest.raises(ValueError, match="has no marker NOSE"):
-        InverseKinematics.of(tracked, model, (*NAMES, "NOSE"))
+        InverseKinematics.of(model, (*NAMES, "NOSE"))
     with pytest.raises(ValueError, match="2 move with the head and 4 with the torso"):
-        InverseKinematics.of(tracked, model, NAMES[:6])
+        InverseKinematics.of(model, NAMES[:6])
     with pytest.raises(ValueError, match=r"weight -1\.0 of marker 'LAH'"):
-        InverseKinematics.of(tracked, model, NAMES, weights={"LAH": -1.0})
+        InverseKinematics.of(model, NAMES, weights={"LAH": -1.0})
     with pytest.raises(ValueError, match="of those with weight, 2 move"):
-        InverseKinematics.of(tracked, model, NAMES, weights={"LAH": 0.0, "RPH": 0.0})
+        InverseKinematics.of(model, NAMES, weights={"LAH": 0.0, "RPH": 0.0})
     with pytest.raises(ValueError, match="share_weight"):
-        InverseKinematics.of(tracked, model, NAMES, share_weight=-1.0)
+        InverseKinematics.of(model, NAMES, share_weight=-1.0)
 
 
 _LEVI_CIVITA = np.zeros((3, 3, 3))

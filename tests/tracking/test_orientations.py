@@ -18,7 +18,7 @@ TURNS = Rotation.from_rotvec(np.random.default_rng(0).uniform(-0.5, 0.5, (16, 3)
 
 @pytest.fixture(scope="module")
 def task(tracked, model):
-    return OrientationKinematics.of(tracked, model)
+    return OrientationKinematics.of(model)
 
 
 @pytest.fixture(scope="module")

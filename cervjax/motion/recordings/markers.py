@@ -2,36 +2,19 @@
 
 import dataclasses
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.interpolate import PchipInterpolator
 from scipy.signal import butter, sosfiltfilt
 
-HEAD_MARKERS = ("LAH", "RAH", "LPH", "RPH")
-"""HYOID's markers of the head: anterior and posterior, left and right."""
-TRUNK_MARKERS = ("SJN", "SXS", "CV7", "TV8", "TV10")
-"""Of the trunk: jugular notch, xiphoid, spinous processes of C7, T8, T10."""
-SHOULDER_MARKERS = ("LCAJ", "RCAJ")
-"""Of the acromioclavicular joints."""
-
-MARKER_MAPS: dict[str, dict[str, str]] = {
-    "hyoid": {n: n for n in (*HEAD_MARKERS, *TRUNK_MARKERS, *SHOULDER_MARKERS)},
-    "plug-in-gait": {
-        "LFHD": "LAH",
-        "RFHD": "RAH",
-        "LBHD": "LPH",
-        "RBHD": "RPH",
-        "CLAV": "SJN",
-        "STRN": "SXS",
-        "C7": "CV7",
-        "T10": "TV10",
-        "LSHO": "LCAJ",
-        "RSHO": "RCAJ",
-    },
-}
+MARKER_MAPS: dict[str, dict[str, str]] = json.loads(
+    (files("cervjax.motion.recordings") / "marker_maps.json").read_text(encoding="utf-8")
+)
 """From a protocol's labels to the names used here."""
 
 _UP = {

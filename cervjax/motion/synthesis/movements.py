@@ -16,10 +16,10 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from cervjax.model import Topology
 from cervjax.motion import Motion
-from cervjax.spec import ModelSpec
+from cervjax.spec import PLANES, ModelSpec
 
-PLANES = ("pitch", "roll", "yaw")
 _COMPONENTS = 4
 """Sinusoids of a movement, the highest at most four times the base frequency."""
 _SWAY = 0.02
@@ -133,8 +133,8 @@ class MovementSampler(eqx.Module):
         """A sampler over the ranges of the free coordinates of `spec`.
 
         Args:
-            planes: free coordinates that turn the head in pitch, roll, yaw; from their names
-                (`pitch1`, ...) if None.
+            planes: free coordinates that turn the head in pitch, roll, yaw; those that the
+                model's anatomy names if None.
             mix: share of each kind of movement, by name (`planar`, ...).
             slowest_deg, fastest_deg: deg/s, peak speed of the head.
 
@@ -301,25 +301,27 @@ class MovementSampler(eqx.Module):
 
 
 def plane_of_coordinates(
-    spec: ModelSpec, planes: Mapping[str, tuple[str, ...]] | None = None
+    source: ModelSpec | Topology, planes: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[int, ...]:
-    """Index into `PLANES` of each free coordinate of `spec`.
+    """Index into `PLANES` of each free coordinate of a model.
+
 
     Args:
-        planes: coordinates of each plane; those that begin with its name if None.
+        planes: coordinates of each plane; those that the model's anatomy names if None.
 
     Raises:
         ValueError: a free coordinate belongs to none, or to more than one.
     """
-    names = spec.free_coordinates
-    members = planes or {p: tuple(n for n in names if n.startswith(p)) for p in PLANES}
+    names = source.free_coordinates
+    members = planes or source.anatomy.planes
     result = []
     for name in names:
         found = [p for p in PLANES if name in members.get(p, ())]
         if len(found) != 1:
             raise ValueError(
-                f"coordinate {name!r} of {spec.name!r} belongs to {found or 'none'} of the planes "
-                "pitch, roll, yaw; give `planes={'pitch': (...), 'roll': (...), 'yaw': (...)}`"
+                f"coordinate {name!r} of {source.name!r} belongs to {found or 'none'} of the "
+                "planes pitch, roll, yaw; name them in the model's `Anatomy`, or give "
+                "`planes={'pitch': (...), 'roll': (...), 'yaw': (...)}`"
             )
         result.append(PLANES.index(found[0]))
     return tuple(result)

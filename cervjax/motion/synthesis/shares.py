@@ -5,20 +5,20 @@ import itertools
 import numpy as np
 from jaxtyping import Float
 
-from cervjax.spec import ModelSpec
+from cervjax.model import Topology
+from cervjax.spec import PLANES
 
-from .movements import PLANES, plane_of_coordinates
+from .movements import plane_of_coordinates
 
 
-def coordinate_shares(spec: ModelSpec) -> Float[np.ndarray, "rows q"]:
+def coordinate_shares(topology: Topology) -> Float[np.ndarray, "rows q"]:
     """The natural share: rows whose product with coordinates (rad) is zero where those of a plane
     are in proportion to their ranges.
 
     Raises:
         ValueError: a free coordinate belongs to no plane.
     """
-    ranges = np.array([spec.coordinate(name).range for name in spec.free_coordinates])
-    plane, width = np.array(plane_of_coordinates(spec)), np.ptp(ranges, axis=1)
+    plane, width = np.array(plane_of_coordinates(topology)), np.ptp(topology.free_ranges, axis=1)
     rows = []
     for p in range(len(PLANES)):
         members = np.flatnonzero(plane == p)

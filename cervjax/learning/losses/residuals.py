@@ -6,12 +6,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cervjax.learning.networks import ActuatorBounds, Prediction
 from cervjax.math import inverse_spd, solve_spd
 from cervjax.math.contraction import contract
-from cervjax.optimization import controls_from, least_squares_multipliers, reduced_costs, supplied
-
-from .networks import Actuation, Prediction
-from .rows import Balance
+from cervjax.optimization import (
+    TorqueEquation,
+    controls_from,
+    least_squares_multipliers,
+    reduced_costs,
+    supplied,
+)
 
 _RIDGE = 0.02
 """Of the mean curvature, added where muscles at their bounds leave the dual little of it."""
@@ -31,7 +35,9 @@ class Residuals(NamedTuple):
     optimality: Float[Array, " muscles"]
 
 
-def residuals(prediction: Prediction, balance: Balance, actuation: Actuation) -> Residuals:
+def residuals(
+    prediction: Prediction, equation: TorqueEquation, actuation: ActuatorBounds
+) -> Residuals:
     """Residuals of one row; vmap for many. All are zero at the optimum and only there.
 
     At the optimum activations are `clip(A^T lambda / 2)`. Multipliers are fitted to the predicted
@@ -41,15 +47,15 @@ def residuals(prediction: Prediction, balance: Balance, actuation: Actuation) ->
     residual alone is dominated by the muscles with the longest arms and says nothing of how the
     load is shared.
     """
-    problem = actuation.problem(balance)
+    problem = actuation.problem(equation)
     activation, force = jnp.asarray(prediction.activation), jnp.asarray(prediction.force)
     fixed = jax.lax.stop_gradient(activation)
     count = len(fixed)
     lower, upper = actuation.lower, actuation.upper
     edge = 1e-4 * (upper - lower)
     inside = (fixed > lower + edge) & (fixed < upper - edge)
-    free = jnp.where(inside, balance.matrix, 0.0)
-    curvature = contract("im,jm->ij", free, balance.matrix)
+    free = jnp.where(inside, equation.matrix, 0.0)
+    curvature = contract("im,jm->ij", free, equation.matrix)
     eye = jnp.eye(len(curvature), dtype=curvature.dtype)
     weak = jnp.diag(0.1 * actuation.reserve**2)
     multipliers = solve_spd(curvature + weak, 2 * contract("fm,m->f", free, fixed))
@@ -63,18 +69,20 @@ def residuals(prediction: Prediction, balance: Balance, actuation: Actuation) ->
     better = controls(multipliers + contract("ij,j->i", inverse_spd(hessian), shortfall))[:count]
 
     carried = 0.5 * actuation.reserve**2 * multipliers
-    torque = contract("fm,m->f", balance.moment_arm, force) + carried
+    torque = contract("fm,m->f", equation.moment_arm, force) + carried
     # A muscle that pushes is as far beyond its bound as its force is below zero.
-    pushing = jnp.minimum(force, 0.0) / jnp.maximum(balance.capacity, 1.0)
+    pushing = jnp.minimum(force, 0.0) / jnp.maximum(equation.capacity, 1.0)
     beyond = jnp.maximum(activation - upper, 0.0) - jnp.maximum(lower - activation, 0.0)
     return Residuals(
-        torque - balance.target, beyond + pushing, activation - jax.lax.stop_gradient(better)
+        torque - equation.target, beyond + pushing, activation - jax.lax.stop_gradient(better)
     )
 
 
-def least_squares_activation(balance: Balance, actuation: Actuation) -> Float[Array, " muscles"]:
+def least_squares_activation(
+    equation: TorqueEquation, actuation: ActuatorBounds
+) -> Float[Array, " muscles"]:
     """Activations of least squares cut off at their bounds: their size without any label."""
-    problem = actuation.problem(balance)
+    problem = actuation.problem(equation)
     multipliers = least_squares_multipliers(problem)
-    worth = reduced_costs(problem, multipliers)
-    return controls_from(problem, worth, 2.0)[: len(actuation.lower)]
+    cost = reduced_costs(problem, multipliers)
+    return controls_from(problem, cost, 2.0)[: len(actuation.lower)]

@@ -1,22 +1,31 @@
 """The learned part of a force network: a multilayer perceptron, or one that remembers frames."""
 
+import abc
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .config import NetworkConfig
+from cervjax.learning.config import NetworkConfig
 
 
-class Trunk(eqx.Module):
+class AbstractTrunk(eqx.Module):
     """Features to outputs; normalized numbers in and out."""
 
+    @abc.abstractmethod
     def __call__(self, features: Float[Array, "*frames features"]) -> Float[Array, " outputs"]:
-        """Outputs of one row."""
-        raise NotImplementedError
+        """Outputs of one row.
+
+        Args:
+            features: of each frame of a window, or of one frame.
+
+        Returns:
+            Normalized outputs, of the last frame.
+        """
 
 
-class FrameTrunk(Trunk):
+class FrameTrunk(AbstractTrunk):
     """One frame at a time."""
 
     layers: eqx.nn.MLP
@@ -26,7 +35,7 @@ class FrameTrunk(Trunk):
         return self.layers(features)
 
 
-class RecurrentTrunk(Trunk):
+class RecurrentTrunk(AbstractTrunk):
     """A gated recurrent unit over the frames of a window, then a perceptron on what it keeps."""
 
     cell: eqx.nn.GRUCell
@@ -42,7 +51,7 @@ class RecurrentTrunk(Trunk):
         return self.layers(jnp.concatenate([kept, features[-1]]))
 
 
-class ConvolutionTrunk(Trunk):
+class ConvolutionTrunk(AbstractTrunk):
     """Causal convolutions with doubling gaps over a window, then a perceptron on the last frame."""
 
     filters: list[eqx.nn.Conv1d]
@@ -58,7 +67,9 @@ class ConvolutionTrunk(Trunk):
         return self.layers(jnp.concatenate([kept[:, -1], features[-1]]))
 
 
-def make_trunk(config: NetworkConfig, inputs: int, outputs: int, key: PRNGKeyArray) -> Trunk:
+def make_trunk(
+    config: NetworkConfig, inputs: int, outputs: int, key: PRNGKeyArray
+) -> AbstractTrunk:
     """A fresh trunk of the size that `config` says."""
     first, second = jax.random.split(key)
 

@@ -1,0 +1,19 @@
+"""Torque-balance residual."""
+
+from typing import ClassVar, Literal
+
+from jaxtyping import Array, Float
+
+from .base import AbstractLoss, LossContext, mean_square, register_loss
+
+
+@register_loss
+class BalanceLoss(AbstractLoss):
+    """Torque-balance residual."""
+
+    name: ClassVar[str] = "balance"
+    needs: ClassVar[Literal["labels", "mechanics", "either"]] = "mechanics"
+    schedule: ClassVar[Literal["labels", "physics", "constant"]] = "physics"
+
+    def __call__(self, context: LossContext) -> Float[Array, ""]:
+        return mean_square((context.residuals.balance) / context.scales.torque)

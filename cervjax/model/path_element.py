@@ -1,0 +1,155 @@
+"""What a muscle's path does between two fixed points where it is not straight.
+
+A path element is one file: a class of `AbstractPathElement`, registered for the classes of path
+components of a `ModelSpec` that it evaluates. It gives the length of its stretches, the lines along
+which they pull on bodies, and how their length changes with the coordinates while all bodies are
+held: what a point that moves in its body adds.
+"""
+
+import abc
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from cervjax.spec import AbstractPathComponent
+
+
+class Stretch(NamedTuple):
+    """A part of a muscle's path between two fixed points.
+
+    Attributes:
+        muscle: index.
+        first, last: indices of the fixed points into `Model.path_point_location`.
+        components: what lies between them, in order.
+    """
+
+    muscle: int
+    first: int
+    last: int
+    components: tuple[AbstractPathComponent, ...]
+
+
+class Line(NamedTuple):
+    """A straight line along which a stretch pulls two bodies together.
+
+    Attributes:
+        muscle: index.
+        first, last: indices of the bodies.
+    """
+
+    muscle: int
+    first: int
+    last: int
+
+
+class PathFrame(NamedTuple):
+    """Where everything is in one frame.
+
+    Attributes:
+        q: rad or m.
+        rotation: of each body, to ground.
+        position: m, of each body's origin in ground.
+        point: m, of each fixed path point in ground.
+    """
+
+    q: Float[Array, " q"]
+    rotation: Float[Array, "bodies 3 3"]
+    position: Float[Array, "bodies 3"]
+    point: Float[Array, "points 3"]
+
+
+class PathLines(NamedTuple):
+    """What the stretches of one element do in one frame.
+
+    Attributes:
+        length: m, of each stretch.
+        pull: unit vector from each line's first to its last end, in ground; zero for a line that
+            does not pull.
+        start: m, a point of each line, in ground.
+        own_rate: m/rad (or m/m), change of each stretch's length with `q`, all bodies held.
+    """
+
+    length: Float[Array, " stretches"]
+    pull: Float[Array, "lines 3"]
+    start: Float[Array, "lines 3"]
+    own_rate: Float[Array, "stretches q"]
+
+
+class AbstractPathElement(eqx.Module):
+    """All stretches of one kind, in every muscle.
+
+    Attributes:
+        stretches: which they are; static.
+    """
+
+    stretches: eqx.AbstractVar[tuple[Stretch, ...]]
+
+    @classmethod
+    @abc.abstractmethod
+    def build(cls, stretches: Sequence[Stretch], bodies: tuple[str, ...]) -> Self:
+        """The element of `stretches`.
+
+        Args:
+            stretches: all of this kind.
+            bodies: names, ground first; indices are into them.
+
+        Returns:
+            Numbers as leaves, the rest static.
+        """
+
+    @abc.abstractmethod
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of all stretches.
+
+        Returns:
+            A fixed number; one that is not always there has a zero `pull`.
+        """
+
+    @abc.abstractmethod
+    def evaluate(self, frame: PathFrame) -> PathLines:
+        """The stretches in one frame; vmap for many.
+
+        Args:
+            frame: where everything is.
+
+        Returns:
+            Lengths (m), lines, and own rates.
+        """
+
+    @abc.abstractmethod
+    def scaled(self, scale: Float[Array, "bodies 3"]) -> Self:
+        """The element of a person whose bodies are scaled.
+
+        Args:
+            scale: of each body along its axes.
+
+        Returns:
+            Numbers given in the frame of a body, scaled with it.
+        """
+
+
+PATH_ELEMENTS: dict[type[AbstractPathComponent], type[AbstractPathElement]] = {}
+"""The element that evaluates each class of path components."""
+
+_Element = TypeVar("_Element", bound=AbstractPathElement)
+
+
+def register_path_element(
+    *components: type[AbstractPathComponent],
+) -> Callable[[type[_Element]], type[_Element]]:
+    """Make a class evaluate path components.
+
+    Args:
+        components: classes of components; a stretch with any of them is the element's.
+
+    Returns:
+        A decorator that gives back the class.
+    """
+
+    def known(element: type[_Element]) -> type[_Element]:
+        PATH_ELEMENTS.update(dict.fromkeys(components, element))
+        return element
+
+    return known

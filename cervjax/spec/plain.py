@@ -1,0 +1,52 @@
+"""Dataclasses as plain values and back, by cattrs: files outlive the classes that wrote them.
+
+A field that a file lacks has its default. A name that this version does not know is refused:
+leaving it out would change what the file means.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import cattrs
+from cattrs.preconf.json import make_converter
+
+T = TypeVar("T")
+
+_CONVERTER = make_converter(forbid_extra_keys=True, detailed_validation=False)
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass, with all that it holds, as values that JSON knows.
+
+    Args:
+        value: a dataclass of numbers, texts, tuples, mappings and dataclasses.
+
+    Returns:
+        Dictionaries, lists, numbers and texts.
+    """
+    return _CONVERTER.unstructure(value)
+
+
+def from_plain(values: Mapping[str, Any], kind: type[T], what: str) -> T:
+    """The inverse of `to_plain`.
+
+    Args:
+        values: what a file holds.
+        kind: the dataclass.
+        what: what the values should be, for the message of an error.
+
+    Returns:
+        A `kind`; fields that `values` lacks have their defaults.
+
+    Raises:
+        ValueError: a name is unknown, a value is missing, of another type, or out of range.
+    """
+    try:
+        return _CONVERTER.structure(dict(values), kind)
+    except cattrs.errors.ForbiddenExtraKeysError as error:
+        names = ", ".join(sorted(error.extra_fields))
+        raise ValueError(
+            f"not {what}: {error.cl.__name__} has no {names}; a newer version may have written it"
+        ) from error
+    except (TypeError, KeyError, cattrs.errors.BaseValidationError) as error:
+        raise ValueError(f"not {what}: {error}") from error
