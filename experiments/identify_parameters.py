@@ -184,7 +184,9 @@ def run(config: Config) -> None:
     spec = shipped_neck()
     model = Model.from_spec(spec)
     space = ParameterSpace.of(model)
-    far = float(np.linalg.norm(model.body_mass_center[space.head]))
+    far = float(
+        np.linalg.norm(model.body_mass_center[model.body_index(model.topology.anatomy.skull)])
+    )
     scale = np.where(space.shifts, far, 1.0)
     neck = ParametricDynamics(space, Dynamics(model, "rigid", JointLimits.of(model)))
     lab = Lab(config, spec, neck, scale)

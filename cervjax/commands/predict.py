@@ -11,6 +11,12 @@ import tyro
 from cervjax.learning import RunFolder, described_person
 from cervjax.learning.predict import Predictor, predict_motion, predict_recording, write_prediction
 from cervjax.motion import Motion, read_storage
+from cervjax.motion.recordings import (
+    OrientationRecording,
+    ReadOptions,
+    SensorRecording,
+    find_reader,
+)
 from cervjax.motion.synthesis import inclined_gravity
 
 from ._arguments import assignments
@@ -46,16 +52,24 @@ def run(
     """
     predictor = Predictor.load(network)
     known = described_person(assignments(person))
-    if _holds_orientations(motion):
-        from conversion.opensense import read_orientations
-
+    if not motion.is_file():
+        raise FileNotFoundError(f"no motion file at {motion}")
+    reader = find_reader(motion)
+    if reader is not None:
         if inclination_deg is not None:
             raise ValueError(
                 f"--inclination-deg {inclination_deg}: {motion} holds orientations, which tell how "
                 "the torso leans; leave it out"
             )
-        turned = sensor_to_opensim_deg or (0.0, 0.0, 0.0)
-        recording = read_orientations(motion, torso=torso, head=head, sensor_to_opensim_deg=turned)
+        oriented = reader.read(motion, ReadOptions(torso=torso, head=head))
+        if not isinstance(oriented, OrientationRecording):
+            raise ValueError(
+                f"{motion} holds markers; solve their inverse kinematics first (cervjax assess "
+                "leaves motion.sto)"
+            )
+        if sensor_to_opensim_deg is not None:
+            oriented = oriented.turned_deg(sensor_to_opensim_deg)
+        recording = SensorRecording.from_orientations(oriented)
         recording = recording if lowpass is None else recording.lowpass(lowpass)
         predicted = predict_recording(predictor, recording, known)
     else:
@@ -80,14 +94,3 @@ def run(
             f"{which}; do not trust them",
             file=sys.stderr,
         )
-
-
-def _holds_orientations(path: Path) -> bool:
-    """Whether the header of a `.sto` says so."""
-    with path.open(errors="replace") as file:
-        for line in file:
-            if line.strip().lower() == "datatype=quaternion":
-                return True
-            if line.strip().lower() == "endheader":
-                break
-    return False

@@ -34,8 +34,14 @@ from .impulses import (
 from .movements import (
     Windows as Windows,
 )
+from .parameter_kinds import (
+    PARAMETER_KINDS as PARAMETER_KINDS,
+    AbstractParameterKind as AbstractParameterKind,
+    MuscleFactor as MuscleFactor,
+    Owner as Owner,
+    register_parameter as register_parameter,
+)
 from .parameters import (
-    BOUNDS as BOUNDS,
     HEAD_KINDS as HEAD_KINDS,
     MUSCLE_KINDS as MUSCLE_KINDS,
     ParameterSpace as ParameterSpace,

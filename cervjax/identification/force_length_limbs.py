@@ -17,6 +17,7 @@ from cervjax.kinematics import muscle_paths
 from cervjax.model import Model
 
 from .impulses import Impulses, impulse_errors_and_derivatives
+from .parameter_kinds import PARAMETER_KINDS
 from .shooting import ParametricDynamics
 
 _DAMPING = 1e-7
@@ -81,7 +82,10 @@ def other_limb(
 
     left, mirror = perpendicular(error), _mirror(neck, impulses, values)[numbers]
     # Of what all parameters span, the part that is one muscle's alone.
-    owned = [[i for i, index in enumerate(space.index) if index == m] for m in numbers]
+    muscle = [PARAMETER_KINDS[kind].per_muscle for kind in space.kinds]
+    owned = [
+        [i for i, index in enumerate(space.index) if index == m and muscle[i]] for m in numbers
+    ]
     alone = [np.linalg.qr(scaled @ covariance[:, own])[0] for own in owned]
     best: OtherLimb | None = None
     for far in _FAR:

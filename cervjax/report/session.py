@@ -26,7 +26,13 @@ from cervjax.learning import described_person
 from cervjax.learning.predict import PredictedMotion, Predictor, predict_motion, write_prediction
 from cervjax.model import Model
 from cervjax.motion import CoordinateRangeWarning, Motion, Storage, read_storage, write_storages
-from cervjax.motion.recordings import MarkerRecording, read_markers, read_orientations_csv
+from cervjax.motion.recordings import (
+    MarkerRecording,
+    OrientationRecording,
+    ReadOptions,
+    find_reader,
+    known_suffixes,
+)
 from cervjax.motion.result_files import RESULT_FILES
 from cervjax.people import AssessedPerson
 from cervjax.spec import ModelSpec
@@ -35,8 +41,6 @@ from .page import REPORT_FORMAT, write_report
 
 MOTION_FILE, FORCE_FILE = "motion.sto", "StaticOptimization_force.sto"
 NETWORK_FOLDER = "network"
-MARKER_FILES = (".trc", ".c3d")
-SENSOR_FILES = (".csv",)
 COORDINATE_FILES = (".mot", ".sto")
 _STILL, _WITHIN = 1.0, 10.0
 """s: length of the static part where no static trial is given, and where it is looked for."""
@@ -152,52 +156,79 @@ def _assessment(
     progress: Callable[[str], None],
 ) -> Assessment:
     path = session.recording
-    kind = path.suffix.lower()
     if not path.is_file():
         raise FileNotFoundError(f"no recording at {path}")
-    if kind not in SENSOR_FILES and session.neutral is not None:
-        raise ValueError("neutral is for sensors; markers have a static trial")
-    if kind in MARKER_FILES:
-        whole = _named(read_markers(path, session.up), session.marker_map)
-        assumed = None
-        if session.static is None:
-            static = whole.stillest(_STILL, within=_WITHIN)
-            assumed = (
-                f"No static trial was given: between {static.time[0]:.1f} and "
-                f"{static.time[-1]:.1f} s of the recording the person is taken to look ahead."
-            )
-        else:
-            static = _named(read_markers(session.static, session.up), session.marker_map)
-        start = whole.time[0] if session.start is None else session.start
-        end = whole.time[-1] if session.end is None else session.end
-        part = whole.between(float(start), float(end))
-        assessment = assess_markers(part, static, person, spec, options, progress=progress)
-        return assessment if assumed is None else _warned(assessment, assumed)
-    if session.static is not None or session.marker_map is not None:
-        raise ValueError(f"a static trial and a map of markers are of no use for {path}")
-    if kind in SENSOR_FILES:
-        if session.up == "x":
-            raise ValueError("up = 'x' is no vertical axis of sensors; y or z")
-        sensors = read_orientations_csv(path, up=session.up or "z")
+    reader = find_reader(path)
+    if reader is None:
+        return _assess_coordinates(session, person, spec, options, progress)
+    options_of_file = ReadOptions(session.up)
+    recording = reader.read(path, options_of_file)
+    if isinstance(recording, OrientationRecording):
+        _no_markers(session)
         if session.start is not None or session.end is not None:
             raise ValueError("cut the sensors' file itself: its beginning tells how they sit")
         return assess_orientations(
-            sensors, person, spec, options, neutral=session.neutral, progress=progress
+            recording, person, spec, options, neutral=session.neutral, progress=progress
         )
-    if kind in COORDINATE_FILES:
-        if session.up is not None:
-            raise ValueError(f"up is of no use for the coordinates in {path}")
-        with warnings.catch_warnings():
-            # Said again, and on the page, by the assessment's own checks.
-            warnings.simplefilter("ignore", CoordinateRangeWarning)
-            motion = Motion.from_storage(read_storage(path), spec)
-        start = motion.time[0] if session.start is None else session.start
-        end = motion.time[-1] if session.end is None else session.end
-        inside = (motion.time >= start) & (motion.time <= end)
-        motion = Motion(motion.name, motion.coordinates, motion.time[inside], motion.q[inside])
-        return assess_motion(motion, person, spec, options, progress=progress)
-    known = ", ".join((*MARKER_FILES, *SENSOR_FILES, *COORDINATE_FILES))
-    raise ValueError(f"{path} is none of {known}")
+    if session.neutral is not None:
+        raise ValueError("neutral is for sensors; markers have a static trial")
+    whole = _named(recording, session.marker_map)
+    assumed = None
+    if session.static is None:
+        static = whole.stillest(_STILL, within=_WITHIN)
+        assumed = (
+            f"No static trial was given: between {static.time[0]:.1f} and "
+            f"{static.time[-1]:.1f} s of the recording the person is taken to look ahead."
+        )
+    else:
+        static = _named(_markers(session.static, options_of_file), session.marker_map)
+    start = whole.time[0] if session.start is None else session.start
+    end = whole.time[-1] if session.end is None else session.end
+    part = whole.between(float(start), float(end))
+    assessment = assess_markers(part, static, person, spec, options, progress=progress)
+    return assessment if assumed is None else _warned(assessment, assumed)
+
+
+def _no_markers(session: Session) -> None:
+    if session.static is not None or session.marker_map is not None:
+        raise ValueError(
+            f"a static trial and a map of markers are of no use for {session.recording}"
+        )
+
+
+def _markers(path: Path, options: ReadOptions) -> MarkerRecording:
+    reader = find_reader(path) if path.is_file() else None
+    recording = None if reader is None else reader.read(path, options)
+    if not isinstance(recording, MarkerRecording):
+        raise FileNotFoundError(f"no recording of markers at {path}")
+    return recording
+
+
+def _assess_coordinates(
+    session: Session,
+    person: AssessedPerson,
+    spec: ModelSpec,
+    options: AssessmentOptions,
+    progress: Callable[[str], None],
+) -> Assessment:
+    path = session.recording
+    if path.suffix.lower() not in COORDINATE_FILES:
+        known = ", ".join((*known_suffixes(), ".mot"))
+        raise ValueError(f"{path} is none of {known}")
+    if session.neutral is not None:
+        raise ValueError("neutral is for sensors; markers have a static trial")
+    _no_markers(session)
+    if session.up is not None:
+        raise ValueError(f"up is of no use for the coordinates in {path}")
+    with warnings.catch_warnings():
+        # Said again, and on the page, by the assessment's own checks.
+        warnings.simplefilter("ignore", CoordinateRangeWarning)
+        motion = Motion.from_storage(read_storage(path), spec)
+    start = motion.time[0] if session.start is None else session.start
+    end = motion.time[-1] if session.end is None else session.end
+    inside = (motion.time >= start) & (motion.time <= end)
+    motion = Motion(motion.name, motion.coordinates, motion.time[inside], motion.q[inside])
+    return assess_motion(motion, person, spec, options, progress=progress)
 
 
 def _named(recording: MarkerRecording, marker_map: Path | None) -> MarkerRecording:

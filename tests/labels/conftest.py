@@ -1,4 +1,4 @@
-import jax
+import equinox as eqx
 import jax.numpy as jnp
 import pytest
 
@@ -24,4 +24,5 @@ def factory(bare):
 @pytest.fixture(scope="session")
 def drawn(factory):
     """People and rows of the first two blocks."""
-    return jax.jit(lambda index: factory.blocks(index))(jnp.arange(2, dtype=jnp.uint32))
+    blocks = eqx.filter_jit(lambda factory, index: factory.blocks(index))
+    return blocks(factory, jnp.arange(2, dtype=jnp.uint32))

@@ -113,17 +113,17 @@ def test_the_split_of_a_person_does_not_depend_on_the_size_of_the_dataset():
 def test_a_killed_run_ends_with_the_same_bytes(dataset, bare, tmp_path, monkeypatch):
     """Killed while a shard is being written: some of its arrays there, one half written."""
     folder = tmp_path / "dataset"
-    replace = store.DatasetFolder._replace
+    replace = store.write_json
 
     class Killed(BaseException):
         pass
 
-    def dies(file, content):
+    def dies(file, content, **options):
         if content.get("shard") == 1:
             raise Killed
-        replace(file, content)
+        replace(file, content, **options)
 
-    monkeypatch.setattr(store.DatasetFolder, "_replace", staticmethod(dies))
+    monkeypatch.setattr(store, "write_json", dies)
     with pytest.raises(Killed):
         generate_dataset(folder, PLAN, bare)
     monkeypatch.undo()

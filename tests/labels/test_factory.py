@@ -126,7 +126,7 @@ def test_the_stream_is_the_factorys_rows_and_can_be_taken_up_again(factory):
     people = np.concatenate([np.asarray(s.rows.person) for s in steps])
     np.testing.assert_array_equal(people, 2**31 + np.repeat(np.arange(64), 4))
     blocks = jnp.array([2**27 + 2, 2**27 + 3], jnp.uint32)
-    _, rows = jax.jit(lambda index: factory.blocks(index))(blocks)
+    _, rows = eqx.filter_jit(lambda factory, index: factory.blocks(index))(factory, blocks)
     np.testing.assert_array_equal(steps[1].rows.activation, rows.activation)
     assert np.all(np.asarray(steps[0].rows.solution.status) <= RowStatus.RESERVE_EXCEEDED)
     later = next(stream_labels(factory, 10, first_step=1))

@@ -13,7 +13,8 @@ SCRIPT = """
 import sys
 import jax
 jax.config.update("jax_num_cpu_devices", int(sys.argv[2]))
-from cervjax.labels import DatasetPlan, Hosts, generate_dataset
+from cervjax.execution import Hosts
+from cervjax.labels import DatasetPlan, generate_dataset
 from cervjax.spec import shipped_neck
 hosts = Hosts.connect(sys.argv[3], 2, int(sys.argv[4])) if len(sys.argv) > 3 else Hosts()
 assert len(jax.local_devices()) == int(sys.argv[2])

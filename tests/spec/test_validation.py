@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cervjax.spec import (
-    VERTEBRAE,
     Body,
     CoordinateCoupler,
     LinearFunction,
@@ -68,7 +67,7 @@ def test_joints_are_put_parents_first(spec):
 def test_the_shipped_necks_differ_in_vertebral_inertia_only():
     published, repaired = shipped_neck("hyoid"), shipped_neck("hyoid-repaired")
     differing = {a.name for a, b in zip(published.bodies, repaired.bodies, strict=True) if a != b}
-    assert differing == set(VERTEBRAE)
+    assert differing == set(shipped_neck().anatomy.vertebrae)
     same = dataclasses.replace(repaired, name=published.name, bodies=published.bodies)
     assert same == published
 
@@ -78,8 +77,10 @@ def test_repaired_inertia_belongs_to_a_rigid_body_and_published_does_not():
         least, middle, most = np.sort(body.inertia[:3])
         return least + middle >= most
 
-    assert all(possible(shipped_neck().body(v)) for v in VERTEBRAE)
-    assert not any(possible(shipped_neck("hyoid").body(v)) for v in VERTEBRAE)
+    assert all(possible(shipped_neck().body(v)) for v in shipped_neck().anatomy.vertebrae)
+    assert not any(
+        possible(shipped_neck("hyoid").body(v)) for v in shipped_neck().anatomy.vertebrae
+    )
 
 
 def test_the_shipped_neck_is_the_published_file(data):

@@ -116,7 +116,7 @@ class ActuatorBounds(eqx.Module):
     def bounded(self, activation: Float[Array, " muscles"]) -> Float[Array, " muscles"]:
         """`activation` inside the bounds, with a small gradient beyond them."""
         lower, upper = jax.lax.stop_gradient((self.lower, self.upper))
-        beyond = _LEAK * (activation - jax.lax.stop_gradient(activation))
+        beyond = LEAK * (activation - jax.lax.stop_gradient(activation))
         return jnp.clip(activation, lower, upper) + beyond
 
 

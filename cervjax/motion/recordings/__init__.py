@@ -8,7 +8,17 @@ from .markers import (
     MARKER_MAPS as MARKER_MAPS,
     MarkerRecording as MarkerRecording,
 )
+from .orientation_csv import read_orientations_csv as read_orientations_csv
+from .orientation_sto import read_orientations_sto as read_orientations_sto
 from .orientations import (
     OrientationRecording as OrientationRecording,
-    read_orientations_csv as read_orientations_csv,
 )
+from .readers import (
+    AbstractRecordingReader as AbstractRecordingReader,
+    ReadOptions as ReadOptions,
+    Recording as Recording,
+    find_reader as find_reader,
+    known_suffixes as known_suffixes,
+    register_reader as register_reader,
+)
+from .sensors import SensorRecording as SensorRecording

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from .markers import MarkerRecording
+from .readers import AbstractRecordingReader, ReadOptions, register_reader
 
 _UNITS = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}
 _LARGEST = 2 * 2**30
@@ -135,3 +136,18 @@ def _read_c3d(path: Path) -> MarkerRecording:
         time,
         _UNITS[units] * data[:, named],
     )
+
+
+@register_reader
+class MarkerFileReader(AbstractRecordingReader):
+    """`.trc` and `.c3d`."""
+
+    suffixes = (".trc", ".c3d")
+
+    def read(self, path: Path, options: ReadOptions) -> MarkerRecording:
+        """Markers; see `read_markers`.
+
+        Returns:
+            Positions (m) in a laboratory whose y axis points up.
+        """
+        return read_markers(path, options.up)

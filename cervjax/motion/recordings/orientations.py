@@ -1,21 +1,12 @@
 """Recordings of two inertial sensors, on torso and head."""
 
-import csv
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation, Slerp
 
-from .marker_files import refuse_large
-
-COLUMNS = (
-    "time",
-    *(f"{body}_{part}" for body in ("torso", "head") for part in ("w", "x", "y", "z")),
-)
-"""Of a CSV file: s; unit quaternions, scalar first, of the sensors in the ground frame."""
 _UP = {"y": Rotation.identity(), "z": Rotation.from_euler("x", -90, degrees=True)}
 """Rotations that bring a ground frame's vertical axis to OpenSim's y."""
 _UNIT = 1e-2
@@ -64,6 +55,19 @@ class OrientationRecording:
         below, above = (_UP[up] * rotation for rotation in turned)
         return cls(name, time, below, above)
 
+    def turned_deg(self, angles: tuple[float, float, float]) -> "OrientationRecording":
+        """The recording in another ground frame.
+
+        Args:
+            angles: degrees, body-fixed X-Y-Z, of the rotation from this ground to the other;
+                OpenSense's `sensor_to_opensim_rotations`.
+
+        Returns:
+            Both orientations, turned.
+        """
+        turn = Rotation.from_euler("XYZ", angles, degrees=True)
+        return dataclasses.replace(self, torso=turn * self.torso, head=turn * self.head)
+
     def against_neutral(self, start: float, end: float) -> "OrientationRecording":
         """Body frames instead of sensor frames: between `start` and `end` (s) torso and head are
         taken to be upright and to face ahead, so that how sensors sit on them drops out.
@@ -109,37 +113,6 @@ class OrientationRecording:
     def gravity(self) -> Float[np.ndarray, "frames 3"]:
         """m/s^2, in the torso's frame."""
         return self.torso.inv().apply([0.0, -9.80665, 0.0])
-
-
-def read_orientations_csv(path: str | Path, *, up: str = "z") -> OrientationRecording:
-    """Read a CSV file with the columns `COLUMNS`; empty values are gaps.
-
-    Args:
-        up: axis of the ground frame that points up, y or z.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: columns lack, or values are no numbers or no unit quaternions.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    refuse_large(path)
-    with path.open(newline="", errors="replace") as file:
-        reader = csv.DictReader(file)
-        lacking = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-        if lacking:
-            raise ValueError(
-                f"{path} has no column {', '.join(lacking)}; it needs {', '.join(COLUMNS)}"
-            )
-        rows = []
-        for number, row in enumerate(reader, 2):
-            try:
-                rows.append([float(row[c]) if (row[c] or "").strip() else np.nan for c in COLUMNS])
-            except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-    table = np.array(rows).reshape(-1, len(COLUMNS))
-    return OrientationRecording.of(path.name, table[:, 0], table[:, 1:5], table[:, 5:], up=up)
 
 
 def _bridged(name: str, body: str, time: np.ndarray, values: np.ndarray) -> Rotation:

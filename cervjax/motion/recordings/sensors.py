@@ -8,6 +8,8 @@ from scipy.spatial.transform import Rotation, RotationSpline
 
 from cervjax.motion import Motion
 
+from .orientations import OrientationRecording
+
 
 @dataclass(frozen=True)
 class SensorRecording:
@@ -60,6 +62,22 @@ class SensorRecording:
         relative = below.inv() * above
         down = below.inv().apply(np.asarray(gravity, float))
         return cls._splined(time, relative, down, time)
+
+    @classmethod
+    def from_orientations(cls, recording: OrientationRecording) -> "SensorRecording":
+        """What two sensors measured, as networks of the sensor input sets take it.
+
+        Args:
+            recording: of the bodies' own frames.
+
+        Returns:
+            Rates from a rotation spline.
+
+        Raises:
+            ValueError: fewer than four frames.
+        """
+        torso, head = (x.as_quat(scalar_first=True) for x in (recording.torso, recording.head))
+        return cls.of(recording.time, torso, head)
 
     def resample(self, rate: float) -> "SensorRecording":
         """At `rate` (Hz)."""
