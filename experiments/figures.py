@@ -120,25 +120,3 @@ def movement(path: Path, time: np.ndarray, q: np.ndarray, coordinates: Sequence[
     figure.legend(fontsize=8, ncols=6, loc="outside lower center")
     figure.savefig(path, dpi=120)
     plt.close(figure)
-
-
-def training(
-    path: Path, steps: np.ndarray, curves: dict[str, np.ndarray], dashed: dict[str, np.ndarray]
-) -> None:
-    """Terms of a loss over the steps, on unseen people (solid) and in training (dashed)."""
-    figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
-    for name, values in curves.items():
-        if not np.any(values > 0):
-            continue
-        (line,) = axis.plot(steps, values, label=name)
-        if np.any(dashed[name] > 0):
-            axis.plot(steps, dashed[name], "--", color=line.get_color(), linewidth=0.8)
-    axis.set(
-        xlabel="step",
-        ylabel="mean square over spread (1)",
-        yscale="log",
-        title="validation (solid) and training (dashed)",
-    )
-    figure.legend(fontsize=8, ncols=6, loc="outside lower center")
-    figure.savefig(path, dpi=120)
-    plt.close(figure)

@@ -4,24 +4,20 @@ results/force_networks/labels/NAME     datasets
 results/force_networks/networks/NAME   training runs
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import figures
-import numpy as np
-from rich.console import Console
 from rich.progress import (
-    BarColumn,
     Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
-from cervjax.labels import DatasetError, DatasetPlan, LabelDataset, generate_dataset
+from cervjax.commands._training import (
+    make_dataset as make_dataset,
+    progress_bar as progress_bar,
+    shown as shown,
+)
+from cervjax.labels import DatasetPlan, LabelDataset
 from cervjax.learning import (
     DEFAULT_LOSSES,
     AbstractForceNetwork,
@@ -30,9 +26,9 @@ from cervjax.learning import (
     RunFolder,
     SensorNoise,
     TrainingConfig,
-    TrainingProgress,
     train,
 )
+from cervjax.learning.pictures import draw_training as draw_training
 from cervjax.people import Personalizer
 from cervjax.spec import ModelSpec
 
@@ -145,22 +141,6 @@ def folder_name(name: str) -> str:
     return name.replace(", ", "-").replace(" ", "-")
 
 
-def make_dataset(
-    folder: Path, plan: DatasetPlan, spec: ModelSpec, progress: Progress, name: str
-) -> LabelDataset:
-    """The dataset in `folder`, made or finished if need be."""
-    try:
-        dataset = LabelDataset(folder)
-    except (FileNotFoundError, DatasetError):
-        dataset = None
-    if dataset is not None and dataset.plan == plan:
-        dataset.check_neck(spec)
-        return dataset
-    task = progress.add_task(f"label {name}", total=plan.rows, note="rows")
-    generate_dataset(folder, plan, spec, progress=lambda rows: progress.advance(task, rows))
-    return LabelDataset(folder)
-
-
 def train_network(
     folder: Path,
     named: Named,
@@ -181,41 +161,3 @@ def train_network(
     if len(RunFolder(folder).metrics()) > lines:
         draw_training(folder)
     return network, source
-
-
-def progress_bar(console: Console) -> Progress:
-    """With rate, time taken and time left; its tasks carry a `note`."""
-    return Progress(
-        TextColumn("{task.description:28}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-def shown(progress: Progress, task: Any, steps: int) -> Callable[[TrainingProgress], None]:
-    """Shows a training's steps, losses and last validation on a progress bar."""
-    every = max(1, min(100, steps // 20))
-
-    def show(now: TrainingProgress) -> None:
-        if now.step % every == 0 or now.step == steps:
-            force = float(now.losses["force"])
-            note = f"steps, force {force:.3f}, validation {now.validation:.3f}"
-            progress.update(task, completed=now.step, note=note)
-
-    return show
-
-
-def draw_training(folder: Path) -> None:
-    """`training.png` in a run's folder: every term of the loss over the steps."""
-    metrics = RunFolder(folder).metrics()
-    if len(metrics) < 2:
-        return
-    steps = np.array([line["step"] for line in metrics])
-    terms = [k.removeprefix("validation_") for k in metrics[0] if k.startswith("validation_")]
-    curves = {term: np.array([line[f"validation_{term}"] for line in metrics]) for term in terms}
-    training = {term: np.array([line[f"train_{term}"] for line in metrics]) for term in terms}
-    figures.training(folder / "training.png", steps, curves, training)

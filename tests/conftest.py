@@ -32,6 +32,30 @@ from conversion import read_osim  # noqa: E402
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
+_SLOW = tuple(
+    line.split("#")[0].strip()
+    for line in (Path(__file__).parent / "slow.txt").read_text().splitlines()
+    if line.split("#")[0].strip()
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tier; and one worker for a folder, so that its fixtures are made once."""
+    root = Path(__file__).parents[1]
+    for item in items:
+        path = Path(item.path).relative_to(root).as_posix()
+        name = f"{path}::{item.nodeid.split('::', 1)[-1]}"
+        if name.startswith(_SLOW):
+            item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group(_group(path)))
+
+
+def _group(path: str) -> str:
+    """Folders whose fixtures are dear stay together; other files may go to any worker."""
+    folder = path.split("/")[1]
+    return folder if folder in ("learning", "labels", "assessment", "extension") else path
+
+
 _MOST_MAPS = 40_000
 """Of the 65,530 pieces of memory that a process may map on Linux by default; XLA's CPU compiler
 crashes beyond them, and every compiled function takes some dozens."""

@@ -72,7 +72,7 @@ def field_of(name: str) -> Field:
     return ROW_FIELDS[name]
 
 
-def labels_of(topology: Topology) -> dict[str, list[str]]:
+def labels_of(topology: Topology) -> dict[str, Any]:
     """Names along every dimension, and of every code."""
     return {
         "coordinate": list(topology.free_coordinates),
@@ -82,6 +82,7 @@ def labels_of(topology: Topology) -> dict[str, list[str]]:
         "force_component": ["anteroposterior_shear", "compression", "lateral_shear"],
         "axis": ["x", "y", "z"],
         "plane": list(PLANES),
+        "plane_coordinates": {p: list(n) for p, n in topology.anatomy.planes.items()},
         "ratio": list(LIMITS),
         "kind_codes": [k.name.lower() for k in MovementKind],
         "status_codes": [s.name.lower() for s in RowStatus],

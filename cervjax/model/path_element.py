@@ -22,12 +22,15 @@ class Stretch(NamedTuple):
     Attributes:
         muscle: index.
         first, last: indices of the fixed points into `Model.path_point_location`.
+        first_body, last_body: indices of the bodies that these are fixed in.
         components: what lies between them, in order.
     """
 
     muscle: int
     first: int
     last: int
+    first_body: int
+    last_body: int
     components: tuple[AbstractPathComponent, ...]
 
 

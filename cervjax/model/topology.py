@@ -233,7 +233,8 @@ def stretches_of(spec: ModelSpec) -> list[Stretch]:
     Returns:
         Stretches, muscle by muscle.
     """
-    found, point = [], -1
+    index = {name: i for i, name in enumerate((GROUND, *(b.name for b in spec.bodies)))}
+    points, found, point = fixed_points(spec), [], -1
     for number, muscle in enumerate(spec.muscles):
         between: list[AbstractPathComponent] = []
         for part in muscle.path:
@@ -242,7 +243,9 @@ def stretches_of(spec: ModelSpec) -> list[Stretch]:
                 continue
             point += 1
             if between:
-                found.append(Stretch(number, point - 1, point, tuple(between)))
+                first, last = (index[points[k].body] for k in (point - 1, point))
+                parts = tuple(between)
+                found.append(Stretch(number, point - 1, point, first, last, parts))
                 between = []
     return found
 

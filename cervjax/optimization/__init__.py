@@ -12,6 +12,11 @@ from .dual_newton import (
     least_squares_multipliers as least_squares_multipliers,
     solve_dual as solve_dual,
 )
+from .motion_solution import (
+    SolvedMotion as SolvedMotion,
+    solve_motion as solve_motion,
+    write_solution as write_solution,
+)
 from .problem import (
     ActivationProblem as ActivationProblem,
     controls_from as controls_from,

@@ -1,5 +1,7 @@
-"""The command line as a user meets it: in its own process."""
+"""The command line as a user meets it."""
 
+import contextlib
+import io
 import subprocess
 import sys
 
@@ -7,20 +9,38 @@ import numpy as np
 import opensim
 import pytest
 
+from cervjax.commands import main
 from cervjax.motion import read_storage, write_storage
 from cervjax.motion.synthesis import sample_motion
 from conversion import read_osim
 
 
 def _run(*arguments, cwd=None):
+    """A command in this process: exit code, standard output, standard error."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    where = contextlib.chdir(cwd) if cwd else contextlib.nullcontext()
+    with where, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(a) for a in arguments])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+            if isinstance(end.code, str):
+                err.write(end.code)
+    return code, out.getvalue(), err.getvalue()
+
+
+def test_the_entry_point_is_there_and_quick_to_help(tmp_path):
+    """In a process of its own; no command is imported for its help."""
     call = subprocess.run(
-        [sys.executable, "-m", "cervjax", *map(str, arguments)],
+        [sys.executable, "-X", "importtime", "-m", "cervjax", "--help"],
         capture_output=True,
         text=True,
-        check=False,
-        cwd=cwd,
+        check=True,
+        cwd=tmp_path,
     )
-    return call.returncode, call.stdout, call.stderr
+    assert {"solve", "label", "train", "doctor"} <= set(call.stdout.split())
+    loaded = {line.split("|")[-1].strip() for line in call.stderr.splitlines()}
+    assert not loaded & {"jax", "zarr", "orbax.checkpoint", "optax", "opensim", "mujoco"}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from cervjax.cli import main
 
 from cervjax.assessment import AssessmentOptions, assess_motion
-from cervjax.assessment.forces import GROUPS, NetworkForces
+from cervjax.assessment.forces import NetworkForces
 from cervjax.kinematics import body_motion
 from cervjax.learning import (
     DatasetSource,

@@ -83,9 +83,7 @@ class DualNetwork(AbstractForceNetwork):
             ValueError: `equation` is missing.
         """
         if equation is None:
-            raise ValueError(
-                "a dual network needs the row's torque equation; see `torque_equation`"
-            )
+            raise ValueError("a dual network needs the row's mechanics; see `torque_equation`")
         problem = self.actuation.problem(equation)
         multipliers = self.multipliers.undo(self.trunk(self.features(inputs)))
         if newton_steps:

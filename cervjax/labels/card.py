@@ -1,39 +1,23 @@
 """The card of a label dataset: a page of figures of what went in and what came out.
 
-    python experiments/dataset_card.py results/dataset
-
 Written beside the dataset as `card/README.md`, so that a bad population is seen before training.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import matplotlib
-import numpy as np
-import tyro
-
-from cervjax.labels import LabelDataset, RowStatus
-from cervjax.motion.synthesis import MovementKind
-
-matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
+
+from cervjax.motion.synthesis import MovementKind
+from cervjax.spec import PLANES, shipped_neck
+
+from .dataset import LabelDataset
+from .row import RowStatus
 
 _COLORS = ("tab:red", "tab:blue")
 _KINDS = [kind.name.lower() for kind in MovementKind]
-
-
-@dataclass(frozen=True)
-class Config:
-    """Which dataset.
-
-    Attributes:
-        dataset: its folder.
-        rows: how many rows, in contiguous parts spread over the dataset, the figures show.
-    """
-
-    dataset: Annotated[Path, tyro.conf.Positional]
-    rows: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,11 +29,20 @@ class Sample:
     names: dict[str, Any]
 
 
-def run(config: Config) -> Path:
-    """Draw the figures and write the page; returns its path."""
-    dataset = LabelDataset(config.dataset)
-    sample = _sample(dataset, config.rows)
-    folder = config.dataset / "card"
+def write_card(path: Path, rows: int = 100_000) -> Path:
+    """Draw the figures and write the page.
+
+    Args:
+        path: folder of a finished dataset.
+        rows: how many, in contiguous parts spread over the dataset, the figures show.
+
+    Returns:
+        Path of the page.
+    """
+    plt.switch_backend("Agg")
+    dataset = LabelDataset(path)
+    sample = _sample(dataset, rows)
+    folder = path / "card"
     folder.mkdir(exist_ok=True)
     _people(folder / "people.png", sample)
     _movements(folder / "movements.png", sample)
@@ -131,9 +124,8 @@ def _movements(path: Path, sample: Sample) -> None:
     axes[0, 1].set(xlabel="acceleration (rad/s², clipped at 60)", ylabel="rows")
     axes[0, 0].legend(fontsize=8)
 
-    planes = [
-        [k for k, c in enumerate(coordinates) if c.startswith(p)] for p in ("pitch", "roll", "yaw")
-    ]
+    planes_of = sample.names.get("plane_coordinates") or shipped_neck("hyoid").anatomy.planes
+    planes = [[coordinates.index(c) for c in planes_of[p] if c in coordinates] for p in PLANES]
     speed = np.rad2deg(np.sqrt(sum(rows["qd"][:, i].sum(axis=1) ** 2 for i in planes)))
     for kind, name in enumerate(_KINDS):
         chosen = speed[rows["kind"] == kind]
@@ -269,7 +261,3 @@ mechanical action by 20 to 40 degrees (Fice 2018). Joint loads follow from it.
 
 {pictures}
 """
-
-
-if __name__ == "__main__":
-    print(run(tyro.cli(Config, description=__doc__)))
