@@ -168,10 +168,10 @@ def fresh_state(network: AbstractForceNetwork, plan: StepPlan) -> TrainState:
     return TrainState(
         trained,
         plan.transformation().init(trained),
-        jnp.array(0),
+        jnp.zeros((), jnp.int32),
         trained,
-        jnp.array(jnp.inf),
-        jnp.array(0),
+        jnp.full((), jnp.inf, jnp.float32),
+        jnp.zeros((), jnp.int32),
         {name: jnp.zeros(()) for name in plan.reported},
     )
 
@@ -249,7 +249,7 @@ def validation_loss(
         trained, eqx.filter(problem.network, problem.network.trainable(), inverse=True)
     )
     parts = _terms(network, problem, seen, seen, plan)
-    return _total(problem, parts, plan, jnp.array(plan.steps)), parts
+    return _total(problem, parts, plan, jnp.asarray(plan.steps, jnp.int32)), parts
 
 
 def corrupt_inputs(

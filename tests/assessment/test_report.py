@@ -7,7 +7,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from cervjax import cli
+from cervjax import commands
 from cervjax.assessment import MEASURES, changes
 from cervjax.assessment.directions import rotation_of
 from cervjax.assessment.forces import NetworkForces
@@ -176,12 +176,11 @@ def test_bad_files_leave_nothing_behind(recording, worn, tmp_path):
     assert not out.exists()
 
 
-def test_the_command(monkeypatch, capsys, tmp_path):
+def test_the_command(capsys, tmp_path):
     """Errors are one line and exit code 2."""
     arguments = ["assess", "none.trc", "--person", "sex=male", "age=30", "--out", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["cervjax", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        commands.main(arguments)
     assert stopped.value.code == 2
     assert "no recording at none.trc" in capsys.readouterr().err
 

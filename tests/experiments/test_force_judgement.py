@@ -114,7 +114,7 @@ def test_opensims_answers_are_the_solvers(judge, judged):
         jnp.asarray(rows.frame.gravity),
     )
     error = np.abs(np.asarray(labels.activation) - rows.activation)
-    # Ipopt at 1e-7 ends within 2e-4 of the optimum (tests/VALIDATION.md).
+    # Ipopt at 1e-7 ends within 2e-4 of the optimum (docs/validation.md).
     assert error.max() < 1e-3
 
 

@@ -107,14 +107,7 @@ def test_moving_fibers_are_opensims(spec, muscles, engine, equilibrium, moving, 
         scale = np.maximum(1.0, np.abs(reference.fiber_velocity) / top)
         off = (found.fiber_velocity - reference.fiber_velocity) / top / scale
         np.testing.assert_allclose(np.where(scale < 100, off, 0.0), 0.0, atol=1e-7)
-        rate = muscles.per_muscle(
-            "activation_rate",
-            jnp.asarray(excitation),
-            jnp.asarray(activation),
-            muscles.activation_time_constant,
-            muscles.deactivation_time_constant,
-            muscles.minimum_activation,
-        )
+        rate = muscles.activation_rate(jnp.asarray(excitation), jnp.asarray(activation))
         np.testing.assert_allclose(rate, reference.activation_rate, rtol=1e-12)
         stopped += int(found.stopped.sum())
         slack += int((np.asarray(found.tendon_force) <= 0).sum())

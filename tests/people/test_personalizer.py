@@ -35,7 +35,7 @@ def test_model_scale_of_opensim(published, tmp_path, ratios):
     model = opensim.Model(str(tmp_path / "neck.osim"))
     state = model.initSystem()
     scales = opensim.ScaleSet()
-    recipe = ScalingRecipe()
+    recipe = ScalingRecipe.of(published.anatomy)
     for bodies, factors in (
         (recipe.neck, (1.0, neck_length, 1.0)),
         (recipe.shoulders, (1.0, 1.0, shoulder_width)),

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from cervjax.kinematics import body_poses
 from cervjax.motion.recordings import read_orientations_csv
-from cervjax.motion.recordings.orientations import COLUMNS
+from cervjax.motion.recordings.orientation_csv import COLUMNS
 from cervjax.motion.synthesis import coordinate_shares
 from cervjax.tracking import OrientationKinematics, PoseStatus
 
