@@ -32,7 +32,7 @@ from cervjax.execution.provenance import write_provenance
 from cervjax.labels import build_factory
 from cervjax.learning import (
     DualNetwork,
-    Frame,
+    LabelledPose,
     NetworkConfig,
     NetworkInputs,
     RowBuilder,
@@ -111,7 +111,7 @@ def _ways(
     labels = jax.tree.map(lambda x: x[chosen], labels)
     full = RowBuilder(personalizer, "full")(labels, known)
     sensor = RowBuilder(personalizer, "sensor")(labels, known)
-    frame: Frame = jax.tree.map(jnp.asarray, full.frame)
+    pose: LabelledPose = jax.tree.map(jnp.asarray, full.frame)
     one = count == 1
 
     def cut(tree: Any) -> Any:
@@ -135,7 +135,7 @@ def _ways(
     def solve(q: Any, qd: Any, qdd: Any) -> Any:
         return static_optimization(model, q, qd, qdd).muscle_force
 
-    motion: MotionSample = frame.motion
+    motion: MotionSample = pose.motion
     inputs: NetworkInputs = full.inputs
     ways = {
         "network, full input": call(networks["physics"], inputs),

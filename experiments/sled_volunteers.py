@@ -22,7 +22,7 @@ import tyro
 from jaxtyping import Array, Float
 from rich.console import Console
 from rich.progress import track
-from sled_report import ParametricDynamics, write_report
+from sled_report import Neck, write_report
 from sled_tests import SIGNALS, Corridor, SledTest, read_sled
 
 from cervjax.dynamics import JointLimits
@@ -262,9 +262,7 @@ def run(config: Config) -> None:
         for label, values in ((f"{name}, untuned", start), (f"{name}, tuned", tuned)):
             found = np.asarray(respond(jnp.asarray(values), torsos, carried))
             necks.append(
-                ParametricDynamics(
-                    label, dict(zip((p.name for p in parameters), values, strict=True)), found
-                )
+                Neck(label, dict(zip((p.name for p in parameters), values, strict=True)), found)
             )
     write_report(config.out, config.tune_on, time, tests, measured, corridors, necks, console)
 

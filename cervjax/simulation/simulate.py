@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.kinematics.tree import rest_frames
 
+from .controllers import AbstractController
 from .dynamics import Dynamics, State
 from .integrate import SOLVERS, SolverName, integrate_adaptively
 

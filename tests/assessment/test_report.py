@@ -13,7 +13,7 @@ from cervjax.assessment.directions import rotation_of
 from cervjax.assessment.forces import NetworkForces
 from cervjax.motion import read_storage, write_storage
 from cervjax.motion.recordings import write_trc
-from cervjax.motion.recordings.orientations import COLUMNS
+from cervjax.motion.recordings.orientation_csv import COLUMNS
 from cervjax.report.page import REPORT_FORMAT, write_report
 from cervjax.report.session import Session, assess_file
 from tests.assessment.conftest import RATE

@@ -41,7 +41,7 @@ def test_the_head_is_turned_as_seen_and_shared_naturally(task, model, solve, hea
     for q, wanted in zip(pose.q, TURNS, strict=True):
         found = Rotation.from_matrix(head(q)) * neutral.inv()
         assert (found * wanted.inv()).magnitude() < 1e-6
-    np.testing.assert_allclose(coordinate_shares(tracked) @ pose.q.T, 0.0, atol=1e-6)
+    np.testing.assert_allclose(coordinate_shares(model.topology) @ pose.q.T, 0.0, atol=1e-6)
 
 
 def test_at_limits_no_neighbour_is_better(task, model, solve, head):
