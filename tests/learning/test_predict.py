@@ -79,7 +79,7 @@ def test_a_polished_dual_network_is_static_optimization(dual, movement, reserved
     person = described_person({**WHOLE, "neck_length": 1.1, "strength": 0.8})
     predicted = predict_motion(Predictor.load(dual), movement, person)
     ratios = Subject.of(jnp.float32, neck_length=1.1, strength=0.8)
-    solved = solve_motion(reserved, single(ratios), movement, StaticOptimizationSettings())
+    solved = solve_motion(single(ratios), movement, StaticOptimizationSettings())
     wanted = np.asarray(solved.solution.muscle_force)
     # float32 optimum against float32 optimum: KKT residuals of 5e-5 times some 100 N.
     assert np.abs(predicted.force - wanted).max() < 0.2
