@@ -184,7 +184,7 @@ def test_an_assessment_shows_what_a_network_says_of_the_person(run, reserved, tm
     left = [k for k, m in enumerate(m.name for m in reserved.muscles) if m.endswith("_L")]
     of = {m.removesuffix("_L") for m in groups["splenius"]}
     members = [k for k in left if reserved.muscles[k].name.removesuffix("_L") in of]
-    column = forces.groups.index(("splenius", "left"))
+    column = reserved.anatomy.muscle_groups.index("splenius") * 2
     sums = np.asarray(expected.force, float)[:, members].sum(axis=1)
     np.testing.assert_allclose(forces.group_force[:, column], sums, rtol=1e-4, atol=1e-3)
 
