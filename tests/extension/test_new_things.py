@@ -315,12 +315,12 @@ def test_a_learned_parameter(neck):
     space = ParameterSpace.of(model, kinds=("fiber_damping",), muscles=("stern_mast",))
     dynamics = ParametricDynamics(space, Dynamics(model, "rigid"))
     rng = np.random.default_rng(0)
-    step, samples, truth = 0.01, 8, jnp.asarray([1.6])
+    step, samples, truth = 0.002, 40, jnp.asarray([1.6])
     q0, qd0 = rng.uniform(-0.1, 0.1, 6), rng.normal(size=6)
     activation = np.full((1, samples, 72), 0.1)
 
     def move(state, _):
-        half = step / 50
+        half = step / 10
 
         def small(s, _):
             rate = dynamics.acceleration(s, jnp.full(72, 0.1), truth)
@@ -328,7 +328,7 @@ def test_a_learned_parameter(neck):
             rate = dynamics.acceleration(middle, jnp.full(72, 0.1), truth)
             return s + half * jnp.concatenate([middle[6:], rate]), None
 
-        return jax.lax.scan(small, state, None, length=50)[0], state
+        return jax.lax.scan(small, state, None, length=10)[0], state
 
     _, states = jax.jit(lambda start: jax.lax.scan(move, start, None, length=samples))(
         jnp.concatenate([q0, qd0])
