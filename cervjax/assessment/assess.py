@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cervjax.model import Model
+from cervjax.model import Model, topology_of
 from cervjax.motion import Motion
 from cervjax.motion.recordings import MarkerRecording, OrientationRecording
 from cervjax.people import AssessedPerson, Subject
@@ -159,7 +159,7 @@ def assess_markers(
         "markers",
         person,
         calibration.spec,
-        Subject.of(None, **{**_ratios(subject), **known}),
+        Subject.of(None, **{**subject.ratios(), **known}),
         Motion(recording.name, spec.free_coordinates, chosen.time, pose.q),
         pose.gravity,
         told,
@@ -244,7 +244,7 @@ def assess_motion(
         ValueError: the motion is too short, or no neck's.
     """
     check_length(motion.name, motion.time)
-    check_coordinates(motion, *healthy_limits(Model.from_spec(spec).topology))
+    check_coordinates(motion, *healthy_limits(topology_of(spec)))
     solver = _begun(spec, options)
     rate = 1 / float(np.median(np.diff(motion.time)))
     upright = "Coordinates tell nothing of how the torso leans: it is taken as upright."
@@ -355,10 +355,6 @@ def _assessed(
     )
 
 
-def _ratios(subject: Subject) -> dict[str, float]:
-    return {f.name: float(getattr(subject, f.name)) for f in dataclasses.fields(Subject)}
-
-
 def _described_subject(person: AssessedPerson, spec: ModelSpec) -> Subject:
     subject = expected_subject(Subject.of(), person.sex, person.age)
-    return Subject.of(None, **{**_ratios(subject), **person.known_ratios(Model.from_spec(spec))})
+    return Subject.of(None, **{**subject.ratios(), **person.known_ratios(Model.from_spec(spec))})

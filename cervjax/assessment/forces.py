@@ -268,18 +268,18 @@ class NetworkForces:
     novel: float
 
     @classmethod
-    def of(cls, predicted: PredictedMotion, model: Model) -> "NetworkForces":
-        """Sums over the groups of `model`.
+    def of(cls, predicted: PredictedMotion, topology: Topology) -> "NetworkForces":
+        """Sums over the groups of a model.
 
         Raises:
             ValueError: the network's muscles are not the neck's.
         """
         muscles = predicted.predictor.model.topology.muscles
-        if set(muscles) != set(model.topology.muscles):
+        if set(muscles) != set(topology.muscles):
             raise ValueError(
-                f"{predicted.predictor.source} has other muscles than {model.topology.name!r}"
+                f"{predicted.predictor.source} has other muscles than {topology.name!r}"
             )
-        _, members = _groups(model.topology, muscles)
+        _, members = _groups(topology, muscles)
         return cls(
             predicted.predictor.source.name,
             predicted.time,
@@ -333,7 +333,7 @@ def _alike(
         lambda index: jax.vmap(lambda k: population(k, jax.random.key(seed)).subject)(index)
     )(jnp.arange(people))
     vectors = np.array(drawn.as_vector())
-    names = [f.name for f in dataclasses.fields(Subject)]
+    names = list(LIMITS)
     for size in ("neck_length", "shoulder_width", "head_size"):
         vectors[:, names.index(size)] = own[names.index(size)]
     return vectors

@@ -153,14 +153,8 @@ class TendonSlackLength(MuscleFactor):
         ]
 
 
-@dataclass(frozen=True)
-class HeadFactor(AbstractParameterKind):
-    """A factor on the head's mass or inertia, by the name of the array of bodies."""
-
-    name: str
-    bounds: tuple[float, float]
-    array: str = ""
-    per_muscle: bool = False
+class _HeadKind(AbstractParameterKind):
+    """A kind that the head alone has."""
 
     def owners(
         self, model: Model, chosen: tuple[int, ...], head: int, bounds: tuple[float, float]
@@ -171,6 +165,16 @@ class HeadFactor(AbstractParameterKind):
             One owner.
         """
         return [Owner("head", head, *bounds)]
+
+
+@dataclass(frozen=True)
+class HeadFactor(_HeadKind):
+    """A factor on the head's mass or inertia, by the name of the array of bodies."""
+
+    name: str
+    bounds: tuple[float, float]
+    array: str = ""
+    per_muscle: bool = False
 
     def applied(
         self, model: Model, index: Int[np.ndarray, " n"], values: Float[Array, " n"]
@@ -187,7 +191,7 @@ class HeadFactor(AbstractParameterKind):
 
 
 @dataclass(frozen=True)
-class HeadShift(AbstractParameterKind):
+class HeadShift(_HeadKind):
     """A shift of the head's mass center along an axis of its body; m."""
 
     name: str
@@ -195,16 +199,6 @@ class HeadShift(AbstractParameterKind):
     axis: int = 0
     nominal: float = 0.0
     per_muscle: bool = False
-
-    def owners(
-        self, model: Model, chosen: tuple[int, ...], head: int, bounds: tuple[float, float]
-    ) -> list[Owner]:
-        """The head.
-
-        Returns:
-            One owner.
-        """
-        return [Owner("head", head, *bounds)]
 
     def applied(
         self, model: Model, index: Int[np.ndarray, " n"], values: Float[Array, " n"]

@@ -74,6 +74,14 @@ class Subject(eqx.Module):
         """The ratios in the order of `LIMITS`."""
         return jnp.stack([getattr(self, name) for name in LIMITS], axis=-1)
 
+    def ratios(self) -> dict[str, float]:
+        """The ratios of one subject by their names.
+
+        Returns:
+            In the order of `LIMITS`; dimensionless.
+        """
+        return {name: float(getattr(self, name)) for name in LIMITS}
+
     @classmethod
     def from_vector(cls, vector: Float[Array, "*n 7"]) -> "Subject":
         """The inverse of `as_vector`."""

@@ -57,7 +57,7 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
             "age": assessment.person.age,
             "stature": assessment.person.stature,
             "weight": assessment.person.weight,
-            "ratios": {k: _number(v) for k, v in _ratios(assessment).items()},
+            "ratios": {k: _number(v) for k, v in assessment.subject.ratios().items()},
         },
         "envelope": {"identity": envelope.identity, "people": len(envelope.measured)},
         "score": _number(findings.score),
@@ -170,29 +170,25 @@ def _forces(assessment: Assessment) -> dict[str, Any] | None:
     forces = assessment.forces
     if forces is None:
         return None
-    names, anatomy = forces.levels, assessment.spec.anatomy
+    names = forces.levels
     compared, network = forces.compared, assessment.network
     groups = {}
-    for name in (*anatomy.muscle_groups, *anatomy.actions):
-        for side in ("left", "right"):
-            if (name, side) not in forces.groups:
-                continue
-            column = forces.groups.index((name, side))
-            low, high = forces.band[:, compared, column]
-            own = forces.group_force[compared, column]
-            groups[f"{name}, {side}"] = {
-                "peak": _number(np.nanmax(own)),
-                "mean": _number(np.nanmean(own)),
-                "healthy_peak": [_number(low.max()), _number(high.max())],
-                "largest_activation": _number(forces.demand[0, column]),
-                "healthy_largest_activation_95": _number(forces.demand[1, column]),
-                "force": _numbers(own),
-                "healthy_force": [_numbers(low), _numbers(high)],
-            }
-            if network is not None:
-                curve = network.group_force[:, column]
-                said = np.interp(forces.time[compared], network.time, curve)
-                groups[f"{name}, {side}"]["network_peak"] = _number(said.max())
+    for column, (name, side) in enumerate(forces.groups):
+        low, high = forces.band[:, compared, column]
+        own = forces.group_force[compared, column]
+        groups[f"{name}, {side}"] = {
+            "peak": _number(np.nanmax(own)),
+            "mean": _number(np.nanmean(own)),
+            "healthy_peak": [_number(low.max()), _number(high.max())],
+            "largest_activation": _number(forces.demand[0, column]),
+            "healthy_largest_activation_95": _number(forces.demand[1, column]),
+            "force": _numbers(own),
+            "healthy_force": [_numbers(low), _numbers(high)],
+        }
+        if network is not None:
+            curve = network.group_force[:, column]
+            said = np.interp(forces.time[compared], network.time, curve)
+            groups[f"{name}, {side}"]["network_peak"] = _number(said.max())
     return {
         "frames": len(forces.time),
         "frames_compared": len(compared),
@@ -253,11 +249,6 @@ def _trajectory(assessment: Assessment) -> dict[str, Any]:
         "time": _numbers(assessment.motion.time[rows]),
         **{name: _numbers(column) for name, column in zip(names, turn.T, strict=True)},
     }
-
-
-def _ratios(assessment: Assessment) -> dict[str, float]:
-    names = type(assessment.subject).__dataclass_fields__
-    return {name: float(getattr(assessment.subject, name)) for name in names}
 
 
 def _number(value: float | np.floating[Any]) -> float | None:

@@ -24,7 +24,7 @@ from cervjax.assessment.assess import MEASUREMENT_SD
 from cervjax.assessment.forces import NetworkForces
 from cervjax.learning import described_person
 from cervjax.learning.predict import PredictedMotion, Predictor, predict_motion, write_prediction
-from cervjax.model import Model
+from cervjax.model import topology_of
 from cervjax.motion import CoordinateRangeWarning, Motion, Storage, read_storage, write_storages
 from cervjax.motion.recordings import (
     MarkerRecording,
@@ -111,7 +111,7 @@ def assess_file(
     if predictor is not None:
         progress("network")
         predicted = network_prediction(predictor, assessment, person)
-        network = NetworkForces.of(predicted, Model.from_spec(spec))
+        network = NetworkForces.of(predicted, topology_of(spec))
         assessment = dataclasses.replace(assessment, network=network)
         if network.novel > 0:
             share = f"In {100 * network.novel:.0f} % of the frames the movement or the person is "
@@ -141,10 +141,9 @@ def network_prediction(
 ) -> PredictedMotion:
     """By a network that is told what the solver was told of the person."""
     subject = assessment.subject
-    ratios = {f.name: float(getattr(subject, f.name)) for f in dataclasses.fields(subject)}
     down = assessment.gravity[assessment.valid].mean(axis=0)
     return predict_motion(
-        predictor, assessment.motion, described_person({**ratios, **person}), gravity=down
+        predictor, assessment.motion, described_person({**subject.ratios(), **person}), gravity=down
     )
 
 

@@ -28,7 +28,7 @@ from cervjax.learning import (
 )
 from cervjax.learning.export import read_portable, write_portable
 from cervjax.learning.predict import Predictor, predict_motion, save_ensemble
-from cervjax.model import Model
+from cervjax.model import topology_of
 from cervjax.motion import Motion, read_storage, write_storage
 from cervjax.motion.synthesis import sample_motion
 from cervjax.optimization import StaticOptimizationSettings
@@ -172,13 +172,10 @@ def test_an_assessment_shows_what_a_network_says_of_the_person(run, reserved, tm
     found = network_prediction(predictor, assessment, person)
     heavy = float(assessment.subject.head_mass)
     assert heavy > 1.2
-    known = {
-        f.name: float(getattr(assessment.subject, f.name)) for f in dataclasses.fields(Subject)
-    }
-    told = described_person({**known, **person})
+    told = described_person({**assessment.subject.ratios(), **person})
     expected = predict_motion(predictor, assessment.motion, told)
     np.testing.assert_allclose(found.force, expected.force, rtol=1e-4, atol=1e-3)
-    forces = NetworkForces.of(found, Model.from_spec(reserved))
+    forces = NetworkForces.of(found, topology_of(reserved))
     assert forces.name == run.name
     groups = dict(reserved.groups)
     left = [k for k, m in enumerate(m.name for m in reserved.muscles) if m.endswith("_L")]
