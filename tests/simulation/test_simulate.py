@@ -171,12 +171,17 @@ def test_a_reflex_answers_after_its_delay(neck):
     assert turned[1] < 0.9 * turned[0]
     # The delayed signal is that of the muscle's own path, one delay before.
     at, before = 12, 8
-    frame_at = jax.jit(lambda *x: dynamics.frame(*x))
-    frame = frame_at(with_it.time[before], with_it.states.q[before], with_it.states.qd[before])
-    start = frame_at(with_it.time[0], jnp.zeros(6), jnp.zeros(6)).length
+
+    @jax.jit
+    def paths(*at):
+        frame = dynamics.frame(*at)
+        return frame.length, frame.lengthening_speed
+
+    length, speed = paths(with_it.time[before], with_it.states.q[before], with_it.states.qd[before])
+    start, _ = paths(with_it.time[0], jnp.zeros(6), jnp.zeros(6))
     optimal = model.muscles.optimal_fiber_length
-    stretch = 2.0 * np.maximum(frame.length - start, 0) / optimal
-    expected = 0.05 + stretch + 0.2 * np.maximum(frame.lengthening_speed, 0) / optimal
+    stretch = 2.0 * np.maximum(length - start, 0) / optimal
+    expected = 0.05 + stretch + 0.2 * np.maximum(speed, 0) / optimal
     np.testing.assert_allclose(
         with_it.excitation[at], np.clip(expected, 0, 1), rtol=1e-6, atol=1e-9
     )
