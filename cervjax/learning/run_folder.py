@@ -2,7 +2,7 @@
 
 run.json            resolved configuration, fingerprint of the rows, names
 environment.json    versions and platform, of the process that began the run
-model/              the model, as tables
+neck/               the model, as tables
 novelty.npz         what inputs of training were like
 metrics.jsonl       one line per validation
 weights.npz         the best network so far, for inference
@@ -59,7 +59,7 @@ class RunFolder:
             self._check_same(config.resolved, about, spec)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        write_tables(spec, self.path / "model")
+        write_tables(spec, self.path / "neck")
         write_json(self.path / "environment.json", _environment())
         # Last: a folder with this file is complete.
         described = {"format": FORMAT, "config": to_plain(config.resolved), **about}
@@ -102,8 +102,7 @@ class RunFolder:
             FileNotFoundError: there is no run.
         """
         self._described()
-        tables = self.path / "model"
-        return read_tables(tables if tables.is_dir() else self.path / "neck")
+        return read_tables(self.path / "neck")
 
     def rate(self) -> float | None:
         """Hz of the frames of a window.
