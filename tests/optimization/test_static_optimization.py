@@ -18,11 +18,29 @@ from tests.helpers import central_difference, random_motion
 MOVEMENTS = ("flexion", "extension", "lateral", "rotation")
 
 
-def _solve(model, q, qd, qdd, settings=StaticOptimizationSettings(), **arguments):
-    def one(*frame):
-        return static_optimization(model, *frame, settings, **arguments)
+@eqx.filter_jit
+def _solved(model, frames, settings, arguments):
+    return jax.vmap(lambda *frame: static_optimization(model, *frame, settings, **arguments))(
+        *frames
+    )
 
-    return jax.jit(jax.vmap(one))(*(jnp.asarray(x, model.dtype) for x in (q, qd, qdd)))
+
+def _solve(model, q, qd, qdd, settings=StaticOptimizationSettings(), **arguments):
+    frames = tuple(jnp.asarray(x, model.dtype) for x in (q, qd, qdd))
+    return _solved(model, frames, settings, arguments)
+
+
+@eqx.filter_jit
+def _mechanics(model, frames):
+    return jax.vmap(lambda *frame: mechanics(model, *frame))(*frames)
+
+
+def _in_one(calls, frames):
+    """`calls` of the frames of all movements at once, which compiles once; taken apart again."""
+    ends = np.cumsum([len(f[0]) for f in frames])
+    result = calls(tuple(jnp.concatenate([jnp.asarray(x) for x in part]) for part in zip(*frames, strict=True)))
+    cuts = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    return [jax.tree.map(lambda x, cut=cut: x[cut], result) for cut in cuts]
 
 
 @pytest.fixture(scope="module", params=["nominal", "subject_a"])
@@ -41,16 +59,20 @@ def test_opensim_results_on_real_movements(reference_neck, data, dtype, kkt):
     model = Model.from_spec(spec, dtype=dtype)
     exact = Model.from_spec(spec)
     slack = 0.0 if dtype == jnp.float64 else 1e-6
+    folder = data / "opensim_reference"
+    frames, tables = [], []
     for movement in MOVEMENTS:
-        folder = data / "opensim_reference"
         motion = Motion.from_storage(read_storage(folder / f"{movement}.sto"), spec)
         controls, forces = (
             read_storage(folder / name / movement / f"StaticOptimization_{kind}.sto")
             for kind in ("activation", "force")
         )
+        tables.append((controls, forces))
         rows = np.searchsorted(motion.time, controls.time - 1e-6)
-        frames = [x[rows] for x in motion.analyze_derivatives()]
-        solution = _solve(model, *frames)
+        frames.append([x[rows] for x in motion.analyze_derivatives()])
+    solutions = _in_one(lambda f: _solve(model, *f), frames)
+    mechanical = _in_one(lambda f: _mechanics(exact, f), frames)
+    for (controls, forces), solution, frame in zip(tables, solutions, mechanical, strict=True):
         certificate = solution.certificate
         assert np.all(np.asarray(certificate.result) == SolverResult.CONVERGED)
         assert certificate.kkt_residual.max() <= kkt
@@ -62,7 +84,6 @@ def test_opensim_results_on_real_movements(reference_neck, data, dtype, kkt):
         theirs = np.sum(controls.data[:, :78] ** 2, axis=1)
         assert np.all(ours <= theirs * (1 + slack))
 
-        frame = jax.jit(jax.vmap(lambda *f: mechanics(exact, *f)))(*map(jnp.asarray, frames))
         columns = [forces.column(n) for n in (*exact.topology.muscles, *exact.topology.reserves)]
         balance = np.einsum("nqm,mn->nq", frame.moment_arm, columns[:72]) + np.transpose(
             columns[72:]
@@ -79,14 +100,15 @@ def test_inverse_dynamics_of_opensims_tool(reference_neck, data):
     name, spec = reference_neck
     model = Model.from_spec(spec)
     coupling = np.asarray(model.coordinates.coordinate_jacobian(model.default_q))
+    folder = data / "opensim_reference"
+    frames, torques = [], []
     for movement in MOVEMENTS:
-        folder = data / "opensim_reference"
         motion = Motion.from_storage(read_storage(folder / f"{movement}.sto"), spec)
-        tau = read_storage(folder / name / movement / "inverse_dynamics.sto")
-        rows = np.searchsorted(motion.time, tau.time - 1e-6)
-        frames = [jnp.asarray(x[rows]) for x in motion.inverse_dynamics_derivatives()]
-        ours = jax.jit(jax.vmap(lambda *f: mechanics(model, *f)))(*frames).generalized_force
-        np.testing.assert_allclose(ours, tau.data @ coupling, atol=5e-8)
+        torques.append(read_storage(folder / name / movement / "inverse_dynamics.sto"))
+        rows = np.searchsorted(motion.time, torques[-1].time - 1e-6)
+        frames.append([x[rows] for x in motion.inverse_dynamics_derivatives()])
+    for tau, ours in zip(torques, _in_one(lambda f: _mechanics(model, f), frames), strict=True):
+        np.testing.assert_allclose(ours.generalized_force, tau.data @ coupling, atol=5e-8)
 
 
 def test_physical_convention_balances_with_the_muscle_models_own_forces(model, neck):
@@ -109,7 +131,7 @@ def test_physical_convention_balances_with_the_muscle_models_own_forces(model, n
 
 
 def test_conventions_differ(model, neck):
-    motion = random_motion(neck, 20, 1, part=0.5, speed=0.5, acceleration=3.0)
+    motion = random_motion(neck, 200, 1, part=0.5, speed=0.5, acceleration=3.0)
     plain, physical = (
         _solve(model, *motion, StaticOptimizationSettings(c)) for c in ("opensim", "physical")
     )

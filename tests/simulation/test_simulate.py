@@ -215,7 +215,7 @@ def test_failures_have_a_time_and_a_name(neck, passive):
     broken = OpenLoop.constant(REST.at[3].set(jnp.nan))
     lost = moved(dynamics, jnp.zeros(6), REST, broken, 0.5, settings=few)
     assert failure(lost, dynamics) is not None
-    fine = moved(passive, jnp.zeros(6), REST, OpenLoop.constant(REST), 0.1)
+    fine = moved(passive, jnp.zeros(6), REST, OpenLoop.constant(REST), 1.0)
     assert failure(fine, passive) is None
 
 
