@@ -60,7 +60,7 @@ class MujocoNeck:
         )
 
     def mass_matrix(self, q: Float[np.ndarray, " q"]) -> Float[np.ndarray, "q q"]:
-        """MuJoCo's mass matrix of the joints, in the coordinates `q`."""
+        """MuJoCo's mass matrix (kg m^2) of the joints, in the coordinates `q`."""
         engine, data = self._mujoco, self._data
         still = jnp.zeros(len(q))
         motion = self._motion(jnp.asarray(q), still, still)

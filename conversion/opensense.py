@@ -24,6 +24,9 @@ def read_orientations(
             whose y axis points up; OpenSense's `sensor_to_opensim_rotations`. (-90, 0, 0) for
             sensors whose z axis points up.
 
+    Returns:
+        Rotations, rad/s, rad/s^2 and m/s^2, in the torso's frame.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it has no such columns, or is no file of orientations.

@@ -157,6 +157,9 @@ class OpensimNeck:
         """Loads of the moving joints under given actuator forces; accelerations follow from these.
 
         What OpenSim's JointReaction analysis reports on the child, in the joint's parent frame.
+
+        Returns:
+            N, N m, and rad/s^2.
         """
         self._set(q, qd)
         self._apply_muscles(True)
@@ -218,6 +221,9 @@ def all_coordinates(model: Model, motion: Motion) -> Storage:
 
     OpenSim's AnalyzeTool does not assemble the model: a driven coordinate that has no column
     stays at its default, and the results are those of another pose.
+
+    Returns:
+        rad or m, over s.
     """
     values = jax.vmap(model.coordinates.all_coordinates)(jnp.asarray(motion.q))
     names = model.topology.all_coordinates

@@ -51,7 +51,8 @@ class OpensimMuscles:
     ) -> MuscleStates:
         """Fibers that stand still on their tendons, at a pose of the free coordinates.
 
-        A muscle that OpenSim finds no equilibrium for has NaN.
+        Returns:
+            m, m/s, N, 1/s; NaN, but for the path's length, where OpenSim finds no equilibrium.
         """
         self._set(q, np.zeros(len(self._free)))
         failed = []

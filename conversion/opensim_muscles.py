@@ -14,9 +14,10 @@ SUPPORTED_MUSCLES = (
 
 
 def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
-    """`force` as a `Muscle`, without path points in `skipped`; None where it is no muscle.
+    """`force` as a `Muscle`, without path points in `skipped`.
 
-    A muscle left with fewer than two points is None too.
+    Returns:
+        A muscle in SI units; None where it is no muscle or left with fewer than two points.
     """
     kind = force.getConcreteClassName()
     if kind not in SUPPORTED_MUSCLES:

@@ -45,6 +45,9 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
             path points, ligaments, contact, disabled components, ...) and list it in
             `ModelSpec.omitted`, instead of raising.
 
+    Returns:
+        A model in SI units.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is not an OpenSim model, or the model is malformed.

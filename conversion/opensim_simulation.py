@@ -22,12 +22,15 @@ def opensim_forward(
     *,
     accuracy: float = 1e-7,
 ) -> Float[np.ndarray, "n free"]:
-    """The free coordinates (rad) at `time` (s, from zero) under constant excitations.
+    """The free coordinates at `time` (s, from zero) under constant excitations.
 
     The neck starts at rest at pose `q`, its fibers in equilibrium.
 
     Args:
         accuracy: of OpenSim's Runge-Kutta-Merson integrator.
+
+    Returns:
+        rad.
     """
     quiet_opensim()
     with TemporaryDirectory() as folder:

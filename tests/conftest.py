@@ -44,6 +44,11 @@ _SLOW = tuple(
 )
 
 
+def is_slow(test: str) -> bool:
+    """Whether a test, by its node id from the root, belongs to the slow tier."""
+    return test.startswith(_SLOW)
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow tier; and one worker for a folder, so that its fixtures are made once."""
@@ -51,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         path = Path(item.path).relative_to(root).as_posix()
         name = f"{path}::{item.nodeid.split('::', 1)[-1]}"
-        if name.startswith(_SLOW):
+        if is_slow(name):
             item.add_marker(pytest.mark.slow)
         item.add_marker(pytest.mark.xdist_group(_group(path)))
 

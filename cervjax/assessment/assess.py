@@ -126,6 +126,9 @@ def assess_markers(
         static: of the person sitting or standing still; may be a part of `recording`.
         envelope: of healthy people like this one; the shipped ones if None.
 
+    Returns:
+        The assessment, of a neck scaled to the markers.
+
     Raises:
         ValueError: recordings that tell nothing: too short, without the markers, in wrong units,
             with markers exchanged, or mostly lost.
@@ -187,6 +190,9 @@ def assess_orientations(
         neutral: s, from when to when the person sits upright and looks ahead; the first second if
             None.
 
+    Returns:
+        The assessment; sizes are the model's, or those given with the person.
+
     Raises:
         ValueError: the recording is too short, the head moves while it should rest, or the torso
             turns more than the head.
@@ -239,6 +245,9 @@ def assess_motion(
     progress: Progress = _quiet,
 ) -> Assessment:
     """Assess coordinates, of a torso that is upright.
+
+    Returns:
+        The assessment; sizes are the model's, or those given with the person.
 
     Raises:
         ValueError: the motion is too short, or no neck's.

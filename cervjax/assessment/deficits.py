@@ -126,6 +126,9 @@ def find_deficits(
         values: of `measure`.
         uncertainty: standard deviations of the measurement itself, beside day-to-day variation.
 
+    Returns:
+        Deficits, thresholds and score.
+
     Raises:
         ValueError: nothing was measured.
     """
@@ -159,7 +162,11 @@ def find_deficits(
 
 def score_of(values: Float[np.ndarray, " measures"], envelope: Envelope) -> float:
     """Mean over the main directions of range and of speed as parts of the healthy median, none
-    above 1, times 100; NaN where neither was measured in any."""
+    above 1, times 100.
+
+    Returns:
+        0 to 100, no unit; NaN where neither was measured in any direction.
+    """
     of = _scored(values)
     if not of.any():
         return float("nan")
@@ -169,8 +176,11 @@ def score_of(values: Float[np.ndarray, " measures"], envelope: Envelope) -> floa
 def healthy_scores(
     values: Float[np.ndarray, " measures"], envelope: Envelope
 ) -> Float[np.ndarray, " 3"]:
-    """5th, 50th and 95th percentile of the score of healthy people in whom the same was measured;
-    NaN where nothing was."""
+    """Score of healthy people in whom the same was measured.
+
+    Returns:
+        5th, 50th and 95th percentile, no unit; NaN where nothing was measured.
+    """
     of = _scored(values)
     if not of.any():
         return np.full(3, np.nan)
@@ -214,6 +224,9 @@ def changes(
 
     Args:
         uncertainty: standard deviations of the measurement itself, beside day-to-day variation.
+
+    Returns:
+        One change per measure, in the order of `MEASURES`.
     """
     compared = np.array([m.kind not in ("smoothness", "coupling") for m in MEASURES])
     known = compared & np.isfinite(earlier) & np.isfinite(later)

@@ -70,6 +70,9 @@ class Envelope:
         Range of motion follows age and sex, see `MovementNorms`. Nothing here stops at the model's
         own limits, which are narrower than healthy people.
 
+        Returns:
+            An envelope; the same `seed` gives the same people at any age.
+
         Raises:
             ValueError: age or number of people is out of range.
         """
@@ -94,6 +97,9 @@ class Envelope:
         """The shipped one: 1000 people, between the two nearest of `SHIPPED_AGES`, which is what
         `simulate` gives, because range of motion is linear in age.
 
+        Returns:
+            Those of age 28 for anybody younger.
+
         Raises:
             ValueError: age is out of range.
         """
@@ -109,25 +115,29 @@ class Envelope:
 
     @functools.cached_property
     def percentiles(self) -> Float[np.ndarray, "percentiles measures"]:
-        """`PERCENTILES` of one examination."""
+        """`PERCENTILES` of one examination; units as of `measure`: rad, rad/s or none."""
         return np.nanpercentile(self._rows, PERCENTILES, axis=0)
 
     @functools.cached_property
     def expected(self) -> Float[np.ndarray, " measures"]:
-        """Median."""
+        """Median; units as of `measure`: rad, rad/s or none."""
         return np.nanmedian(self._rows, axis=0)
 
     @functools.cached_property
     def spread(self) -> Float[np.ndarray, "2 measures"]:
         """Standard deviations below and above the median, between examinations: of the half of the
-        distribution that lies there, by its 5th or 95th percentile. Of logarithms for speeds."""
+        distribution that lies there, by its 5th or 95th percentile.
+
+        Returns:
+            As of `even`: rad, or no unit.
+        """
         rows = even(self._rows)
         low, middle, high = np.nanpercentile(rows, (5, 50, 95), axis=0)
         return np.maximum(np.stack([middle - low, high - middle]) / 1.645, 1e-9)
 
     @functools.cached_property
     def day_sd(self) -> Float[np.ndarray, " measures"]:
-        """Standard deviation of one person from day to day; of logarithms for speeds."""
+        """Standard deviation of one person from day to day, as of `even`: rad, or no unit."""
         return np.nanstd(self._day_changes, axis=0) / np.sqrt(2)
 
     @property
@@ -135,28 +145,39 @@ class Envelope:
         return even(self.measured[:, 1]) - even(self.measured[:, 0])
 
     def change_limit(self, known: Bool[np.ndarray, " measures"]) -> float:
-        """Standard deviations (of a difference of two days) beyond which one in twenty people who
-        have not changed have any of the measures that are `known`."""
+        """Limit of change that one in twenty people who have not changed are beyond, in any of the
+        measures that are `known`.
+
+        Returns:
+            Standard deviations of a difference of two days; no unit.
+        """
         away = np.abs(self._day_changes[:, known]) / (np.sqrt(2) * self.day_sd[known])
         return float(np.nanquantile(np.nanmax(away, axis=1), 0.95))
 
     def worse(self, values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
-        """How many standard deviations values are on the worse side of the median; asymmetries
-        count to both sides, and what is better is negative."""
+        """How far values are on the worse side of the median.
+
+        Returns:
+            Standard deviations, no unit; asymmetries count to both sides, and what is better is
+            negative.
+        """
         below, above = self.spread
         away = even(values) - even(self.expected)
         score = away / np.where(away < 0, below, above)
         return np.where(_LESS, -score, np.where(_MORE, score, np.abs(score)))
 
     def limit(self, index: int, score: float, *, below: bool) -> float:
-        """Value of a measure that is `score` standard deviations from the median."""
+        """Value of a measure `score` standard deviations from the median; rad, rad/s or no unit."""
         low, high = self.spread[:, index]
         away = -score * low if below else score * high
         return float(plain(even(self.expected) + away)[index])
 
     def thresholds(self, known: Bool[np.ndarray, " measures"]) -> Float[np.ndarray, " measures"]:
-        """Standard deviations beyond which `FALSE_ALARMS` of healthy examinations have any of the
+        """Scores of `worse` beyond which `FALSE_ALARMS` of healthy examinations have any of the
         measures of a kind that are `known`: many measures are many chances.
+
+        Returns:
+            Standard deviations, no unit; infinite for measures that are not known.
 
         Raises:
             ValueError: none is known.
@@ -210,6 +231,9 @@ class Envelope:
     def load(cls, path: str | Path) -> "Envelope":
         """Read what `save` wrote.
 
+        Returns:
+            An equal envelope.
+
         Raises:
             ValueError: it is of another format, or of other measures.
         """
@@ -240,12 +264,12 @@ _FAST = np.array([m.kind in ("speed", "overall speed") for m in MEASURES])
 
 
 def even(values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
-    """Speeds as logarithms, as they are spread; the others as they are."""
+    """Speeds as logarithms, no unit, as they are spread; the others as they are: rad, or none."""
     return np.where(_FAST, np.log(np.where(_FAST, values, 1.0)), values)
 
 
 def plain(evened: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
-    """What `even` was given."""
+    """What `even` was given: rad, rad/s or no unit."""
     return np.where(_FAST, np.exp(np.where(_FAST, evened, 0.0)), evened)
 
 

@@ -108,6 +108,9 @@ class ForceSolver:
 
         Args:
             reserve: N m, optimal force of one reserve per free coordinate.
+
+        Returns:
+            A solver that is compiled already.
         """
         spec = spec.with_reserves(reserve)
         model = Model.from_spec(spec, dtype=jnp.float32)
@@ -157,6 +160,9 @@ def movement_forces(
         frames: solved at most; derivatives use all.
         band_frames: of them, solved for the others too.
         people: others.
+
+    Returns:
+        Forces (N) and joint loads (N) of the frames solved, in order of time.
     """
     model = solver.model
     counted = np.flatnonzero(valid)
@@ -270,6 +276,9 @@ class NetworkForces:
     @classmethod
     def of(cls, predicted: PredictedMotion, topology: Topology) -> "NetworkForces":
         """Sums over the groups of a model.
+
+        Returns:
+            N, in the frames of `predicted`.
 
         Raises:
             ValueError: the network's muscles are not the neck's.

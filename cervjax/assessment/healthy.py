@@ -132,6 +132,9 @@ class Mover:
             slower: factor on every speed.
             weaker: part of the torque that is left for movements in directions of `MAIN`: torque of
                 inertia goes with the square of speed.
+
+        Returns:
+            Another mover, who reaches no farther.
         """
         least = self.reach.copy()
         for name, value in (reach or {}).items():
@@ -142,8 +145,12 @@ class Mover:
         return dataclasses.replace(self, reach=least, speed=speed)
 
     def toward(self, direction: Float[np.ndarray, " 3"]) -> float:
-        """rad, how far the head can turn in a direction: an eighth of an ellipsoid between the main
-        directions. Assumed."""
+        """How far the head can turn in a direction: an eighth of an ellipsoid between the main
+        directions. Assumed.
+
+        Returns:
+            rad.
+        """
         return ellipsoid_reach(self.reach, direction)
 
     def examination(
@@ -153,10 +160,16 @@ class Mover:
         directions: Sequence[str] = (*MAIN, *DIRECTIONS),
         rate: float = RATE,
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n 3"]]:
-        """Out to each of `directions` and back, resting between: time (s) and turns (rad).
+        """Out to each of `directions` and back, resting between.
 
         Movements are of minimum jerk (Flash & Hogan 1985, J Neurosci 5:1688), to 94 to 100 % of
         what the person can do.
+
+        Args:
+            rate: Hz.
+
+        Returns:
+            Time, s, and turns like those of `head_turns`, rad.
         """
         to_rotation, to_bending = self.coupled
         pieces = [np.zeros((int(0.5 * rate), 3))]

@@ -101,6 +101,9 @@ def excursions(
         time: s, evenly spaced.
         turn: rad, smoothed; see `head_turns`.
         valid: frames that were seen; movements with others are left out.
+
+    Returns:
+        In order of time.
     """
     valid = np.ones(len(time), bool) if valid is None else valid
     rate = (len(time) - 1) / (time[-1] - time[0])
@@ -142,8 +145,12 @@ def excursions(
 
 
 def ellipsoid_reach(reach: Float[np.ndarray, " 6"], direction: Float[np.ndarray, " 3"]) -> float:
-    """rad, in a direction (unit vector), of the ellipsoid whose eighths end at `reach` in the main
-    directions."""
+    """Reach along a unit vector, of the ellipsoid whose eighths end at `reach` in the main
+    directions.
+
+    Returns:
+        In the unit of `reach`, rad.
+    """
     low, high = reach[[0, 2, 5]], reach[[1, 3, 4]]
     axis = np.where(direction > 0, high, low)
     part = np.where(direction == 0, 0.0, direction / axis)
@@ -162,15 +169,23 @@ def measure(
     turn: Float[np.ndarray, "n 3"],
     valid: Bool[np.ndarray, " n"] | None = None,
 ) -> Float[np.ndarray, " m"]:
-    """All of `MEASURES`; NaN where the person did not move that way.
+    """All of `MEASURES`.
 
     Range in a main direction is the largest turn about its axis, as goniometers say, in movements
     that are mostly that; between them, the farthest turn within 12 degrees of the direction, where
     it is half or more of what an ellipsoid through the person's own main directions says: heads
-    pass everywhere on their way, and less than that was no attempt. Speed
-    is the highest of any movement in the direction, overall the geometric mean of all six,
-    smoothness the mean, coupling the angle by
-    which the movement that goes farthest ends beside its axis.
+    pass everywhere on their way, and less than that was no attempt. Speed is the highest of any
+    movement in the direction, overall the geometric mean of all six, smoothness the mean, coupling
+    the angle by which the movement that goes farthest ends beside its axis.
+
+    Args:
+        time: s, evenly spaced.
+        turn: rad, smoothed; see `head_turns`.
+        valid: as of `excursions`.
+
+    Returns:
+        In the order of `MEASURES`: ranges, their asymmetries and coupling in rad, speeds in rad/s,
+        the others without unit. NaN where the person did not move that way.
     """
     valid = np.ones(len(time), bool) if valid is None else valid
     found = excursions(time, turn, valid)

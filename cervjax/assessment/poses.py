@@ -51,7 +51,11 @@ def marker_poses(
     spec: ModelSpec, recording: MarkerRecording, weights: Mapping[str, float]
 ) -> MarkerPoses:
     """Poses of a person whose markers `spec` has where they sit, within the model's own limits
-    where these suffice, else within `healthy_limits`."""
+    where these suffice, else within `healthy_limits`.
+
+    Returns:
+        One pose per frame of `recording`.
+    """
     model = Model.from_spec(spec)
     task = InverseKinematics.of(
         model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
@@ -77,9 +81,13 @@ def sensor_poses(
 def healthy_limits(
     topology: Topology, physiology: Physiology = Physiology()
 ) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
-    """Limits of coordinates (rad) that let the head turn as far as healthy people's: the model's
-    own, widened in proportion where a side of a plane is less than 0.55 of the mean range and three
-    standard deviations. HYOID's are, most of all in rotation."""
+    """Limits of coordinates that let the head turn as far as healthy people's: the model's own,
+    widened in proportion where a side of a plane is less than 0.55 of the mean range and three
+    standard deviations. HYOID's are, most of all in rotation.
+
+    Returns:
+        Low and high, rad.
+    """
     plane = np.array(plane_of_coordinates(topology))
     low, high = topology.free_ranges.T.copy()
     for p in range(len(PLANES)):

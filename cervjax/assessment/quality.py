@@ -129,6 +129,9 @@ def glitches(error: Float[np.ndarray, "frames markers"]) -> Bool[np.ndarray, " f
 
     Args:
         error: m, distances of the markers from the model's; NaN where not seen.
+
+    Returns:
+        True for these frames.
     """
     own = rms(error, axis=1)
     return (own > _GLITCH) & (own > _GLITCH_TIMES * np.median(own))
@@ -142,6 +145,9 @@ def marker_warnings(
     Args:
         error: m, root mean square over the frames that count.
         jumped: number of frames that do not count because markers do not fit.
+
+    Returns:
+        Sentences.
 
     Raises:
         ValueError: markers are not where the calibrated model has them.
@@ -181,6 +187,9 @@ def movement_warnings(findings: Findings, lost: float, beyond: float) -> list[st
     Args:
         lost: part of the frames without a pose.
         beyond: part of the frames beyond the model's own range.
+
+    Returns:
+        Sentences.
     """
     warnings = []
     if lost > 0:
@@ -228,6 +237,9 @@ def even_frames(
     Args:
         values: one column or more.
         told: rows whose values are known.
+
+    Returns:
+        Frames from the first row's time to the last one's.
 
     Raises:
         ValueError: more than half of the frames tell nothing.

@@ -12,14 +12,17 @@ are noise."""
 
 
 def residual_cutoff(values: Float[np.ndarray, "frames columns"], rate: float) -> float:
-    """Cutoff (Hz) of a low-pass by residual analysis, within `LIMITS`.
+    """Cutoff of a low-pass by residual analysis.
 
     Winter 2009 (Biomechanics and Motor Control of Human Movement, 4th ed., section 3.4.4.3): what a
     filter takes away falls in a line with the cutoff where it is noise alone; the cutoff is where
-    as much is taken away as that line says at zero. The highest over the columns.
+    as much is taken away as that line says at zero.
 
     Args:
         rate: Hz.
+
+    Returns:
+        Hz, the highest over the columns, within `LIMITS`.
     """
     candidates = _CANDIDATES[0.45 * rate > _CANDIDATES]
     if len(candidates) < 8 or len(values) < 32:

@@ -15,10 +15,13 @@ def spectral_arc_length(speed: Float[np.ndarray, " frames"], rate: float) -> flo
 
     Balasubramanian, Melendez-Calderon, Roby-Brami & Burdet 2015 (J NeuroEng Rehabil 12:112), with
     their values: 10 Hz, threshold 0.05, zero padding by 2^4. Does not depend on the size of the
-    speed; about -1.4 for a bell-shaped profile, more negative for jerky movements.
+    speed.
 
     Args:
         rate: Hz.
+
+    Returns:
+        About -1.4 for a bell-shaped profile, more negative for jerky movements; no unit.
 
     Raises:
         ValueError: fewer than four frames, or nothing moves.

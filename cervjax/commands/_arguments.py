@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 
 def assignments(texts: Sequence[str]) -> dict[str, float | str]:
-    """`name=value` texts as a mapping; values are numbers where they can be.
+    """`name=value` texts as a mapping.
+
+    Returns:
+        Values by name: numbers where they can be, in the unit of what they name.
 
     Raises:
         ValueError: a text is not of this form.

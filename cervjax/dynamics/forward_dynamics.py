@@ -46,7 +46,7 @@ def accelerations(
 
 
 def mass_matrix(model: Model, q: Float[Array, " q"]) -> Float[Array, "q q"]:
-    """The mass matrix in the coordinates `q`, couplers followed."""
+    """The mass matrix in `q`, couplers followed; kg m^2 (kg m, kg where coordinates translate)."""
     return evaluate_frame(model, q, jnp.zeros_like(q)).mass_matrix
 
 
@@ -73,8 +73,12 @@ def body_load(
     moment: Float[Array, " 3"],
     point: Float[Array, " 3"],
 ) -> Float[Array, " q"]:
-    """Generalized force (N m) of a `force` (N, in ground) at a `point` (m, in the body's frame) and
-    a `moment` (N m, in ground) on body number `body`."""
+    """Generalized force of a `force` (N, in ground) at a `point` (m, in the body's frame) and a
+    `moment` (N m, in ground) on body number `body`.
+
+    Returns:
+        N m (N for a translation).
+    """
     anchor = model.topology.anchor[body] + 1
     rotation, position = anchor_poses(frame.state)
     rest = frame.rest

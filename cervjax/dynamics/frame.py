@@ -68,12 +68,12 @@ class FrameEvaluation:
 
     @cached_property
     def jacobian(self) -> Float[Array, "moving 6 q"]:
-        """Of the displacements of the joint axes by `q`."""
+        """Of the displacements of the joint axes by `q`; rad or m, per rad or m."""
         return self.model.coordinates.jacobian(self.q)
 
     @cached_property
     def twist(self) -> Float[Array, "n q 6"]:
-        """Of ground and each moving body per unit speed of each coordinate; see `body_twists`."""
+        """Of ground and each moving body, rad, then m, per unit of each `q`; see `body_twists`."""
         return body_twists(self.state, self.jacobian, self.model.topology)
 
     @cached_property

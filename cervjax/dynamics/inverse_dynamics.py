@@ -43,10 +43,13 @@ def inverse_dynamics(
 
 
 def joint_wrenches(model: Model, rest: RestFrames, state: TreeState) -> Float[Array, "moving 6"]:
-    """What has to act on everything beyond each moving joint: force, moment about ground's origin.
+    """What has to act on everything beyond each moving joint.
 
     Gravity, inertia and bushings are accounted for; muscles and the joint itself have to supply
     the rest.
+
+    Returns:
+        Force, N, then moment about ground's origin, N m.
     """
     topology = model.topology
     wrench = jnp.concatenate(_inertial_wrenches(model, rest, state), axis=-1)

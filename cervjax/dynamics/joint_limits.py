@@ -34,7 +34,8 @@ class JointLimits(eqx.Module):
     ) -> "JointLimits":
         """At the ranges of the free coordinates of `model`.
 
-        Their size is assumed.
+        Returns:
+            Ends in rad; springs and dampers of an assumed size, in N m/rad and N m s/rad.
 
         Raises:
             ValueError: a value is not positive, or damping is negative.

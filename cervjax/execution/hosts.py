@@ -31,6 +31,9 @@ class Hosts:
         the `host:port` of process 0, how many there are, and its own number. Local devices are
         those of this process, also of a CPU.
 
+        Returns:
+            Number of this process, and how many there are.
+
         Raises:
             ValueError: the three are not given together.
         """

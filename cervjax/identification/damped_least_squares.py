@@ -64,6 +64,9 @@ def damped_steps(
         damping: squared residuals per squared spread; halved after a step that does what was
             expected of it, fourfold after one that makes things worse.
         evaluations: the first is at `values` themselves.
+
+    Returns:
+        Values and damping in the units of those given.
     """
     free = space.unbounded(values)
 

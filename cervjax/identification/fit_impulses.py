@@ -84,6 +84,9 @@ def fit_impulses(
             shifts of a mass center if None.
         progress: is told the searches done and the rms that each leaves, rad/s.
 
+    Returns:
+        Factors (no unit) and shifts (m), and the rms left, rad/s.
+
     Raises:
         ValueError: the guess is at a bound or beyond.
         FloatingPointError: accelerations at the guess are not finite.

@@ -51,12 +51,16 @@ def other_limb(
     values: Float[np.ndarray, " p"],
     spread: Float[np.ndarray, " p"],
 ) -> OtherLimb | None:
-    """The muscle that explains the most from its other limb; None if there is none to change.
+    """The muscle that explains the most from its other limb.
 
     Each muscle's fiber is given about the length that mirrors its mean length about the optimal
     one, by another tendon slack length. Errors are linear in max isometric forces, so that their
     derivatives by these, there, say what each muscle would do; what the other parameters could do
     as well is projected out.
+
+    Returns:
+        The muscle, and values of all parameters: factors (no unit) and shifts (m). None if there is
+        none to change.
     """
     space = neck.space
     places = {name: k for k, name in enumerate(space.names)}

@@ -14,6 +14,9 @@ def fisher_information(linear: Linearised) -> Float[Array, "p p"]:
 
     Args:
         linear: see `linearised`, `Identification`.
+
+    Returns:
+        One over the units of both parameters: none for factors, m for shifts.
     """
     rows = linear.whitening(linear.sensitivity.values)
     rows = rows.reshape(-1, rows.shape[-1])
@@ -52,6 +55,9 @@ def identifiability(
 
     Args:
         allowed: largest standard error of a parameter that counts as determined.
+
+    Returns:
+        Standard errors without unit for factors, in m for shifts.
     """
     own = np.asarray(information, float)
     if prior is not None:

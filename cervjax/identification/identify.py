@@ -116,9 +116,10 @@ class Identification:
     def misfit(self) -> float:
         """Sum of squares of whitened residuals over their number less that of the starts' values.
 
-        About 1, or less by the part of the parameters in it, where errors are what they were said
-        to be. Much more means that the search ended in a false minimum or that the neck is another
-        one: standard errors mean nothing then.
+        Returns:
+            A ratio: about 1, or less by the part of the parameters in it, where errors are what
+            they were said to be. Much more means that the search ended in a false minimum or that
+            the neck is another one: standard errors mean nothing then.
         """
         left = self.linearised.whitening(self.linearised.left)
         return float(jnp.sum(left**2)) / (left.size - self.estimate.start.size)
@@ -142,6 +143,9 @@ def identify(
         prior: nothing is known if None. Its standard deviations are the spreads that damping is
             counted in; `ParameterSpace.usual_spread` where there are none.
         progress: is told the rounds done and the cost after each.
+
+    Returns:
+        Factors (no unit) and shifts (m), and how the search went.
 
     Raises:
         ValueError: `angle_sd` is not positive, or the guess is at a bound or beyond.
@@ -184,6 +188,9 @@ def linearised(
 ) -> Linearised:
     """The motion at `estimate`.
 
+    Returns:
+        Residuals, rad, and their sensitivity and whitening.
+
     Raises:
         FloatingPointError: see `identify`.
     """
@@ -194,7 +201,7 @@ def linearised(
 def first_damping(
     estimate: Estimate, linear: Linearised, prior: Prior, settings: IdentificationSettings
 ) -> Float[Array, ""]:
-    """Of a search from `estimate`; little where errors explain all that is left."""
+    """Of a search from `estimate`, no unit; little where errors explain all that is left."""
     misfit = linear.whitening(linear.left)
     far = (prior.mean - estimate.values) / prior.sd
     beyond = jnp.sum(misfit**2) + jnp.sum(far**2) - misfit.size
@@ -212,12 +219,16 @@ def search_round(
     settings: IdentificationSettings,
 ) -> tuple[Estimate, Linearised, Float[Array, ""]]:
     """A few steps from `estimate`, with the windows' starts eliminated to first order and their
-    whitening kept, then better starts; and the damping to go on with.
+    whitening kept, then better starts.
 
     Args:
         linear: the motion at `estimate`, or near it.
         angle_sd: rad, that the result is whitened with.
         damping: of `first_damping` or the round before.
+
+    Returns:
+        Where the search is; the motion there, but for the better starts (residuals in rad); the
+        damping to go on with, no unit.
 
     Raises:
         FloatingPointError: see `identify`.

@@ -53,6 +53,9 @@ class Impulses(eqx.Module):
             settle: s, left out at the beginning of each movement, where one that does not begin in
                 equilibrium changes faster than samples show.
 
+        Returns:
+            States in rad and rad/s, changes of speed in rad/s.
+
         Raises:
             ValueError: `step` is not positive, shapes differ, fewer than two samples are left, or
                 a value is not finite.
@@ -79,7 +82,7 @@ class Impulses(eqx.Module):
     def integral(
         self, rate: Float[Array, "movements points *k"]
     ) -> Float[Array, "movements steps *k"]:
-        """From each sample to the next, by Simpson's rule."""
+        """From each sample to the next, by Simpson's rule; in the unit of `rate` times s."""
         ends, middle = rate[:, ::2], rate[:, 1::2]
         return self.step / 6 * (ends[:, :-1] + 4 * middle + ends[:, 1:])
 

@@ -49,6 +49,9 @@ class Windows(eqx.Module):
             activation_sd: standard deviation of each muscle's activation; that of a window is their
                 mean. None for exact activations.
 
+        Returns:
+            Angles in rad, starts in rad and rad/s; movement by movement.
+
         Raises:
             ValueError: a movement is shorter than a window, a window shorter than 6 samples,
                 `step` is not positive, or a value is not finite.

@@ -61,6 +61,9 @@ class ParameterSpace(eqx.Module):
         A muscle that is not pennated has no pennation angle to find, one without a tendon no
         tendon slack length.
 
+        Returns:
+            Factors (no unit) and shifts (m), kind by kind.
+
         Raises:
             ValueError: a kind, a muscle or the head is unknown, or a bound does not hold the
                 nominal value.
@@ -97,13 +100,16 @@ class ParameterSpace(eqx.Module):
 
     @property
     def usual_spread(self) -> Float[np.ndarray, " p"]:
-        """By how much values of a person are off where nothing is known: a tenth for factors, 3 mm
-        for shifts of a mass center."""
+        """By how much values of a person are off where nothing is known.
+
+        Returns:
+            0.1 (no unit) for factors, 0.003 m for shifts of a mass center.
+        """
         return np.where(self.shifts, 3e-3, 0.1)
 
     @property
     def nominal_values(self) -> Float[Array, " p"]:
-        """The values of the nominal neck."""
+        """The values of the nominal neck: 1 for factors, 0 m for shifts."""
         return jnp.asarray([PARAMETER_KINDS[k].nominal for k in self.kinds], self.low.dtype)
 
     def check_inside(self, guess: Float[np.ndarray, " p"]) -> None:
@@ -118,11 +124,11 @@ class ParameterSpace(eqx.Module):
             )
 
     def bounded(self, free: Float[Array, " p"]) -> Float[Array, " p"]:
-        """Values from numbers without bounds."""
+        """Values, factors (no unit) or shifts (m), from numbers without bounds."""
         return self.low + (self.high - self.low) * jax.nn.sigmoid(free)
 
     def unbounded(self, values: Float[Array, " p"]) -> Float[Array, " p"]:
-        """The inverse of `bounded`; values at a bound or beyond are taken just inside."""
+        """The inverse of `bounded`, no unit; values at a bound or beyond are taken just inside."""
         part = (values - self.low) / (self.high - self.low)
         part = jnp.clip(part, 1e-6, 1 - 1e-6)
         return jnp.log(part) - jnp.log1p(-part)

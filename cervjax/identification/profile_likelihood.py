@@ -54,6 +54,9 @@ def profile_likelihood(
         at: values to hold the parameter at.
         settings: `rounds` at each value.
 
+    Returns:
+        The rise of twice the negative log-likelihood, no unit, at each value.
+
     Raises:
         ValueError: there is no such parameter, or a value is at its bounds or beyond.
     """

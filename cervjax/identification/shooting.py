@@ -111,11 +111,14 @@ def motion(
     step: float,
     shooting: Shooting = Shooting(),
 ) -> Float[Array, "n free"]:
-    """Angles (rad) at each sample.
+    """Angles at each sample.
 
     Args:
         start: `q` (rad), then `qd` (rad/s).
         activation: at each sample, straight between them; `step` s apart.
+
+    Returns:
+        rad.
     """
     states = _states(neck, values, start, activation, step, shooting)
     return states[:: shooting.substeps, : len(start) // 2]
@@ -134,6 +137,10 @@ def motion_and_sensitivity(
 
     A and B are worked out after each step of the solver, and are parabolas through three of them:
     derivatives within some 1e-3 of the exact ones, for a fifth of the time.
+
+    Returns:
+        rad; rad over the unit of each start value (rad, rad/s), of activations (none) and of each
+        parameter (none, or m).
     """
     every, substeps = 2 if shooting.coarse else 1, shooting.substeps
     free, muscles, count = len(start) // 2, activation.shape[1], len(values)

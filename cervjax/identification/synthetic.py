@@ -33,10 +33,13 @@ class Recording(NamedTuple):
 def random_activations(
     rng: np.random.Generator, movements: int, samples: int, muscles: int, step: float
 ) -> Float[np.ndarray, "movements n muscles"]:
-    """Activations that each rise and fall on their own, between 0.01 and 1.
+    """Activations that each rise and fall on their own.
 
     Log-normal about 0.08 from muscle to muscle and movement to movement, times sines of 0.5 to
     3 Hz: rich rather than natural.
+
+    Returns:
+        Between 0.01 and 1, no unit.
     """
     time = step * np.arange(samples)
     level = np.exp(rng.normal(np.log(0.08), 0.8, (movements, 1, muscles)))
@@ -101,6 +104,9 @@ def recorded(
 
     Args:
         tolerance: of the solver, rad and rad/s.
+
+    Returns:
+        rad, rad/s, and the activations.
 
     Raises:
         FloatingPointError: a movement explodes.

@@ -36,6 +36,9 @@ class Whitening(NamedTuple):
 
         On the host: inside compiled functions XLA's CPU backend can wait forever for a thread to
         run a batch of factorizations on, where there are few.
+
+        Returns:
+            1/rad to whiten residuals; rad and rad/s, per rad, to change starts.
         """
         count, samples, free, _ = sensitivity.start.shape
         rows = samples * free
@@ -56,7 +59,7 @@ class Whitening(NamedTuple):
     def __call__(
         self, residual: Float[Array, "windows n free *k"]
     ) -> Float[Array, "windows rows *k"]:
-        """Whitened residuals without what another start could explain."""
+        """Residuals (rad) whitened, to no unit, without what another start could explain."""
         windows, samples, free, *rest = residual.shape
         flat = residual.reshape(windows, samples * free, -1)
         white = contract("wrs,wsk->wrk", self.project, flat)

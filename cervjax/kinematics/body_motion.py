@@ -36,6 +36,9 @@ def body_motion(
 ) -> BodyMotion:
     """Motion of the moving body `body` (see `Model.body_index`) at `q, qd, qdd`.
 
+    Returns:
+        rad, m, and per s, s^2, in ground.
+
     Raises:
         ValueError: the body does not move.
     """

@@ -51,6 +51,9 @@ def marker_motion(
 
     Args:
         markers: indices into `model.topology.markers`; all if None.
+
+    Returns:
+        m, in ground; m/rad (m/m for a translation).
     """
     topology = model.topology
     chosen = np.arange(len(topology.markers)) if markers is None else np.array(markers, int)
@@ -87,6 +90,9 @@ def marker_bending(
     Args:
         motion: of the same markers, at `q`.
         pull: on each marker, in ground; taken as given.
+
+    Returns:
+        The unit of `pull` times m/rad^2.
     """
     topology, state = model.topology, motion.state
     beyond = jnp.asarray(_beyond(topology, markers), pull.dtype)

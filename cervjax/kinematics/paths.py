@@ -61,7 +61,7 @@ class CrossingSegments(NamedTuple):
 
     @property
     def wrench(self) -> Float[Array, "across 6"]:
-        """Pull, then couple, of a unit tension."""
+        """Pull (no unit), then couple (m), of a unit tension."""
         return jnp.concatenate([self.pull, self.couple], axis=1)
 
 
@@ -194,10 +194,13 @@ def generalized_muscle_force(
     segments: CrossingSegments,
     force: Float[Array, " muscles"],
 ) -> Float[Array, " q"]:
-    """N m, of muscles that pull with `force` (N): moment arms times forces, without the arms.
+    """Of muscles that pull with `force` (N): moment arms times forces, without the arms.
 
     Args:
         twist: see `body_twists`.
+
+    Returns:
+        N m (N for a translation).
     """
     line = jnp.concatenate([segments.couple, segments.pull], axis=1)
     owner = jnp.asarray(crossing_of(topology).owner, line.dtype)
@@ -255,7 +258,11 @@ def body_twists(
     state: TreeState, jacobian: Float[Array, "moving 6 q"], topology: Topology
 ) -> Float[Array, "n q 6"]:
     """Twist (angular velocity, velocity at ground's origin) of ground and each moving body per
-    unit speed of each coordinate."""
+    unit speed of each coordinate.
+
+    Returns:
+        rad, then m; per rad (per m for a translation).
+    """
     center = jnp.broadcast_to(state.center[:, None], state.axis[:, :3].shape)
     turning = jnp.concatenate([state.axis[:, :3], cross(center, state.axis[:, :3])], axis=-1)
     joint = _along(jacobian[:, :3], turning)

@@ -36,7 +36,7 @@ def body_poses(model: Model, q: Float[Array, " q"]) -> BodyPoses:
 
 
 def anchor_poses(state: TreeState) -> tuple[Float[Array, "n 3 3"], Float[Array, "n 3"]]:
-    """Poses of ground and of the moving bodies, in this order."""
+    """Rotations and positions (m) of ground and of the moving bodies, in this order."""
     eye = jnp.eye(3, dtype=state.rotation.dtype)[None]
     return (
         jnp.concatenate([eye, state.rotation]),

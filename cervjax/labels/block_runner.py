@@ -45,16 +45,19 @@ class BlockRunner:
 
     @property
     def wasted(self) -> float:
-        """Part of the blocks computed that nobody asked for."""
+        """Blocks that nobody asked for, as a part of those computed; no unit."""
         return 1 - self.count / self.computed
 
     def __call__(self, first: int) -> tuple[Person, LabelBatch]:
-        """Blocks `first` to `first + count - 1`: people, and their rows person by person.
+        """Compute blocks `first` to `first + count - 1`.
 
         Blocks after these that fill up the devices follow them in the arrays. They are not cut off
         here: that would take a collective of all devices, and two of these at a time stop a CPU
-        with fewer cores than devices for good. Returns at once, while the devices compute; the
-        arrays stay on them.
+        with fewer cores than devices for good.
+
+        Returns:
+            People, and their rows person by person; at once, while the devices compute. The arrays
+            stay on them.
         """
         return _computed(self.factory, self._index(first), self._mesh)
 

@@ -63,6 +63,9 @@ class LabelDataset:
     def array(self, name: str, rows: slice | Int[np.ndarray, " n"] = slice(None)) -> np.ndarray:
         """The array `name` (its `rows`, or those persons).
 
+        Returns:
+            `[n, ...]`, in the unit that its attribute `units` names.
+
         Raises:
             DatasetError: there is no such array, or a chunk's checksum is wrong.
         """
@@ -107,7 +110,10 @@ class LabelDataset:
         return self.array(name, slice(first, last + 1))[person - first]
 
     def rows_in(self, split: str) -> LabelBatch:
-        """All certified rows of a split, in memory.
+        """All certified rows of a split.
+
+        Returns:
+            Rows in order, in memory.
 
         Raises:
             DatasetError: there are none.
@@ -129,6 +135,9 @@ class LabelDataset:
         `train` and `validation` leave out the kinds of movement that are held out; `test` has
         everything of the people held out.
 
+        Yields:
+            `rows` of them or fewer, never none.
+
         Raises:
             ValueError: there is no such split.
         """
@@ -148,6 +157,9 @@ class LabelDataset:
 
         Splits are `train`, `validation`, `test` (people held out, whatever they do) and
         `held_out_movements` (kinds held out, whoever does them).
+
+        Returns:
+            True for these, in the order of `rows`.
 
         Raises:
             ValueError: there is no such split.

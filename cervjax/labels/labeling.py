@@ -42,6 +42,9 @@ class Labeler(eqx.Module):
             subject: of each row.
             motion: one frame per row.
             gravity: m/s^2, in the torso's frame; the model's own if None.
+
+        Returns:
+            Labels of all rows, whatever their status; time is zero.
         """
         if gravity is None:
             own = self.personalizer.model.gravity

@@ -222,6 +222,9 @@ class DatasetPlan:
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetPlan":
         """The inverse of `to_json`.
 
+        Returns:
+            An equal plan; of an older dataset with what could not be chosen then.
+
         Raises:
             ValueError: a value is missing or unknown.
         """
@@ -253,6 +256,9 @@ def build_factory(
     Args:
         spec: without reserves; the plan's are added.
         recorded: motions for the plan's `recorded_share` of movements.
+
+    Returns:
+        A factory, its arrays of the plan's precision.
 
     Raises:
         ValueError: an option is out of range, or the neck lacks what the plan needs.

@@ -109,7 +109,7 @@ class LabelBatch(eqx.Module):
 
     @property
     def activation(self) -> Float[Array | np.ndarray, "*rows muscles"]:
-        """Of the main solution."""
+        """Of the main solution, without unit."""
         return self.solution.activation
 
     @property

@@ -55,6 +55,9 @@ class DatasetFolder:
     def manifest(self) -> dict[str, Any]:
         """The manifest.
 
+        Returns:
+            Plain values by name.
+
         Raises:
             FileNotFoundError: there is none.
             DatasetError: it is not a manifest of this schema.
@@ -100,6 +103,9 @@ class DatasetFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other runs off the folder; the system lets go when this process ends, however.
+
+        Yields:
+            Once the folder is locked; unlocked, with a warning, where a file system knows no locks.
 
         Raises:
             DatasetError: another run works on it, or the folder cannot be made.
@@ -180,6 +186,9 @@ class DatasetFolder:
     def group(self, mode: Any = "r") -> zarr.Group:
         """The arrays.
 
+        Returns:
+            A group that has them by name.
+
         Raises:
             DatasetError: they are not there.
         """
@@ -223,6 +232,9 @@ class DatasetFolder:
 
     def record(self, shard: int) -> dict[str, Any]:
         """The record of a finished shard.
+
+        Returns:
+            Its number, the facts given with it, and `bytes` of each array's file.
 
         Raises:
             DatasetError: it is damaged.

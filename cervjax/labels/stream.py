@@ -34,6 +34,9 @@ def stream_labels(
     Step k is the same whenever it is drawn, so training goes on after a stop with
     `first_step=k`. The next step is computed while the caller works on the last one.
 
+    Returns:
+        An iterator; its arrays are on the devices.
+
     Raises:
         ValueError: `persons` or `first_step` is out of range.
     """

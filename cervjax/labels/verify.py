@@ -63,6 +63,9 @@ def verify_dataset(
     Args:
         spec: the neck of the dataset, without reserves.
 
+    Returns:
+        What was checked; missing, cut or wrong files are among its problems.
+
     Raises:
         FileNotFoundError: there is no dataset.
         DatasetError: it is unfinished, of another schema, or of another neck.

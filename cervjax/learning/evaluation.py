@@ -65,18 +65,18 @@ class Evaluation:
 
     @property
     def worst(self) -> tuple[str, float]:
-        """Name and R^2 of the worst muscle that varies enough."""
+        """Name and R^2 (no unit) of the worst muscle that varies enough."""
         index = int(np.argmin(np.where(self.judged, self.r2, np.inf)))
         return self.muscles[index], float(self.r2[index])
 
     @property
     def median_r2(self) -> float:
-        """Over the muscles that vary enough; NaN if none does."""
+        """Over the muscles that vary enough, no unit; NaN if none does."""
         return float(np.median(self.r2[self.judged])) if self.judged.any() else float("nan")
 
     @property
     def mean_r2(self) -> float:
-        """Over the muscles that vary enough; NaN if none does."""
+        """Over the muscles that vary enough, no unit; NaN if none does."""
         return float(np.mean(self.r2[self.judged])) if self.judged.any() else float("nan")
 
     @property
@@ -129,6 +129,9 @@ def evaluate(
         equation: torque equations of `rows`.
         max_isometric_force: N, of the unscaled model.
         bounds: least and greatest activation; not looked at if None.
+
+    Returns:
+        Statistics over `rows`, with both forces themselves.
     """
     force, label = (np.asarray(x, dtype=float) for x in (prediction.force, rows.force))
     tau = np.asarray(rows.target, dtype=float)
@@ -179,10 +182,13 @@ class RowNetwork(Protocol[Predicted]):
 def predict_rows(
     network: RowNetwork[Predicted], inputs: NetworkInputs, equation: TorqueEquation | None = None
 ) -> Predicted:
-    """Predictions for many rows, in memory of the host.
+    """Predictions for many rows.
 
     Args:
         equation: of the rows; only a network that `needs_equation` looks at it.
+
+    Returns:
+        What the network gives for a row, with an axis of rows first, in memory of the host.
     """
     given = (inputs, equation if network.needs_equation else None)
     parts = []

@@ -50,10 +50,14 @@ _UNITS = {
 
 
 def row_function(predictor: Predictor) -> Callable[[Array, Array], dict[str, Array]]:
-    """`(motion, person)` of many rows to activations, forces, novelty and an ensemble's intervals.
+    """What a network says of many rows, as a function of arrays alone.
 
     The mechanics that a dual network needs are part of it. Where something of the person is NaN
-    that has to be known (`needed_of_person`), the answer is NaN.
+    that has to be known (`needed_of_person`), all but novelty is NaN.
+
+    Returns:
+        A function of `(motion, person)`: `activation` (no unit), `force` (N), `novel`, and an
+        ensemble's `low` and `high` (N).
     """
     network = predictor.network
     free = predictor.model.topology.num_free
@@ -90,6 +94,9 @@ def write_portable(predictor: Predictor, path: str | Path) -> Path:
 
     Args:
         path: of the file, `.zip`.
+
+    Returns:
+        `path`.
 
     Raises:
         ValueError: the path has another suffix.
@@ -134,6 +141,9 @@ class PortableNetwork:
 def read_portable(path: str | Path) -> PortableNetwork:
     """The network in the file that `write_portable` wrote.
 
+    Returns:
+        A function of rows, with its description.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is something else.
@@ -149,6 +159,9 @@ def read_portable(path: str | Path) -> PortableNetwork:
 
 def write_onnx(predictor: Predictor, path: str | Path) -> Path:
     """Write the single feed-forward network of `predictor` as ONNX, by the package jax2onnx.
+
+    Returns:
+        `path`.
 
     Raises:
         ImportError: jax2onnx is not installed.

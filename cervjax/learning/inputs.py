@@ -70,6 +70,9 @@ class NetworkInputs(eqx.Module):
 def motion_size(input_set: str, free: int) -> int:
     """Numbers per frame of an input set for a neck of `free` coordinates.
 
+    Returns:
+        A count, without those of the person.
+
     Raises:
         ValueError: there is no such set.
     """
@@ -99,6 +102,9 @@ def motion_inputs(
         gravity: m/s^2, in the torso's frame.
         head: name of the body that carries the head's sensors; the skull of the model's anatomy if
             None.
+
+    Returns:
+        One after the other: angles in rad, lengths in m, times in s; orientation has no unit.
 
     Raises:
         ValueError: there is no such set, or no such body.
@@ -138,7 +144,7 @@ def orientation_columns(rotation: Float[Array, "*n 3 3"]) -> Float[Array, "*n 6"
 
 
 def person_inputs(people: Person) -> Float[Array, "*people person"]:
-    """All that is known of `people`, in the order of `PERSON_INPUTS`."""
+    """All that is known of `people`, else NaN, in the order and units of `PERSON_INPUTS`."""
     sex = jnp.where(people.sex < 0, jnp.nan, people.sex)
     names = list(MEASUREMENTS)
     known = [people.measurement[..., names.index(n)] for n in ("age", "stature", "weight")]
@@ -152,6 +158,9 @@ def described_person(values: Mapping[str, float | int | str]) -> Float[np.ndarra
 
     Args:
         values: numbers; sex also as `female` or `male`.
+
+    Returns:
+        In the order and units of `PERSON_INPUTS`; NaN where not known.
 
     Raises:
         ValueError: a name is unknown, or a value is not a number in its range.
@@ -181,6 +190,9 @@ def described_person(values: Mapping[str, float | int | str]) -> Float[np.ndarra
 
 def known_of(person: Float[np.ndarray, "*n person"], names: Sequence[str]) -> np.ndarray:
     """`person` as if only `names` were known.
+
+    Returns:
+        A copy, NaN in the other columns.
 
     Raises:
         ValueError: a name is not in `PERSON_INPUTS`.

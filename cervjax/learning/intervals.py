@@ -80,6 +80,9 @@ class ForceEnsemble(eqx.Module):
             equation: torque equations of `rows`; for dual networks.
             training: inputs that were trained on, for novelty.
 
+        Returns:
+            The ensemble of `members`.
+
         Raises:
             ValueError: fewer than two members, or a coverage that `rows` are too few for.
         """

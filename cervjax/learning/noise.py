@@ -46,7 +46,7 @@ class SensorNoise:
     def __call__(
         self, motion: Float[Array, "frames motion"], key: PRNGKeyArray
     ) -> Float[Array, "frames motion"]:
-        """Sensor inputs (`sensor` or `sensor-rates`) of consecutive frames, with errors."""
+        """Inputs (`sensor`, `sensor-rates`) of consecutive frames with errors, units as before."""
         frames, size = motion.shape
         keys = jax.random.split(key, 7)
 

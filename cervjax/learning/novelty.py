@@ -77,7 +77,7 @@ class Novelty(eqx.Module):
         return (values < self.low) | (values > self.high)
 
     def distance(self, inputs: NetworkInputs) -> Float[Array, ""]:
-        """Squared Mahalanobis distance; what is not known counts as average."""
+        """Squared Mahalanobis distance, no unit; what is not known counts as average."""
         values = _flat(inputs)
         away = jnp.where(jnp.isfinite(values), values - self.mean, 0.0)
         return jnp.sum(away * contract("ij,j->i", self.precision, away))

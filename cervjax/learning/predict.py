@@ -74,6 +74,9 @@ class Predictor:
     def load(cls, folder: str | Path) -> "Predictor":
         """The network of a training run, or the ensemble in a folder with `ensemble.json`.
 
+        Returns:
+            With the neck and the inputs of its (first) training run.
+
         Raises:
             FileNotFoundError: there is neither.
         """
@@ -164,8 +167,12 @@ def predict_motion(
         person: in the order of `PERSON_INPUTS`, NaN where not known; see `described_person`.
         gravity: m/s^2 in the torso's frame; an upright torso's if None.
 
+    Returns:
+        In the frames of `motion`, or of its resampling.
+
     Raises:
-        ValueError: the motion is of other coordinates, or a dual network misses part of the person.
+        ValueError: the motion is of other coordinates, or something about the person is not known
+            that the network needs.
     """
     if motion.coordinates != predictor.model.topology.coordinates:
         raise ValueError(
@@ -190,8 +197,11 @@ def predict_recording(
 ) -> PredictedMotion:
     """Forces behind what two sensors, or marker clusters, on torso and head saw.
 
+    Returns:
+        In the frames of `recording`, or of its resampling; without torque residual.
+
     Raises:
-        ValueError: the network needs more than sensors give.
+        ValueError: the network needs more than sensors give, or than is known of the person.
     """
     names = INPUT_SETS[predictor.inputs]
     if not set(names) <= {"orientation", "angular_velocity", "angular_acceleration", "gravity"}:
@@ -217,6 +227,9 @@ def write_prediction(predicted: PredictedMotion, folder: Path) -> list[Path]:
     and `prediction.sto`: novelty and torque residual of each frame. An ensemble adds
     `force_low.sto` and `force_high.sto`. All are complete before the first appears, and results of
     the solver or another network (`RESULT_FILES`) do not stay beside them.
+
+    Returns:
+        Paths of the files.
     """
     topology = predicted.predictor.model.topology
     muscles, notes = topology.muscles, (f"Network {predicted.predictor.source.name}.", HYPOTHESIS)

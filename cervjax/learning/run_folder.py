@@ -105,10 +105,10 @@ class RunFolder:
         return read_tables(self.path / "neck")
 
     def rate(self) -> float | None:
-        """Hz of the frames of a window.
+        """Frames of a window in a second.
 
         Returns:
-            None for a network that sees one frame.
+            Hz; None for a network that sees one frame.
         """
         return self._described()["rate"]
 

@@ -120,7 +120,7 @@ class DatasetSource(RowSource):
 
     @property
     def rate(self) -> float | None:
-        """The plan's."""
+        """Hz, the plan's; None where there are no windows."""
         return self._dataset.plan.rate if self._window > 1 else None
 
     def normalizing(self) -> TrainingRows:
@@ -132,7 +132,10 @@ class DatasetSource(RowSource):
         return self.rows("validation", self._validation_rows)
 
     def rows(self, split: str, limit: int) -> TrainingRows:
-        """Up to `limit` rows of a split, in order.
+        """The first rows of a split, in order.
+
+        Returns:
+            `limit` of them, or all there are.
 
         Raises:
             ValueError: there are none.
@@ -233,7 +236,7 @@ class StreamSource(RowSource):
 
     @property
     def rate(self) -> float | None:
-        """The factory's."""
+        """Hz, the factory's; None where there are no windows."""
         return self._factory.rate if self._window > 1 else None
 
     def normalizing(self) -> TrainingRows:

@@ -23,6 +23,9 @@ def bounded_step(
     Args:
         low, high: of the change.
         held: unknowns that do not change.
+
+    Returns:
+        The change of each unknown, in its own unit.
     """
     change = jnp.zeros_like(gradient)
     for _ in range(_PASSES):
@@ -45,7 +48,7 @@ def held_at_limits(
 def without(
     held: Bool[Array, " u"], matrix: Float[Array, "u u"], right: Float[Array, " u"]
 ) -> tuple[Float[Array, "u u"], Float[Array, " u"]]:
-    """The equations of the unknowns that are not held; the others do not change."""
+    """The equations of the unknowns not held, in units of those given; the others do not change."""
     free = ~held
     matrix = jnp.where(free[:, None] & free[None, :], matrix, 0.0)
     return matrix + jnp.diag(jnp.where(held, 1.0, 0.0).astype(matrix.dtype)), right * free

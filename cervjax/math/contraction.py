@@ -6,5 +6,5 @@ from jaxtyping import Array, Float
 
 
 def contract(subscripts: str, *operands: Float[Array, "..."]) -> Float[Array, "..."]:
-    """`jnp.einsum`, never in the reduced precision that GPUs use for float32 by default."""
+    """`jnp.einsum` (unit of the product), never in GPUs' reduced default precision of float32."""
     return jnp.einsum(subscripts, *operands, precision=jax.lax.Precision.HIGHEST)

@@ -14,6 +14,9 @@ def gather(x: Float[Array, "n *rest"], index: np.ndarray) -> Float[Array, "m *re
     The transpose of a gather is a scatter, which XLA's CPU backend does row by row: a
     fifth of the time of a gradient of the neck's mechanics. Here it is a product with a table of
     zeros and ones.
+
+    Returns:
+        Rows in the unit of `x`.
     """
     table = (np.asarray(index)[:, None] == np.arange(x.shape[0])).astype(float)
 

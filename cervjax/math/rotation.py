@@ -9,26 +9,26 @@ from jaxtyping import Array, Float
 
 
 def cross(a: Float[Array, "*#n 3"], b: Float[Array, "*#n 3"]) -> Float[Array, "... 3"]:
-    """`a x b` along the last axis."""
+    """`a x b` along the last axis; in the unit of the product."""
     ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
     bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
     return jnp.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
 
 def rotate(matrix: Float[Array, "*#n 3 3"], vector: Float[Array, "*#n 3"]) -> Float[Array, "... 3"]:
-    """`matrix @ vector`."""
+    """`matrix @ vector`; in the unit of the product."""
     m, v = matrix, vector[..., None, :]
     return m[..., 0] * v[..., 0] + m[..., 1] * v[..., 1] + m[..., 2] * v[..., 2]
 
 
 def multiply(a: Float[Array, "*#n 3 3"], b: Float[Array, "*#n 3 3"]) -> Float[Array, "... 3 3"]:
-    """`a @ b`."""
+    """`a @ b`; in the unit of the product."""
     a, b = a[..., :, :, None], b[..., None, :, :]
     return a[..., 0, :] * b[..., 0, :] + a[..., 1, :] * b[..., 1, :] + a[..., 2, :] * b[..., 2, :]
 
 
 def dot(a: Float[Array, "*#n 3"], b: Float[Array, "*#n 3"]) -> Float[Array, "..."]:
-    """`a . b` along the last axis."""
+    """`a . b` along the last axis; in the unit of the product."""
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
 
 
@@ -63,9 +63,11 @@ def body_fixed_xyz_angles(matrix: Float[Array, "*n 3 3"]) -> Float[Array, "*n 3"
 
 
 def body_fixed_xyz_rates(angles: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]:
-    """The matrix E with `angle rates = E @ angular velocity in the base frame`.
+    """How body-fixed X-Y-Z `angles` (rad) change with angular velocity.
 
-    Singular where the middle angle is +-pi/2.
+    Returns:
+        The matrix E, no unit, with `angle rates = E @ angular velocity in the base frame`; singular
+        where the middle angle is +-pi/2.
     """
     sx, cx = jnp.sin(angles[..., 0]), jnp.cos(angles[..., 0])
     tan_y = jnp.tan(angles[..., 1])

@@ -9,12 +9,12 @@ from jaxtyping import Array, Float
 
 
 def solve_spd(matrix: Float[Array, "n n"], right: Float[Array, " n"]) -> Float[Array, " n"]:
-    """The solution of `matrix @ x = right`."""
+    """The solution of `matrix @ x = right`, in the unit of `right` over that of `matrix`."""
     return _eliminate(matrix, right[:, None])[:, 0]
 
 
 def inverse_spd(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
-    """The inverse of `matrix`."""
+    """The inverse of `matrix`, in 1 over its unit."""
     return _eliminate(matrix, jnp.eye(len(matrix), dtype=matrix.dtype))
 
 

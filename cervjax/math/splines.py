@@ -14,6 +14,9 @@ def natural_quintic_spline(
     """The interpolating spline of degree five whose third and fourth derivatives vanish at the
     ends: OpenSim's `GCVSpline` of degree five without smoothing.
 
+    Returns:
+        A function of time, in the unit of `values`.
+
     Raises:
         ValueError: fewer than six samples.
     """

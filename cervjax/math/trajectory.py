@@ -26,6 +26,9 @@ class Trajectory(eqx.Module):
     def through(cls, time: Float[np.ndarray, " n"], values: Float[np.ndarray, "n columns"]) -> Self:
         """The natural quintic spline through samples, with which OpenSim differentiates motions.
 
+        Returns:
+            A curve over `time` (s), in the unit of `values`.
+
         Raises:
             ValueError: there are fewer than six samples, times do not increase, or values are not
                 finite.

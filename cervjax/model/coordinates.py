@@ -85,13 +85,13 @@ class CoordinateMap(eqx.Module):
         return not any(part.terms for part in (*self.to_all, self.to_axes))
 
     def jacobian(self, q: Float[Array, " q"]) -> Float[Array, "joints 6 q"]:
-        """Derivative of `displacement` with respect to `q`."""
+        """Derivative of `displacement` with respect to `q`; rad or m, per rad or m."""
         if self.is_affine:
             return self._affine()[0].reshape(self.joints, 6, -1)
         return jax.jacfwd(self.displacement)(q)
 
     def coordinate_jacobian(self, q: Float[Array, " q"]) -> Float[Array, "coordinates q"]:
-        """Derivative of `all_coordinates`: the coupling matrix C of C^T tau."""
+        """Derivative of `all_coordinates`, the C of C^T tau, in rad or m, per rad or m."""
         return jax.jacfwd(self.all_coordinates)(q)
 
     def motion(
@@ -129,6 +129,9 @@ def coordinate_map(
     Args:
         coordinates: names, in the order of `q`.
         moving_joints: indices into `spec.joints`.
+
+    Returns:
+        From rad or m to rad or m.
     """
     names = [c.name for c in spec.coordinates]
     index = {name: i for i, name in enumerate(names)}

@@ -24,6 +24,9 @@ def jax_function(function: Function) -> Callable[[Scalar], Scalar]:
     """`function` as a differentiable JAX function of a scalar.
 
     SimmSpline is SIMM's cubic spline with linear extrapolation, as OpenSim has it.
+
+    Returns:
+        From and to the units of `function`.
     """
     match function:
         case Constant(value):

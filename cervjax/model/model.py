@@ -110,6 +110,9 @@ class Model(eqx.Module):
                 the free coordinates in `q` and no muscle balances them.
             dtype: float32 or float64; JAX's default float if None.
 
+        Returns:
+            A neck in SI units, as `spec` is.
+
         Raises:
             ValueError: the spec has no coordinate that can move, or a prescribed coordinate is
                 unknown or not locked.
@@ -163,6 +166,9 @@ class Model(eqx.Module):
     def astype(self, dtype: DTypeLike) -> "Model":
         """The same neck with every number in `dtype`.
 
+        Returns:
+            A copy, in the same units.
+
         Raises:
             ValueError: float64 is asked for while JAX has 64-bit numbers switched off.
         """
@@ -189,11 +195,15 @@ class Model(eqx.Module):
     def to_spec(self, spec: ModelSpec, name: str | None = None) -> ModelSpec:
         """`spec`, from which this model was made, with this model's numbers.
 
-        Masses, mass centers, inertia, translations of joint frames, path points, markers, muscle
-        parameters, bushing stiffness and damping, and reserves are written back.
+        Gravity, masses, mass centers, inertia, translations of joint frames, path points, markers,
+        muscle parameters, bushing frames' translations, stiffness and damping, and reserves are
+        written back.
 
         Args:
             name: name of the result; that of `spec` if None.
+
+        Returns:
+            A changed copy, in SI units.
 
         Raises:
             ValueError: `spec` has other components than this model.

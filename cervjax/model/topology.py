@@ -123,8 +123,12 @@ class Topology:
 
     @functools.cached_property
     def descendants(self) -> Float[np.ndarray, "joints bodies"]:
-        """`[j, b]` is 1 if moving body `b` is distal to moving joint `j`, else 0; the last column,
-        that of ground, is 0."""
+        """Which moving bodies are distal to which moving joints.
+
+        Returns:
+            `[j, b]`, no unit, is 1 if moving body `b` is distal to moving joint `j`, else 0; the
+            last column, that of ground, is 0.
+        """
         count = len(self.moving_joints)
         table = np.eye(count, count + 1)
         for body, parent in enumerate(self.moving_parent):
@@ -134,6 +138,9 @@ class Topology:
 
 def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
     """The topology of `spec`, with the locked coordinates `prescribed` as inputs.
+
+    Returns:
+        Names and connections; ranges in rad or m.
 
     Raises:
         ValueError: a prescribed coordinate is unknown or not locked, or an actuator acts on a

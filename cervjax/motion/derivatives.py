@@ -31,6 +31,9 @@ def analyze_derivatives(
     coordinates, accelerations from a second spline through those speeds.
 
     At 100 Hz the two kinds differ by up to 5e-3 N m in the generalized forces.
+
+    Returns:
+        The unit of `values`, and per s, s^2.
     """
     velocity = natural_quintic_spline(time, values)(time, 1)
     acceleration = natural_quintic_spline(time, velocity)(time, 1)

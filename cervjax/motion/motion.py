@@ -45,6 +45,9 @@ class Motion:
         Degrees become radians for *rotational* coordinates only: OpenSim writes *coupled* ones
         (all six of a HYOID neck) in radians even where the header says degrees.
 
+        Returns:
+            rad or m, over s.
+
         Warns:
             CoordinateRangeWarning: values beyond a coordinate's range.
             LockedCoordinateWarning: the file moves a locked coordinate; the model keeps it fixed.
@@ -74,6 +77,9 @@ class Motion:
     def lowpass(self, cutoff_hz: float) -> "Motion":
         """The motion through a fourth-order zero-phase Butterworth filter.
 
+        Returns:
+            rad or m, at the same times.
+
         Raises:
             ValueError: samples are not evenly spaced, too few, or the cutoff is not between zero
                 and half the sampling rate.
@@ -91,6 +97,9 @@ class Motion:
 
     def resample(self, rate: float) -> "Motion":
         """The motion at `rate` Hz, through OpenSim's quintic spline.
+
+        Returns:
+            rad or m, from the first time on.
 
         Raises:
             ValueError: too few samples, or `rate` is not positive.

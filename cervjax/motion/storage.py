@@ -34,6 +34,9 @@ class Storage:
     def column(self, name: str) -> Float[np.ndarray, " frames"]:
         """The column `name`.
 
+        Returns:
+            One value per time, in units of the file.
+
         Raises:
             ValueError: there is no such column.
         """
@@ -44,6 +47,9 @@ class Storage:
 
 def read_storage(path: str | Path) -> Storage:
     """Read a `.mot` or `.sto` file of OpenSim 3 or 4.
+
+    Returns:
+        Time in s, the columns in units of the file.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -130,6 +136,9 @@ def write_storages(
     Args:
         tables: name, table and notes of each file.
         replaced: names of files that these take the place of: those that are not written go.
+
+    Returns:
+        Paths of the files written, by name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))

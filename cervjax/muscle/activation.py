@@ -15,12 +15,15 @@ def first_order_activation_rate(
     deactivation_time_constant: Float[Array, " m"],
     minimum_activation: Float[Array, " m"],
 ) -> Float[Array, " m"]:
-    """OpenSim's MuscleFirstOrderActivationDynamicModel, 1/s.
+    """OpenSim's MuscleFirstOrderActivationDynamicModel.
 
     Activation counts as within [`minimum_activation`, 1]; excitation as it is, so that one below
     `minimum_activation` takes activation below it too, as in OpenSim.
 
     Source: Thelen 2003, J Biomech Eng 125(1):70-77, equations 1 and 2.
+
+    Returns:
+        1/s.
     """
     present = jnp.clip(activation, minimum_activation, 1.0)
     slowing = 0.5 + 1.5 * present
@@ -38,10 +41,13 @@ def smooth_activation_rate(
     deactivation_time_constant: Float[Array, " m"],
     steepness: Float[Array, " m"],
 ) -> Float[Array, " m"]:
-    """Between rising and falling a step of `steepness`; nothing is clamped. 1/s.
+    """Between rising and falling a step of `steepness`; nothing is clamped.
 
     Source: De Groote, Kinney, Rao, Fregly 2016, Ann Biomed Eng 44(10):2922-2936, as OpenSim's
     DeGrooteFregly2016Muscle has it.
+
+    Returns:
+        1/s.
     """
     slowing = 0.5 + 1.5 * activation
     step = 0.5 * jnp.tanh(steepness * (excitation - activation))

@@ -49,7 +49,7 @@ class BezierCurve(eqx.Module):
     end_slope: Float[Array, "*m 2"]
 
     def __call__(self, x: Float[Array, " m"]) -> Float[Array, " m"]:
-        """The curve at `x`, one value per muscle; differentiable twice."""
+        """The curve at `x`, one value per muscle, in its own unit; differentiable twice."""
         left, right = self.knots[..., 0], self.knots[..., -1]
         # Not jnp.clip: its derivative at an end knot itself is one half.
         inside = jnp.where(x < left, left, jnp.where(x > right, right, x))
@@ -78,6 +78,9 @@ class BezierCurve(eqx.Module):
 
         Args:
             scale, slope: not negative; one of them positive wherever the curve is not steep.
+
+        Returns:
+            One x per muscle, in its own unit.
         """
         y_end = self.end_value
         knot_y = jnp.concatenate([self.y[..., 0], y_end[..., 1:]], axis=-1)
@@ -160,6 +163,9 @@ def corner_curve(points: list[list[Points]], curviness: list[list[float]]) -> Be
     Args:
         points: per curve, `n + 1` points with slopes; x increases.
         curviness: per curve, one value in [0, 1] for each of its `n` segments.
+
+    Returns:
+        In units of `points`; stored once where all curves are alike.
     """
     same = all(p == points[0] for p in points) and all(c == curviness[0] for c in curviness)
     if same:

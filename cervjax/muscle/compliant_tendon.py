@@ -51,11 +51,14 @@ def compliant_tendon_state(
     damping x velocity) x cos(pennation) = tendon force. A fiber at its least length does not
     shorten further. Activation counts as within [`minimum_activation`, 1].
 
+    Source: Millard, Uchida, Seth, Delp 2013, J Biomech Eng 135(2):021005, section 2.
+
     Args:
         fiber_length: m; the muscles' state.
         length: m, of the paths.
 
-    Source: Millard, Uchida, Seth, Delp 2013, J Biomech Eng 135(2):021005, section 2.
+    Returns:
+        Speeds in m/s, forces in N.
     """
     least = muscles.least_fiber_length
     held = jnp.maximum(fiber_length, least)
@@ -104,6 +107,9 @@ def fiber_equilibrium(
 
     What OpenSim's `computeEquilibrium` finds for a path at rest. The root is bracketed between
     the least fiber length and a tendon just slack; derivatives are those of the implicit function.
+
+    Returns:
+        Lengths in m, forces in N.
     """
     activation = jnp.clip(activation, muscles.minimum_activation, 1.0)
     height = muscles.fiber_height

@@ -68,11 +68,15 @@ class AbstractForceCurves(eqx.Module):
     ) -> Float[Array, " m"]:
         """The velocity at which a fiber pulls with `force` (over max isometric force), beyond what
         it does passively at that length: the inverse of activation x active force-length x
-        force-velocity + damping x velocity."""
+        force-velocity + damping x velocity.
+
+        Returns:
+            Velocity over max contraction velocity; positive lengthens.
+        """
 
     @abstractmethod
     def least_norm_fiber_length(self) -> Float[Array, "*m"]:
-        """Normalized length below which a fiber carries no force."""
+        """Fiber length over the optimal one, below which a fiber carries no force."""
 
 
 MUSCLE_MODELS: dict[type[AbstractMuscleCurves], type[AbstractForceCurves]] = {}

@@ -40,7 +40,7 @@ class MuscleParameters(eqx.Module):
     members: tuple[tuple[int, ...], ...] = eqx.field(static=True)
 
     def per_muscle(self, curve: str, *at: Float[Array, " muscles"]) -> Float[Array, " muscles"]:
-        """The method `curve` of each group's curves at `at`, gathered into one entry per muscle."""
+        """The method `curve` of each group's curves at `at`, one entry per muscle; no unit."""
         count = self.max_isometric_force.shape[0]
         if len(self.curves) == 1:
             return jnp.broadcast_to(getattr(self.curves[0], curve)(*at), (count,))

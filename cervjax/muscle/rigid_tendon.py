@@ -31,9 +31,12 @@ class RigidTendonState(NamedTuple):
     passive_fiber_force: Float[Array, " muscles"]
 
     def tendon_force(self, activation: Float[Array, " muscles"]) -> Float[Array, " muscles"]:
-        """Force along the tendon at `activation`, N: OpenSim's `fiberForceAlongTendon`.
+        """Force along the tendon at `activation`: OpenSim's `fiberForceAlongTendon`.
 
         The fiber's total force is clamped at zero: a rigid tendon carries no compression.
+
+        Returns:
+            N.
         """
         total = activation * self.active_fiber_force + self.passive_fiber_force
         return jnp.maximum(total, 0.0) * self.cos_pennation
@@ -48,6 +51,9 @@ def rigid_tendon_state(
 
     A fiber at its least length carries no active force, is at rest, and stands at its largest
     pennation angle, as in OpenSim. A slack tendon (length below tendon slack length) is the same.
+
+    Returns:
+        Lengths in m, forces in N; velocities over the maximum.
     """
     optimal = muscles.optimal_fiber_length
     height, least = muscles.fiber_height, muscles.least_fiber_length

@@ -76,7 +76,11 @@ class ThelenForceCurves(AbstractForceCurves):
         force: Float[Array, " m"],
         damping: Float[Array, " m"],
     ) -> Float[Array, " m"]:
-        """Thelen 2003, equations 6 and 7, straight outside of them; this muscle has no damping."""
+        """Thelen 2003, equations 6 and 7, straight outside of them; this muscle has no damping.
+
+        Returns:
+            Velocity over max contraction velocity.
+        """
         isometric = activation * active_force_length
         greatest = isometric * self.greatest
         limit = self.threshold * greatest

@@ -36,7 +36,7 @@ class Certificate(eqx.Module):
 
 
 def kkt_tolerance(dtype: jnp.dtype) -> float:
-    """The largest KKT residual of an answer that counts as the optimum."""
+    """The largest KKT residual, no unit, of an answer that counts as the optimum."""
     return 1e-8 if dtype == jnp.float64 else 5e-5
 
 

@@ -20,6 +20,9 @@ def accurate_costs(
     """`matrix^T @ (multipliers + rest)`, `rest` being what `multipliers` cannot hold.
 
     Derivatives are those of the plain product. float64 needs none of this and gets the plain one.
+
+    Returns:
+        What a unit of each control is worth, no unit.
     """
     plain = reduced_costs(problem, multipliers)
     if problem.matrix.dtype == jnp.float64:

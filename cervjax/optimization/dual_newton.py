@@ -58,6 +58,9 @@ def solve_dual(
         max_steps: limit of Newton steps; 0 leaves `start` as it is.
         start: multipliers to begin with, such as a network's; those of least squares if None. The
             optimum does not depend on them, and derivatives are taken as if it had been reached.
+
+    Returns:
+        Per N m, and how the iteration went.
     """
     if start is None:
         start = least_squares_multipliers(problem)
@@ -172,7 +175,11 @@ def _iterate(
 
 def least_squares_multipliers(problem: ActivationProblem) -> Float[Array, " equations"]:
     """Multipliers of the problem without bounds and with p = 2: a start that is not zero, where
-    every muscle sits on its bound and the dual has no curvature to go by."""
+    every muscle sits on its bound and the dual has no curvature to go by.
+
+    Returns:
+        Per N m.
+    """
     curvature = 0.5 / problem.weight
     return solve_spd(_regularized(problem, curvature), problem.target)
 

@@ -98,6 +98,9 @@ def _joint_center(model: Model, joint: str) -> Float[Array, " 3"]:
 def strongest(problem: Isometric, load: Float[np.ndarray, " 6"], off: Sequence[int] = ()) -> float:
     """Largest factor of `load` (generalized forces on the head) that the muscles can hold.
 
+    Returns:
+        N for the load of a unit force, N m for that of a unit couple.
+
     Raises:
         ValueError: not even the head itself can be held.
     """
@@ -134,8 +137,11 @@ def pushed(
 def torque_capacity(
     personalizer: Personalizer, subjects: Float[np.ndarray, "people ratios"]
 ) -> Float[np.ndarray, "people 6"]:
-    """Largest isometric moment of each person about C7-T1 (rotation: about the vertical), N m, in
-    the order of `MAIN`. NaN where not even the head can be held."""
+    """Largest isometric moment of each person about C7-T1 (rotation: about the vertical).
+
+    Returns:
+        N m, in the order of `assessment.directions.MAIN`. NaN where not even the head can be held.
+    """
     problems = _isometric(personalizer, jnp.asarray(subjects, personalizer.model.dtype))
     result = np.full((len(subjects), 6), np.nan)
     for person in range(len(subjects)):

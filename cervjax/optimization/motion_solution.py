@@ -71,6 +71,9 @@ def solve_motion(
 
     Derivatives come from all frames, the way OpenSim's tools take them.
 
+    Returns:
+        Activations, forces in N, generalized forces in N m; a row per frame.
+
     Raises:
         ValueError: the model has no muscles, the motion is of other coordinates or has fewer than
             six frames, or `step` is not positive.
@@ -117,6 +120,9 @@ def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:
 
     Names, columns and signs are OpenSim's; all four are complete before the first appears. Results
     of another motion or of a network (`RESULT_FILES`) do not stay beside them.
+
+    Returns:
+        Paths of the files, by name.
     """
     return write_storages(folder, _tables(solved), replaced=RESULT_FILES)
 

@@ -105,6 +105,9 @@ def static_optimization(
         q, qd, qdd: motion, rad or m and s, in the order of `model.topology.coordinates`.
         max_isometric_force: N; the model's own if None.
         min_control, max_control: bounds of the activations; the model's own if None.
+
+    Returns:
+        Activations, forces in N, generalized forces in N m.
     """
     frame = mechanics(model, q, qd, qdd)
     return solve_frame(

@@ -101,6 +101,9 @@ class AnsurPopulation(eqx.Module):
             ages: years, youngest and oldest.
             tail: a name of `OUT_OF_DISTRIBUTION` for people beyond a percentile.
 
+        Returns:
+            A function of a person's index and a key.
+
         Raises:
             ValueError: an option is out of range.
         """

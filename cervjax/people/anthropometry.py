@@ -43,18 +43,21 @@ class Anthropometry:
 
     @property
     def latent_mean(self) -> Float[np.ndarray, "2 v"]:
-        """Mean of the normal variables: logarithms where `VARIABLES` says so."""
+        """Mean of the normal variables: years, m, or logarithms where `VARIABLES` says so."""
         log = _is_log()
         return np.where(log, np.log(self.mean) - 0.5 * self.latent_sd**2, self.mean)
 
     @property
     def latent_sd(self) -> Float[np.ndarray, "2 v"]:
-        """Standard deviation of the normal variables; a lognormal's from its mean and SD."""
+        """Standard deviation of the same: years, m, or no unit for logarithms, from mean and SD."""
         return np.where(_is_log(), np.sqrt(np.log1p((self.sd / self.mean) ** 2)), self.sd)
 
     @classmethod
     def of(cls, samples: Mapping[str, Mapping[str, np.ndarray]]) -> "Anthropometry":
         """The statistics of `samples[sex][variable]`.
+
+        Returns:
+            In the units of `samples`, which are those of `VARIABLES`.
 
         Raises:
             ValueError: a variable is missing.
@@ -89,6 +92,9 @@ def write_anthropometry(table: Anthropometry, path: Path) -> None:
 def read_anthropometry(path: Path | Traversable) -> Anthropometry:
     """Read what `write_anthropometry` wrote.
 
+    Returns:
+        An equal table, to six digits.
+
     Raises:
         ValueError: the table does not hold exactly `VARIABLES` of women and men, in order.
     """
@@ -114,6 +120,9 @@ def ansur2() -> Anthropometry:
 
     `neck_link` is the height of the tragion above C7: stature less tragion-to-top-of-head less
     cervicale height. `experiments/anthropometry_table.py` computes the table from the survey.
+
+    Returns:
+        The table, read once.
     """
     return read_anthropometry(files("cervjax.people") / "ansur2.csv")
 

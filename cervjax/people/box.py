@@ -38,6 +38,9 @@ class PopulationBox:
 
         The same index is the same person, however the sequence is cut up.
 
+        Returns:
+            `[count]` people.
+
         Raises:
             ValueError: `count` is not positive.
         """
@@ -61,6 +64,9 @@ class BoxPopulation(eqx.Module):
     @classmethod
     def of(cls, box: PopulationBox, dtype: DTypeLike | None = None) -> "BoxPopulation":
         """The population that fills `box`.
+
+        Returns:
+            A function of a person's index and a key.
 
         Raises:
             ValueError: a range is not two increasing ratios inside `LIMITS`.

@@ -35,6 +35,9 @@ class AssessedPerson:
     def described(cls, values: Mapping[str, float | str]) -> "AssessedPerson":
         """From `sex`, `age` and, where known, `stature` (m), `weight` (kg) and ratios by name.
 
+        Returns:
+            The person.
+
         Raises:
             ValueError: sex or age lacks, a name is unknown, or a value is out of range.
         """
@@ -70,8 +73,12 @@ class AssessedPerson:
         return own or "head_mass" in (self.ratios or {})
 
     def head_mass(self, known: Physiology = Physiology()) -> float:
-        """kg, by the regression of Zatsiorsky & Seluyanov 1983; means of ANSUR II stand in for a
-        stature or weight that is not known."""
+        """Mass of the head, by the regression of Zatsiorsky & Seluyanov 1983; means of ANSUR II
+        stand in for a stature or weight that is not known.
+
+        Returns:
+            kg.
+        """
         weight = _MEAN_WEIGHT[self.sex] if self.weight is None else self.weight
         stature = _MEAN_STATURE[self.sex] if self.stature is None else self.stature
         slope = known.head_mass_per_weight, known.head_mass_per_stature
@@ -89,7 +96,7 @@ class AssessedPerson:
             model: that ratios are to.
 
         Returns:
-            Ratios by name.
+            By name; no unit.
         """
         ratios = dict(self.ratios or {})
         own = Measures.of(model).head_mass

@@ -32,9 +32,12 @@ MOST_DIMENSIONS = len(_JOE_KUO) + 1
 def sobol_points(
     index: UInt32[Array, ""], dimensions: int, shift: UInt32[Array, " dimensions"]
 ) -> Float[Array, " dimensions"]:
-    """Point `index` of the Sobol sequence in [0, 1), digitally shifted by the random bits `shift`.
+    """Point `index` of the Sobol sequence, digitally shifted by the random bits `shift`.
 
     A digital shift keeps the sequence's even filling of space.
+
+    Returns:
+        In [0, 1); no unit.
 
     Raises:
         ValueError: `dimensions` is beyond the table.

@@ -52,6 +52,9 @@ class Subject(eqx.Module):
     def of(cls, dtype: DTypeLike | None = None, **ratios: float | np.ndarray) -> "Subject":
         """A subject, or a batch of them, with the given ratios and 1 elsewhere.
 
+        Returns:
+            Every field with the shape that the ratios broadcast to.
+
         Raises:
             ValueError: a ratio is unknown, not finite, or outside `LIMITS`.
         """
@@ -139,6 +142,9 @@ class Measures:
     def of(cls, model: Model, recipe: ScalingRecipe | None = None) -> "Measures":
         """Sizes of `model`.
 
+        Returns:
+            m, m, kg.
+
         Raises:
             ValueError: the model lacks a body of the recipe, or the acromion markers.
         """
@@ -178,6 +184,9 @@ class Measures:
 
         `shoulder_width` scales clavicles and scapulae only, as OpenSim's scaling does, so the
         distance between the acromia changes by less than the ratio.
+
+        Returns:
+            Ratios; 1 for what is not given.
         """
         sizes = {
             "neck_length": (neck_length, self.neck_length),
@@ -190,7 +199,7 @@ class Measures:
 
 @eqx.filter_jit
 def upright_pose(model: Model) -> tuple[BodyPoses, Float[Array, "markers 3"]]:
-    """Bodies and markers at coordinates of zero, in one compiled function."""
+    """Bodies and markers (m) at coordinates of zero, in one compiled function."""
     upright = jnp.zeros_like(model.default_q)
     return body_poses(model, upright), marker_positions(model, upright)
 

@@ -126,6 +126,9 @@ def write_report(
     Args:
         changes: since an earlier session.
         rotating: whether the page gets a view of the neck that turns.
+
+    Returns:
+        Paths of the two files.
     """
     folder = Path(folder)
     data = report_data(assessment, changes)

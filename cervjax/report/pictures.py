@@ -207,7 +207,11 @@ def draw_quality(assessment: Assessment) -> Figure | None:
 
 def draw_necks(assessment: Assessment) -> Figure | None:
     """The neck at rest and where it was farthest in each main direction, muscles coloured by
-    force; None without forces."""
+    force.
+
+    Returns:
+        One picture; None without forces.
+    """
     forces = assessment.forces
     if forces is None:
         return None

@@ -88,6 +88,9 @@ def assess_file(
     """Read, assess, and write `report.html`, `report.json`, `motion.sto` and, where solved,
     `StaticOptimization_force.sto` (and a network's forces in `network/`).
 
+    Returns:
+        Paths of the files, and what they are of.
+
     Raises:
         FileNotFoundError, ValueError: a file is missing or tells nothing; nothing is written then.
     """

@@ -20,8 +20,10 @@ _DAMPING = 2 / 13
 
 
 def chebyshev_tableau(stages: int) -> diffrax.ButcherTableau:
-    """Coefficients of the second-order method of Sommeijer, Shampine and Verwer, equations 2.2 to
-    2.8; the last row, of the error estimate, is where the next step starts.
+    """The second-order method of Sommeijer, Shampine and Verwer, equations 2.2 to 2.8.
+
+    Returns:
+        Coefficients, no unit; the last row, of the error estimate, is where the next step starts.
 
     Raises:
         ValueError: there are fewer than two stages.

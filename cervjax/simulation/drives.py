@@ -24,6 +24,6 @@ class GivenActivation(eqx.Module):
             time: s.
 
         Returns:
-            One for each muscle.
+            One for each muscle, no unit.
         """
         return jax.vmap(jnp.interp, (None, None, 1))(time, self.time, self.values)

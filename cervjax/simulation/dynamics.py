@@ -112,7 +112,11 @@ class Dynamics(eqx.Module):
         time: float = 0.0,
     ) -> State:
         """A state whose fibers are in equilibrium with their tendons at pose `q` (rad), the torso
-        being where it is at `time` (s)."""
+        being where it is at `time` (s).
+
+        Returns:
+            rad, rad/s, activations, and fiber lengths over optimal ones.
+        """
         qd = jnp.zeros_like(q) if qd is None else qd
         if self.tendon != "compliant":
             return State(q, qd, activation, jnp.zeros(0, q.dtype))
@@ -158,10 +162,13 @@ class Dynamics(eqx.Module):
         excitation: Float[Array, " muscles"],
         rest: RestFrames | None = None,
     ) -> State:
-        """Rates of change of the state, per s.
+        """Rates of change of the state.
 
         Args:
             rest: of the model, where it is known already: it does not change while time runs.
+
+        Returns:
+            rad/s, rad/s^2, and 1/s of activations and normalized fiber lengths.
         """
         muscles = self.model.muscles
         activation = muscles.activation_rate(excitation, state.activation)
@@ -171,11 +178,14 @@ class Dynamics(eqx.Module):
     def motion_rates(
         self, time: Float[Array, ""], state: State, rest: RestFrames | None = None
     ) -> tuple[Float[Array, " free"], Float[Array, " fibers"]]:
-        """Accelerations (rad/s^2) of the free coordinates, and rates of the normalized fiber
-        lengths (1/s), at the activations of `state`.
+        """Accelerations of the free coordinates, and rates of the normalized fiber lengths, at the
+        activations of `state`.
 
         Args:
             rest: see `rates`.
+
+        Returns:
+            rad/s^2, and 1/s.
         """
         model, free = self.model, self.model.topology.num_free
         frame = self.frame(time, state.q, state.qd, rest)

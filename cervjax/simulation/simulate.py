@@ -98,6 +98,9 @@ def simulate(
         step: s, between the states given back; the solver's own steps are others.
         begin: s.
 
+    Returns:
+        States in rad and rad/s, over s, both ends included.
+
     Raises:
         ValueError: durations, steps and the controller's period are no multiples of each other.
     """
@@ -171,9 +174,11 @@ def simulate(
 
 
 def failure(simulation: Simulation, dynamics: Dynamics) -> str | None:
-    """What went wrong in one simulation, in words; None if nothing did.
+    """What went wrong in one simulation, in words.
 
-    Names the time, and the muscle or the coordinate that moved fastest when last all was well.
+    Returns:
+        The time (s), and the muscle or the coordinate that moved fastest when last all was well;
+        None if nothing went wrong.
     """
     status = SimulationStatus(int(simulation.status))
     if status == SimulationStatus.COMPLETED:

@@ -59,6 +59,9 @@ class Anatomy:
     def skull(self) -> str:
         """The body of the head that carries its sensors and markers.
 
+        Returns:
+            Its name.
+
         Raises:
             ValueError: the anatomy names no head.
         """

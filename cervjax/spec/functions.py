@@ -62,9 +62,12 @@ Function = (
 
 
 def affine_form(function: Function) -> tuple[float, float] | None:
-    """Slope and intercept of `function` where it is affine everywhere, else `None`.
+    """Slope and intercept of `function` where it is affine everywhere.
 
     A spline with two knots is affine; a spline with more is not looked into.
+
+    Returns:
+        In units of `function`; None where it is not affine or not looked into.
     """
     match function:
         case Constant(value):
@@ -100,6 +103,9 @@ def function_to_dict(function: Function) -> dict[str, object]:
 
 def function_from_dict(description: dict) -> Function:
     """The function that `function_to_dict` described.
+
+    Returns:
+        In the units it had.
 
     Raises:
         ValueError: the type is not one of this module's.

@@ -94,6 +94,9 @@ class ModelSpec:
 
         Args:
             optimal_force: N m (N for a translation) at a control of one.
+
+        Returns:
+            A copy, whose only actuators these are.
         """
         if not optimal_force > 0:
             raise ValueError(f"optimal_force of reserves must be positive, got {optimal_force}")
@@ -115,6 +118,9 @@ def parents_first(joints: Iterable[Joint]) -> tuple[Joint, ...]:
     """`joints` reordered, as little as possible, so that a parent's joint precedes its child's.
 
     OpenSim's own coordinate order follows the tree; the JointSet of a file need not.
+
+    Returns:
+        All of them.
     """
     waiting, placed, known = list(joints), [], {GROUND}
     while waiting:

@@ -25,6 +25,9 @@ def shipped_neck(name: str = "hyoid-repaired") -> ModelSpec:
             seven vertebrae, which as published, (0.02, 0.08, 0.02) kg m^2 each, belongs to no
             rigid body (Iyy > Ixx + Izz).
 
+    Returns:
+        A model in SI units.
+
     Raises:
         ValueError: there is no such neck.
     """
@@ -45,6 +48,9 @@ def with_disc_vertebrae(
     Args:
         vertebrae: bodies; those of the model's anatomy if None.
         radius, height: m, of the neck slice that moves with a vertebra.
+
+    Returns:
+        A copy, its inertia in kg m^2, with `-repaired` behind its name.
     """
     vertebrae = spec.anatomy.vertebrae if vertebrae is None else vertebrae
 

@@ -77,6 +77,9 @@ def write_tables(spec: ModelSpec, folder: Path, header: dict[str, str] | None = 
 def read_tables(folder: Traversable) -> ModelSpec:
     """The `ModelSpec` that `write_tables` put into `folder`.
 
+    Returns:
+        A model in SI units.
+
     Raises:
         FileNotFoundError: there is no `neck.toml` or `bodies.csv`.
         ValueError: a table is malformed; the message names it.

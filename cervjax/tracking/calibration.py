@@ -99,6 +99,9 @@ def calibrate(
     Args:
         ratios: of the person, where they are known better; see `Subject.of`.
 
+    Returns:
+        The person's neck, its ratios to the model, and distances in m.
+
     Raises:
         ValueError: markers lack, the person moves, lies or looks aside, left and right are
             exchanged, units are wrong, or a ratio is beyond `LIMITS`.

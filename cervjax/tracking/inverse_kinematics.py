@@ -110,6 +110,9 @@ class InverseKinematics(eqx.Module):
                 neck, against the same. Zero is OpenSim's problem, in which markers that slide on
                 the skin decide how upper and lower neck are turned against each other.
 
+        Returns:
+            Of frames of these markers (m), in this order.
+
         Raises:
             ValueError: the neck lacks a marker, a weight is negative or of no marker, the markers
                 cannot tell a pose, or joints of the neck slide or follow curved functions.
@@ -168,6 +171,9 @@ class InverseKinematics(eqx.Module):
 
         Args:
             seen: m, in the laboratory; NaN where a marker was not seen.
+
+        Returns:
+            Rotations, positions in m, coordinates in rad; NaN where the markers do not tell them.
         """
         seen = jnp.asarray(seen, model.dtype)
         state, status, steps = _solve((self, model), seen)
@@ -438,7 +444,7 @@ def _laid(
 
 
 def rotation_vector(rotation: Float[Array, "3 3"]) -> Float[Array, " 3"]:
-    """Axis times angle, to well below a half turn."""
+    """Axis times angle (rad), to well below a half turn."""
     twice = jnp.stack(
         [
             rotation[2, 1] - rotation[1, 2],

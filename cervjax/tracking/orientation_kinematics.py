@@ -67,6 +67,9 @@ class OrientationKinematics(eqx.Module):
     ) -> "OrientationKinematics":
         """For necks like `model`.
 
+        Returns:
+            Of poses in rad.
+
         Raises:
             ValueError: a weight is not positive, joints slide, or there is no body `head`.
         """
@@ -92,6 +95,9 @@ class OrientationKinematics(eqx.Module):
 
         Args:
             orientation: of the head in the torso's frame, from the neutral pose.
+
+        Returns:
+            rad; NaN where `orientation` is not finite.
         """
         seen = jnp.asarray(orientation, model.dtype)
         told = jnp.all(jnp.isfinite(seen))

@@ -11,14 +11,15 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted(file for room in ("cervjax", "conversion") for file in (ROOT / room).rglob("*.py"))
 
 UNIT = re.compile(
-    r"\b(rad|degrees?|deg|m|mm|s|ms|Hz|N|Nm|kg|g|J|W|V|years?|percent|seconds|meters|radians|"
-    r"bytes|1/s|frames?)\b|°|%"
+    r"(?<!')\b(rad|degrees?|deg|m|mm|s|ms|Hz|N|Nm|kg|g|J|W|V|years?|percent|seconds|meters|radians|"
+    r"bytes|1/s)\b|°|%"
 )
 UNITLESS = re.compile(
     r"\b(no unit|without unit|dimensionless|ratios?|factors?|part|parts|share|shares|over|"
     r"normali[sz]ed|unit vectors?|rotations?|quaternions?|probabilit(y|ies)|chances?|weights?|"
     r"scores?|standard deviations|activations?|controls?|strains?|R²|like `\w+`|as `\w+`|"
-    r"unit of|units of|sines?|in its own unit|numbers)\b"
+    r"units? of|units? as|sines?|in its own unit)\b",
+    re.IGNORECASE,
 )
 """Words that tell that a quantity has no unit, or that of something named."""
 

@@ -38,7 +38,9 @@ def _mechanics(model, frames):
 def _in_one(calls, frames):
     """`calls` of the frames of all movements at once, which compiles once; taken apart again."""
     ends = np.cumsum([len(f[0]) for f in frames])
-    result = calls(tuple(jnp.concatenate([jnp.asarray(x) for x in part]) for part in zip(*frames, strict=True)))
+    result = calls(
+        tuple(jnp.concatenate([jnp.asarray(x) for x in part]) for part in zip(*frames, strict=True))
+    )
     cuts = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
     return [jax.tree.map(lambda x, cut=cut: x[cut], result) for cut in cuts]
 

@@ -177,7 +177,7 @@ def mean_square(values: AnyArray) -> Float[Array, ""]:
         values: dimensionless differences.
 
     Returns:
-        A scalar.
+        A scalar, no unit.
     """
     return jnp.mean(jnp.asarray(values) ** 2)
 

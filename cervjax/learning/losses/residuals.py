@@ -46,6 +46,9 @@ def residuals(
     the optimum as long as no muscle reaches or leaves a bound, in activations, where the torque
     residual alone is dominated by the muscles with the longest arms and says nothing of how the
     load is shared.
+
+    Returns:
+        Torque balance in N m, bounds and optimality in activations.
     """
     problem = actuation.problem(equation)
     activation, force = jnp.asarray(prediction.activation), jnp.asarray(prediction.force)
@@ -81,7 +84,7 @@ def residuals(
 def least_squares_activation(
     equation: TorqueEquation, actuation: ActuatorBounds
 ) -> Float[Array, " muscles"]:
-    """Activations of least squares cut off at their bounds: their size without any label."""
+    """Activations (no unit) of least squares cut off at their bounds: a size without any label."""
     problem = actuation.problem(equation)
     multipliers = least_squares_multipliers(problem)
     cost = reduced_costs(problem, multipliers)

@@ -66,12 +66,12 @@ class Normalization(eqx.Module):
         return cls(jnp.where(known, mean, 0.0), jnp.where(known & (spread > 1e-8), spread, 1.0))
 
     def apply(self, values: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
-        """`values` with mean zero and spread one."""
+        """`values` with mean zero and spread one, no unit."""
         mean, spread = jax.lax.stop_gradient((self.mean, self.spread))
         return (values - mean) / spread
 
     def undo(self, values: Float[Array, "*rows n"]) -> Float[Array, "*rows n"]:
-        """The inverse of `apply`."""
+        """The inverse of `apply`, in the unit of the training rows."""
         mean, spread = jax.lax.stop_gradient((self.mean, self.spread))
         return values * spread + mean
 
@@ -91,6 +91,9 @@ class ActuatorBounds(eqx.Module):
     @classmethod
     def of(cls, model: Model) -> "ActuatorBounds":
         """Those of `model`.
+
+        Returns:
+            Reserves in the order of the free coordinates.
 
         Raises:
             ValueError: a free coordinate has no reserve.

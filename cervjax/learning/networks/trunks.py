@@ -31,7 +31,7 @@ class FrameTrunk(AbstractTrunk):
     layers: eqx.nn.MLP
 
     def __call__(self, features: Float[Array, "*frames features"]) -> Float[Array, " outputs"]:
-        """Outputs of one frame."""
+        """Normalized outputs of one frame."""
         return self.layers(features)
 
 
@@ -42,7 +42,7 @@ class RecurrentTrunk(AbstractTrunk):
     layers: eqx.nn.MLP
 
     def __call__(self, features: Float[Array, "*frames features"]) -> Float[Array, " outputs"]:
-        """Outputs of the window's last frame."""
+        """Normalized outputs of the window's last frame."""
 
         def step(kept: Array, frame: Array) -> tuple[Array, None]:
             return self.cell(frame, kept), None
@@ -58,7 +58,7 @@ class ConvolutionTrunk(AbstractTrunk):
     layers: eqx.nn.MLP
 
     def __call__(self, features: Float[Array, "*frames features"]) -> Float[Array, " outputs"]:
-        """Outputs of the window's last frame."""
+        """Normalized outputs of the window's last frame."""
         kept = features.T
         for convolution in self.filters:
             # Zeros before the window's first frame: what comes later must not be seen.

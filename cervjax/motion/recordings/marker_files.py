@@ -19,6 +19,9 @@ def read_markers(path: str | Path, up: str | None = None) -> MarkerRecording:
         up: axis of the laboratory that points up (x, y, z). OpenSim's y for `.trc` if None, z for
             `.c3d`, whatever its SCREEN parameters say: programs do not agree on them.
 
+    Returns:
+        Positions (m) in a laboratory whose y axis points up.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is neither, is damaged or too large, or holds no markers; the message says

@@ -55,7 +55,10 @@ class MarkerRecording:
 
     @property
     def rate(self) -> float:
-        """Hz, in the mean.
+        """Frames per second, in the mean.
+
+        Returns:
+            Hz.
 
         Raises:
             ValueError: there is one frame only.
@@ -72,6 +75,9 @@ class MarkerRecording:
     def mapped(self, names: Mapping[str, str]) -> "MarkerRecording":
         """The markers that `names` knows, by the names it gives them.
 
+        Returns:
+            Positions (m), in the order they have here.
+
         Raises:
             ValueError: it knows none of them.
         """
@@ -87,6 +93,9 @@ class MarkerRecording:
     def chosen(self, markers: Sequence[str]) -> "MarkerRecording":
         """These markers, in this order.
 
+        Returns:
+            Positions (m).
+
         Raises:
             ValueError: one is not there.
         """
@@ -101,6 +110,9 @@ class MarkerRecording:
     def upright(self, up: str) -> "MarkerRecording":
         """Turned from a laboratory in which `up` (x, y or z) points up.
 
+        Returns:
+            Positions (m) in a laboratory whose y axis points up.
+
         Raises:
             ValueError: there is no such axis.
         """
@@ -111,6 +123,9 @@ class MarkerRecording:
     def named(self) -> "MarkerRecording":
         """By the names used here, through the one of `MARKER_MAPS` that knows most of the labels.
 
+        Returns:
+            Positions (m) of the markers it knows.
+
         Raises:
             ValueError: none knows any.
         """
@@ -119,6 +134,9 @@ class MarkerRecording:
 
     def stillest(self, length: float, *, within: float) -> "MarkerRecording":
         """The `length` s of the first `within` s in which the markers move least.
+
+        Returns:
+            Positions (m) in this time.
 
         Raises:
             ValueError: the recording is shorter.
@@ -140,6 +158,9 @@ class MarkerRecording:
 
     def between(self, start: float, end: float) -> "MarkerRecording":
         """The frames from `start` to `end` (s).
+
+        Returns:
+            Positions (m); times stay.
 
         Raises:
             ValueError: there are none.
@@ -170,6 +191,9 @@ class MarkerRecording:
     def lowpass(self, cutoff: float) -> "MarkerRecording":
         """Every unbroken stretch through a fourth-order zero-phase Butterworth filter (Hz);
         stretches of fewer than 16 frames are left as they are.
+
+        Returns:
+            Positions (m) at the same times.
 
         Raises:
             ValueError: frames are not evenly spaced, or the cutoff is not between zero and half

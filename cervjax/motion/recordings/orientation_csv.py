@@ -39,6 +39,9 @@ def read_orientations_csv(path: str | Path, *, up: str = "z") -> OrientationReco
     Args:
         up: axis of the ground frame that points up, y or z.
 
+    Returns:
+        Rotations over time (s), turned so that y points up.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: columns lack, or values are no numbers or no unit quaternions.

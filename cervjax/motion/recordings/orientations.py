@@ -41,6 +41,9 @@ class OrientationRecording:
     ) -> "OrientationRecording":
         """From quaternions, scalar first. Gaps (NaN) of up to 0.1 s are bridged.
 
+        Returns:
+            Rotations over time (s), in a ground whose y axis points up.
+
         Raises:
             ValueError: times do not increase, quaternions are none, or gaps are long.
         """
@@ -74,6 +77,9 @@ class OrientationRecording:
 
         The torso's heading is its sensor's x axis; where it faces elsewhere than the torso, turns
         appear about other axes than they have.
+
+        Returns:
+            Rotations at all times (s).
 
         Raises:
             ValueError: there is no frame between, the head moves, or the x axis of the torso's

@@ -45,6 +45,9 @@ class SensorRecording:
                 to the right), not of sensors that sit on them at an angle.
             gravity: m/s^2, in the ground frame.
 
+        Returns:
+            Rotations, rad/s, rad/s^2 and m/s^2, in the torso's frame.
+
         Raises:
             ValueError: fewer than four frames, times that do not increase, or no quaternions.
         """
@@ -88,6 +91,9 @@ class SensorRecording:
     def lowpass(self, cutoff: float) -> "SensorRecording":
         """Orientation and gravity behind the low-pass of `Motion.lowpass` (Hz): the second
         derivative of what a sensor says is noise without one.
+
+        Returns:
+            Rotations, rad/s, rad/s^2 and m/s^2, at the same times.
 
         Raises:
             ValueError: the cutoff is out of range, or the head turns more than 170 degrees from

@@ -47,7 +47,7 @@ _MIX = (0.3, 0.25, 0.1, 0.1, 0.25)
 
 
 def default_mix() -> dict[str, float]:
-    """Share of each kind of movement, by name, that `MovementSampler` draws by default."""
+    """By the name of each kind of movement, the share that `MovementSampler` draws by default."""
     return {kind.name.lower(): share for kind, share in zip(MovementKind, _MIX, strict=False)}
 
 
@@ -137,6 +137,9 @@ class MovementSampler(eqx.Module):
                 model's anatomy names if None.
             mix: share of each kind of movement, by name (`planar`, ...).
             slowest_deg, fastest_deg: deg/s, peak speed of the head.
+
+        Returns:
+            Of movements in rad, rad/s and rad/s^2.
 
         Raises:
             ValueError: an option is out of range, or a coordinate belongs to no plane.
@@ -303,11 +306,13 @@ class MovementSampler(eqx.Module):
 def plane_of_coordinates(
     source: ModelSpec | Topology, planes: Mapping[str, tuple[str, ...]] | None = None
 ) -> tuple[int, ...]:
-    """Index into `PLANES` of each free coordinate of a model.
-
+    """The plane of each free coordinate of a model.
 
     Args:
         planes: coordinates of each plane; those that the model's anatomy names if None.
+
+    Returns:
+        Indices into `PLANES`.
 
     Raises:
         ValueError: a free coordinate belongs to none, or to more than one.

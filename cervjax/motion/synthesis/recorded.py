@@ -66,6 +66,9 @@ class RecordedMovements(eqx.Module):
         Args:
             variation: largest relative change of size and of tempo, in [0, 1).
 
+        Returns:
+            Of frames in rad, rad/s and rad/s^2.
+
         Raises:
             ValueError: there is no motion, one is too short, or an option is out of range.
         """
@@ -123,6 +126,9 @@ class RecordedMovements(eqx.Module):
 
         Args:
             chance: uniform random numbers: which motion, from where, its size and tempo.
+
+        Returns:
+            rad, rad/s, rad/s^2.
         """
         ends = self.first + self.count
         which = jnp.sum(chance[0] * ends[-1] >= ends[:-1])
@@ -140,7 +146,10 @@ class RecordedMovements(eqx.Module):
 
 
 def read_motions(folder: Path, spec: ModelSpec, lowpass_hz: float = 6.0) -> list[Motion]:
-    """Every `.mot` and `.sto` of `folder`, low-passed at `lowpass_hz` (0 for none), by name.
+    """Every `.mot` and `.sto` of `folder`, low-passed at `lowpass_hz` (0 for none).
+
+    Returns:
+        rad or m, over s; by name.
 
     Raises:
         FileNotFoundError: there is none.

@@ -15,6 +15,9 @@ def coordinate_shares(topology: Topology) -> Float[np.ndarray, "rows q"]:
     """The natural share: rows whose product with coordinates (rad) is zero where those of a plane
     are in proportion to their ranges.
 
+    Returns:
+        A row for each two neighbors in a plane: parts of the sum of their ranges, no unit.
+
     Raises:
         ValueError: a free coordinate belongs to no plane.
     """

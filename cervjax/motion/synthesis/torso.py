@@ -37,6 +37,9 @@ class TorsoInclination(eqx.Module):
     ) -> "TorsoInclination":
         """Inclinations up to `largest_deg`, in a ground whose y axis points up.
 
+        Returns:
+            Of gravity in m/s^2.
+
         Raises:
             ValueError: an option is out of range, or gravity does not act along -y.
         """
@@ -53,7 +56,7 @@ class TorsoInclination(eqx.Module):
         return self.from_uniforms(jax.random.uniform(key, (3,), self.gravity.dtype))
 
     def from_uniforms(self, chances: Float[Array, " 3"]) -> Float[Array, " 3"]:
-        """Gravity in the frame of the torso that three uniform random numbers make."""
+        """Gravity (m/s^2) in the frame of the torso that three uniform random numbers make."""
         lean, azimuth, stands = chances
         lean = jnp.where(stands < self.upright, 0.0, self.largest * lean)
         return inclined_gravity(self.gravity, lean, 2 * np.pi * azimuth)
@@ -67,6 +70,9 @@ def inclined_gravity(
     Args:
         gravity: m/s^2, along -y.
         azimuth: rad, direction of leaning: 0 forwards (x), pi/2 to the right (z).
+
+    Returns:
+        m/s^2.
     """
     size = -gravity[1]
     across = size * jnp.sin(lean)
