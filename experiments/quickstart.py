@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,21 @@ from cervjax.optimization.motion_solution import SolvedMotion, solve_motion
 from cervjax.people import Personalizer
 from cervjax.spec import ModelSpec, shipped_neck
 
+SHORT = TrainingConfig(
+    steps=1400,
+    learning_rate=0.04,
+    missing_inputs=0.1,
+    losses={
+        "force": 0.5,
+        "worst_muscles": 1.0,
+        "activation": 0.5,
+        "capacity": 0.5,
+        "balance": 20.0,
+        "bounds": 1.0,
+        "optimality": 0.1,
+    },
+)
+"""A network that is judged by its worst muscle, after few and large steps."""
 JUDGED_ROWS = 50_000
 """Rows of people held out that the network is judged on, at most."""
 
@@ -67,9 +83,7 @@ class Config:
     persons: int = 8192
     frames: int = 16
     held_out: float = 0.1
-    training: TrainingConfig = field(
-        default_factory=lambda: TrainingConfig(steps=4000, missing_inputs=0.25)
-    )
+    training: TrainingConfig = field(default_factory=lambda: SHORT)
     motion: Path | None = None
     lowpass: float = 6.0
     opensim_frames: int = 5
@@ -112,12 +126,14 @@ def run(config: Config) -> Evaluation:
     )
     with Progress(*columns, console=console) as progress:
         personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
-        dataset = _label(bare, config, progress)
-        source = DatasetSource(dataset, personalizer, config.training.network)
+        # Compilation is most of labelling and of solving here, and keeps one core busy: side by side.
+        with ThreadPoolExecutor(1) as beside:
+            movement = beside.submit(_solve_and_check, spec, motion, config, progress)
+            dataset = _label(bare, config, progress)
+            source = DatasetSource(dataset, personalizer, config.training.network)
+            solved, check = movement.result()
         network = _train(source, spec, config, progress)
         evaluation = _evaluate(network, personalizer, source)
-        solved = _solve(spec, motion, progress)
-        check = _cross_check(spec, motion, solved, config, progress)
     write_figures(config.out, evaluation, solved, network, motion, check)
     seconds = time.perf_counter() - started
     facts = summary(evaluation, check, seconds)
@@ -181,6 +197,13 @@ def _evaluate(
         model.topology.muscles,
         np.asarray(model.muscles.max_isometric_force),
     )
+
+
+def _solve_and_check(
+    spec: ModelSpec, motion: Motion, config: Config, progress: Progress
+) -> tuple[SolvedMotion, OpensimCheck | None]:
+    solved = _solve(spec, motion, progress)
+    return solved, _cross_check(spec, motion, solved, config, progress)
 
 
 def _solve(spec: ModelSpec, motion: Motion, progress: Progress) -> SolvedMotion:

@@ -16,3 +16,4 @@ from .capacity import CapacityLoss as CapacityLoss
 from .force import ForceLoss as ForceLoss
 from .optimality import OptimalityLoss as OptimalityLoss
 from .residuals import Residuals as Residuals, residuals as residuals
+from .worst_muscles import WorstMusclesLoss as WorstMusclesLoss
