@@ -126,7 +126,7 @@ def run(config: Config) -> Evaluation:
     )
     with Progress(*columns, console=console) as progress:
         personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
-        # Compilation is most of labelling and of solving here, and keeps one core busy: side by side.
+        # Both are compilation for the most part, which keeps one core busy: side by side.
         with ThreadPoolExecutor(1) as beside:
             movement = beside.submit(_solve_and_check, spec, motion, config, progress)
             dataset = _label(bare, config, progress)

@@ -3,6 +3,11 @@
 from .block_runner import (
     BlockRunner as BlockRunner,
 )
+from .columns import (
+    COLUMNS as COLUMNS,
+    AbstractColumn as AbstractColumn,
+    register_column as register_column,
+)
 from .dataset import (
     LabelDataset as LabelDataset,
 )

@@ -12,6 +12,7 @@ from cervjax.optimization import Certificate, SolverResult
 from cervjax.people import LIMITS, MEASUREMENTS, Person, Sex, Subject
 from cervjax.spec import PLANES
 
+from .columns import COLUMNS
 from .row import LabelBatch, RowStatus, Solution, level_names
 
 
@@ -69,6 +70,8 @@ def field_of(name: str) -> Field:
     """The field of a row's array; the other convention's carries a suffix."""
     for suffix in ("_opensim", "_physical"):
         name = name.removesuffix(suffix)
+    if name in COLUMNS:
+        return Field(COLUMNS[name].dimensions, COLUMNS[name].unit)
     return ROW_FIELDS[name]
 
 
@@ -96,7 +99,7 @@ def row_arrays(rows: LabelBatch, other_suffix: str) -> dict[str, Any]:
     """The arrays of `rows` by name; those of the other convention end in `other_suffix`."""
     arrays: dict[str, Any] = {PERSON_INDEX: rows.person}
     arrays |= {name: getattr(rows, name) for name in _ROW}
-    arrays |= _solution_arrays(rows.solution)
+    arrays |= rows.columns | _solution_arrays(rows.solution)
     if rows.other is not None:
         arrays |= {f"{k}{other_suffix}": v for k, v in _solution_arrays(rows.other).items()}
     return {name: values for name, values in arrays.items() if values is not None}
@@ -136,8 +139,14 @@ def rows_from(
         subject=jnp.asarray(subject),
         solution=_solution_from(values, ""),
         other=_solution_from(values, other_suffix) if with_other else None,
+        columns=_further(values, other_suffix),
         **own,  # type: ignore[arg-type]
     )
+
+
+def _further(values: Mapping[str, Any], other_suffix: str) -> dict[str, Any]:
+    """What is no field of a row here: columns that a plan asked for, registered now or not."""
+    return {k: v for k, v in values.items() if k.removesuffix(other_suffix) not in ROW_FIELDS}
 
 
 def _solution_arrays(solution: Solution) -> dict[str, Any]:

@@ -91,6 +91,7 @@ class DatasetPlan:
         reserve: N m, optimal force of the reserves.
         reserve_limit: N m; rows that need more are marked.
         joint_loads, muscle_lengths: keep them.
+        columns: names of further columns of a row; see `cervjax.labels.register_column`.
         precision: of all numbers.
         block: people computed at once; chosen for a CPU's caches if None. A GPU wants thousands.
         shard_rows: about how many rows a file holds.
@@ -122,6 +123,7 @@ class DatasetPlan:
     reserve_limit: float = 0.1
     joint_loads: bool = True
     muscle_lengths: bool = False
+    columns: tuple[str, ...] = ()
     precision: Literal["float32", "float64"] = "float32"
     block: int | None = None
     shard_rows: int = 65_536
@@ -189,6 +191,7 @@ class DatasetPlan:
             reserve_limit=self.reserve_limit,
             joint_loads=self.joint_loads,
             muscle_lengths=self.muscle_lengths,
+            columns=self.columns,
         )
 
     @property

@@ -11,7 +11,14 @@ from jaxtyping import Array, Float, Int, Integer
 from cervjax.dynamics import FrameEvaluation, evaluate_frame
 from cervjax.model import Model, Topology
 from cervjax.motion.synthesis import MotionSample
-from cervjax.optimization import Certificate, StaticOptimizationSettings, solve_frame
+from cervjax.optimization import (
+    Certificate,
+    StaticOptimizationSettings,
+    StaticOptimizationSolution,
+    solve_frame,
+)
+
+from .columns import COLUMNS, check_columns
 
 
 class RowStatus(IntEnum):
@@ -37,6 +44,7 @@ class RowOptions:
         reserve_limit: N m; a row whose reserves carry more is marked.
         joint_loads: keep the loads of the intervertebral joints.
         muscle_lengths: keep the lengths of the muscle paths.
+        columns: names of further columns; see `cervjax.labels.register_column`.
     """
 
     settings: StaticOptimizationSettings = field(default_factory=StaticOptimizationSettings)
@@ -44,10 +52,12 @@ class RowOptions:
     reserve_limit: float = 0.1
     joint_loads: bool = True
     muscle_lengths: bool = False
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.reserve_limit > 0:
             raise ValueError(f"reserve_limit = {self.reserve_limit} N m is not positive")
+        check_columns(self.columns)
 
 
 class Solution(eqx.Module):
@@ -87,6 +97,7 @@ class LabelBatch(eqx.Module):
         muscle_length: m, of the paths.
         solution: in the convention asked for.
         other: in the other one.
+        columns: further ones, by name.
     """
 
     person: Integer[Array, "*rows"]
@@ -101,6 +112,7 @@ class LabelBatch(eqx.Module):
     muscle_length: Float[Array, "*rows muscles"] | None
     solution: Solution
     other: Solution | None
+    columns: dict[str, Array] = eqx.field(default_factory=dict)
 
     @property
     def motion(self) -> MotionSample:
@@ -142,10 +154,12 @@ def label_row(
     """Solve one frame of the person `model` under `gravity` (m/s^2); vmap for many."""
     model = eqx.tree_at(lambda m: m.gravity, model, gravity)
     frame = evaluate_frame(model, *motion)
+    solution = solve_frame(model, frame.mechanics, options.settings)
     other = None
     if options.compare:
         # Moment arms and inverse dynamics are shared.
-        other = _solved(model, frame, options, _other(options.settings))
+        again = solve_frame(model, frame.mechanics, _other(options.settings))
+        other = _judged(frame, options, again)
     return LabelBatch(
         person,
         kind,
@@ -155,8 +169,9 @@ def label_row(
         gravity,
         frame.generalized_force[: model.topology.num_free],
         frame.length if options.muscle_lengths else None,
-        _solved(model, frame, options, options.settings),
+        _judged(frame, options, solution),
         other,
+        {name: COLUMNS[name](frame, solution) for name in options.columns},
     )
 
 
@@ -167,13 +182,9 @@ def _other(settings: StaticOptimizationSettings) -> StaticOptimizationSettings:
     )
 
 
-def _solved(
-    model: Model,
-    frame: FrameEvaluation,
-    options: RowOptions,
-    settings: StaticOptimizationSettings,
+def _judged(
+    frame: FrameEvaluation, options: RowOptions, solution: StaticOptimizationSolution
 ) -> Solution:
-    solution = solve_frame(model, frame.mechanics, settings)
     force = moment = None
     if options.joint_loads:
         force, moment = frame.joint_loads(solution.muscle_force)

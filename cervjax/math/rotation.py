@@ -81,3 +81,17 @@ def body_fixed_xyz_rates(angles: Float[Array, "*n 3"]) -> Float[Array, "*n 3 3"]
         ],
         -2,
     )
+
+
+def rotation_vector(rotation: Float[Array, "3 3"]) -> Float[Array, " 3"]:
+    """Axis times angle (rad), to well below a half turn."""
+    twice = jnp.stack(
+        [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+        ]
+    )
+    size = jnp.sqrt(dot(twice, twice) + jnp.finfo(rotation.dtype).tiny)
+    angle = jnp.arctan2(size, jnp.trace(rotation) - 1)
+    return twice / size * angle

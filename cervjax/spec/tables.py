@@ -3,10 +3,8 @@
 | file | a row is |
 |---|---|
 | `neck.toml` | name, gravity, source, licence, what was left out |
-| `bodies.csv` | a body |
-| `joints.csv` | a joint with its two offset frames |
-| `coordinates.csv` | a generalized coordinate |
-| `axes.csv` | a transform axis that is not constantly zero |
+| `bodies.csv`, `joints.csv` | a body, a joint with its two offset frames |
+| `coordinates.csv`, `axes.csv` | a generalized coordinate, a transform axis that is not zero |
 | `couplers.csv` | a coordinate driven by another |
 | `muscles.csv`, `path_points.csv` | a muscle, a point of a muscle's path |
 | `bushings.csv`, `markers.csv`, `actuators.csv`, `groups.csv` | one of each |

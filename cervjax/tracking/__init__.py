@@ -9,8 +9,8 @@ from .inverse_kinematics import (
     SHARE_WEIGHT as SHARE_WEIGHT,
     InverseKinematics as InverseKinematics,
     Pose as Pose,
-    PoseStatus as PoseStatus,
 )
+from .marker_search import PoseStatus as PoseStatus
 from .orientation_kinematics import (
     HeadPose as HeadPose,
     OrientationKinematics as OrientationKinematics,

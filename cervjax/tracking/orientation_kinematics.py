@@ -14,11 +14,11 @@ from cervjax.kinematics.tree import still_state
 from cervjax.math import inverse_spd
 from cervjax.math.bounded_step import bounded_step, held_at_limits, without
 from cervjax.math.contraction import contract
-from cervjax.math.rotation import cross, dot, multiply, transpose
+from cervjax.math.rotation import cross, dot, multiply, rotation_vector, transpose
 from cervjax.model import Model
 from cervjax.motion.synthesis import coordinate_shares
 
-from .inverse_kinematics import PoseStatus, rotation_vector
+from .marker_search import PoseStatus
 
 SHARE_WEIGHT = 1e-4
 """rad^2/rad^2: orientation is followed to a ten-thousandth of how far the share is off."""

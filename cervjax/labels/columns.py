@@ -1,0 +1,73 @@
+"""Further columns of a row: numbers that follow from a frame and its solution, known by a name."""
+
+import abc
+from collections.abc import Iterable
+from typing import ClassVar, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from cervjax.dynamics import FrameEvaluation
+from cervjax.optimization import StaticOptimizationSolution
+
+
+class AbstractColumn(eqx.Module):
+    """A number, or several, of every row.
+
+    Attributes:
+        name: of the column, in plans and on disk.
+        dimensions: names of its axes, such as `muscle`, `coordinate`, `axis`.
+        unit: as xarray shows it; `1` for none.
+    """
+
+    name: ClassVar[str]
+    dimensions: ClassVar[tuple[str, ...]]
+    unit: ClassVar[str]
+
+    @abc.abstractmethod
+    def __call__(
+        self, frame: FrameEvaluation, solution: StaticOptimizationSolution
+    ) -> Float[Array, "*own"]:
+        """The column of one row.
+
+        Args:
+            frame: the person's model at the row's motion, with what was computed of it.
+            solution: of static optimization, in the convention asked for.
+
+        Returns:
+            As many axes as `dimensions` names, in `unit`: the unit of the column.
+        """
+
+
+COLUMNS: dict[str, AbstractColumn] = {}
+"""Every further column by its name."""
+
+_Column = TypeVar("_Column", bound=AbstractColumn)
+
+
+def register_column(column: type[_Column]) -> type[_Column]:
+    """Make a column known by its name, for `DatasetPlan.columns`.
+
+    Args:
+        column: a class of `AbstractColumn` without fields.
+
+    Returns:
+        The class itself: this is a decorator.
+    """
+    COLUMNS[column.name] = column()
+    return column
+
+
+def check_columns(names: Iterable[str]) -> None:
+    """See that there are columns of these names.
+
+    Args:
+        names: of columns.
+
+    Raises:
+        ValueError: one is unknown.
+    """
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
+        known = ", ".join(COLUMNS) or "none; `cervjax.labels.register_column` adds one"
+        raise ValueError(f"no column {', '.join(unknown)}; there are {known}")
