@@ -1,8 +1,6 @@
 """`DatasetPlan`: everything that decides what a dataset holds; and the factory it describes."""
 
-import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +26,7 @@ from cervjax.people import (
     PopulationBox,
 )
 from cervjax.spec import ModelSpec
+from cervjax.spec.plain import from_plain, to_plain
 
 from .factory import LabelFactory
 from .row import RowOptions
@@ -219,36 +218,19 @@ class DatasetPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for a manifest."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return to_plain(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetPlan":
         """The inverse of `to_json`.
 
         Returns:
-            An equal plan; of an older dataset with what could not be chosen then.
+            An equal plan; of an older dataset with the defaults of what could not be chosen then.
 
         Raises:
-            ValueError: a value is missing or unknown.
+            ValueError: a value is missing, unknown, or out of range.
         """
-        names = {f.name for f in dataclasses.fields(cls)}
-        # Datasets from before they could be chosen.
-        values = {"least_share": 0.15, "personal_range": True, **values}
-        if set(values) != names:
-            raise ValueError(f"not the plan of a dataset: {sorted(set(values) ^ names)} differ")
-        try:
-            splits = dict(values["splits"])
-            splits["held_out_movements"] = tuple(splits["held_out_movements"])
-            return cls(
-                **{
-                    **values,
-                    "ages": tuple(values["ages"]),
-                    "planes": {k: tuple(v) for k, v in values["planes"].items()},
-                    "splits": Splits(**splits),
-                }
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not the plan of a dataset: {error}") from error
+        return from_plain(values, cls, "the plan of a dataset")
 
 
 def build_factory(
