@@ -1,6 +1,7 @@
 """`DatasetPlan`: everything that decides what a dataset holds; and the factory it describes."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -217,8 +218,8 @@ class DatasetPlan:
         ).astype(np.int8)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for a manifest."""
-        return to_plain(self)
+        """Plain values as JSON has them, for a manifest."""
+        return json.loads(json.dumps(to_plain(self)))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "DatasetPlan":
