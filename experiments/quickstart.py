@@ -17,7 +17,6 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
 import tyro
 from quickstart_report import OpensimCheck, summary, write_figures, write_readme
@@ -247,7 +246,7 @@ def _cross_check(
 
 def main() -> None:
     """Command line."""
-    if jaxlib.__version__.startswith("0.10."):
+    if jax.__version__.startswith("0.10."):
         # Compilation is a third of this run; XLA's older emitters for CPUs need less of it.
         os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
     # One JAX device per core: labels are made on all of them.

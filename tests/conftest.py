@@ -10,11 +10,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1]
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import jax
-import jaxlib
 from jaxtyping import install_import_hook
 
 jax.config.update("jax_enable_x64", True)
-if jaxlib.__version__.startswith("0.10."):
+if jax.__version__.startswith("0.10."):
     # Most of the tests' time is XLA's compilation for the CPU. Without its optimizations and its
     # newer fusion emitters it takes half as long. `XLA_FLAGS= pytest` compiles as for users.
     os.environ.setdefault(
