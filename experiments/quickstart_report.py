@@ -126,15 +126,13 @@ def _write_movement(
             writer.writerow([names[k], f"{force[:, k].max():.4g}", f"{force[:, k].mean():.4g}"])
 
 
-def summary(
-    evaluation: Evaluation, check: OpensimCheck | None, seconds: float
-) -> dict[str, object]:
+def summary(evaluation: Evaluation, check: OpensimCheck | None, seconds: float) -> dict[str, Any]:
     """The figures that `summary.json` holds: every muscle is judged, however little it varies."""
     worst = int(np.argmin(evaluation.r2))
     r2 = float(evaluation.r2[worst])
     rms = np.sqrt(np.mean(evaluation.torque_residual**2))
     labels = np.sqrt(np.mean(evaluation.label_residual**2))
-    facts: dict[str, object] = {
+    facts: dict[str, Any] = {
         "muscles_judged": len(evaluation.muscles),
         "worst_muscle": evaluation.muscles[worst],
         "worst_r2": round(r2, 4),
@@ -164,7 +162,7 @@ def write_readme(
     evaluation: Evaluation,
     solved: SolvedMotion,
     check: OpensimCheck | None,
-    facts: dict[str, object],
+    facts: dict[str, Any],
 ) -> None:
     """`README.md` and `summary.json` of a run of `quickstart.Config`."""
     (config.out / "summary.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -199,7 +197,7 @@ def write_readme(
 | worst of all {facts["muscles_judged"]} muscles on persons never seen | {facts["worst_muscle"]}, R² {facts["worst_r2"]} |
 | beside the source paper (He, Liu, Li 2026: R² > 0.95 for each of 72 muscles, in its own population and movements) | {facts["worst_beside_the_source_paper"]} |
 | median R² | {facts["median_r2"]} |
-| muscles whose force varies by less than 1 N here (judged like the others; their R² says less) | {", ".join(evaluation.muscles[k] for k in np.flatnonzero(~evaluation.judged)) or "none"} |
+| muscles whose force varies by less than 1 N here (judged like the others; their R² says less) | {", ".join(facts["muscles_that_vary_by_less_than_1_N"]) or "none"} |
 | torque residual of the network, RMS | {facts["torque_residual_rms_Nm"]} N m (of the labels, carried by reserves: {facts["torque_residual_of_labels_rms_Nm"]}) |
 | movement: largest KKT residual, imbalance | {certificate.kkt_residual.max():.1e}, {certificate.primal_residual.max():.1e} N m |
 | OpenSim | {opensim} |

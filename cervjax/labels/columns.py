@@ -1,7 +1,6 @@
 """Further columns of a row: numbers that follow from a frame and its solution, known by a name."""
 
 import abc
-from collections.abc import Iterable
 from typing import ClassVar, TypeVar
 
 import equinox as eqx
@@ -56,18 +55,3 @@ def register_column(column: type[_Column]) -> type[_Column]:
     """
     COLUMNS[column.name] = column()
     return column
-
-
-def check_columns(names: Iterable[str]) -> None:
-    """See that there are columns of these names.
-
-    Args:
-        names: of columns.
-
-    Raises:
-        ValueError: one is unknown.
-    """
-    unknown = [name for name in names if name not in COLUMNS]
-    if unknown:
-        known = ", ".join(COLUMNS) or "none; `cervjax.labels.register_column` adds one"
-        raise ValueError(f"no column {', '.join(unknown)}; there are {known}")

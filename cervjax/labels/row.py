@@ -17,8 +17,9 @@ from cervjax.optimization import (
     StaticOptimizationSolution,
     solve_frame,
 )
+from cervjax.spec.known_names import check_known
 
-from .columns import COLUMNS, check_columns
+from .columns import COLUMNS
 
 
 class RowStatus(IntEnum):
@@ -57,7 +58,7 @@ class RowOptions:
     def __post_init__(self) -> None:
         if not self.reserve_limit > 0:
             raise ValueError(f"reserve_limit = {self.reserve_limit} N m is not positive")
-        check_columns(self.columns)
+        check_known(self.columns, COLUMNS, "column", "cervjax.labels.register_column")
 
 
 class Solution(eqx.Module):

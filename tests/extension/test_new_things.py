@@ -28,9 +28,7 @@ from cervjax.identification import (
     register_parameter,
 )
 from cervjax.kinematics import muscle_paths
-from cervjax.labels import (
-    Labeler,
-)
+from cervjax.labels import Labeler
 from cervjax.learning import (
     LOSSES,
     NETWORKS,

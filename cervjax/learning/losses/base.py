@@ -14,6 +14,7 @@ from cervjax.learning.inputs import AnyArray
 from cervjax.learning.networks import ActuatorBounds, Prediction
 from cervjax.learning.rows import TrainingRows
 from cervjax.optimization import TorqueEquation
+from cervjax.spec.known_names import check_known
 
 from .residuals import Residuals, least_squares_activation, residuals
 
@@ -165,9 +166,7 @@ def check_terms(names: Iterable[str]) -> None:
     Raises:
         ValueError: one is unknown.
     """
-    unknown = [name for name in names if name not in LOSSES]
-    if unknown:
-        raise ValueError(f"no loss term {', '.join(unknown)}; there are {', '.join(LOSSES)}")
+    check_known(names, LOSSES, "loss term", "cervjax.learning.register_loss")
 
 
 def mean_square(values: AnyArray) -> Float[Array, ""]:
