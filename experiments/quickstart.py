@@ -46,7 +46,7 @@ from cervjax.spec import ModelSpec, shipped_neck
 
 SHORT = TrainingConfig(
     steps=1450,
-    physics_share=0.0625,
+    physics_share=0.125,
     learning_rate=0.04,
     missing_inputs=0.1,
     losses={
