@@ -105,12 +105,15 @@ class BezierCurve(eqx.Module):
         left, right = jax.lax.stop_gradient((pick(sums[:-1]), pick(sums[1:])))
         u = (plain[-1] - left) / (right - left)
         low, high = jnp.zeros_like(u), jnp.ones_like(u)
+        rounding = jnp.sqrt(jnp.finfo(u.dtype).eps)
         for _ in range(_ROOT_STEPS):
             short = _polynomial(plain[:-1], u) < plain[-1]
             low, high = jnp.where(short, u, low), jnp.where(short, high, u)
             step = u - _step(plain[:-1], plain[-1], u)
-            # A step that leaves what is known to hold the root is halved instead.
-            u = jnp.where((step > low) & (step < high), step, 0.5 * (low + high))
+            # A step that leaves what is known to hold the root is halved instead; but not one from
+            # the root itself, which is an end of the bracket then.
+            held = (step > low - rounding) & (step < high + rounding)
+            u = jnp.where(held, step, 0.5 * (low + high))
         for _ in range(2):
             u = u - _step(sum_of, inside, u)
         x = _polynomial(x_of, u)

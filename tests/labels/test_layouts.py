@@ -1,5 +1,6 @@
 """The same bytes on one device, on eight, and from two processes."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -25,7 +26,12 @@ generate_dataset(sys.argv[1], plan, shipped_neck(), hosts=hosts)
 
 def start(folder: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", SCRIPT, str(folder), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # Compiled as for users: what the tests' flags leave unoptimized rounds differently where
+    # XLA shares a loop among other numbers of threads.
+    compiled = os.environ | {"XLA_FLAGS": ""}
+    return subprocess.Popen(
+        command, env=compiled, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> None:

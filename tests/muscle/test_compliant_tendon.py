@@ -158,7 +158,9 @@ def test_derivatives_are_those_of_the_implicit_function(muscles, equilibrium):
 
 
 def test_a_curve_and_a_slope_are_solved_to_rounding():
-    """Force-velocity with damping: force from far below to far above, activation from none on."""
+    """Force-velocity with damping: force from far below to far above, activation from none on.
+    The derivative is that of the implicit function, 1 / (scale y' + slope): 1e-6, as the curve's
+    curvature makes of the root's rounding."""
     curve = millard_force_curves([MillardCurves()]).velocity
     rng = np.random.default_rng(6)
     scale, value = rng.uniform(0, 1, 20_000), rng.uniform(-0.5, 2.0, 20_000)
@@ -166,3 +168,8 @@ def test_a_curve_and_a_slope_are_solved_to_rounding():
     slope = np.full_like(scale, 0.1)
     found = jax.jit(lambda *x: curve.solve(*x))(scale, slope, value)
     np.testing.assert_allclose(scale * curve(found) + slope * found, value, atol=1e-13)
+    ones = np.ones_like(scale)
+    derivative = jax.jit(lambda *x: jax.jvp(lambda v: curve.solve(*x, v), (value,), (ones,))[1])
+    tangent = jax.jit(lambda x: jax.jvp(curve, (x,), (ones,))[1])
+    expected = 1 / (scale * tangent(found) + slope)
+    np.testing.assert_allclose(derivative(scale, slope), expected, rtol=1e-6)
