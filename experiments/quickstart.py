@@ -7,12 +7,14 @@ persons never seen, solves a head movement (`--motion FILE` takes a recorded one
 few frames against OpenSim, and leaves figures, tables and a README in the results folder.
 """
 
+import multiprocessing
 import os
 import shutil
 import time
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 
 import jax
@@ -132,9 +134,9 @@ def run(config: Config) -> Evaluation:
             movement = beside.submit(_solve_and_check, spec, motion, config, progress)
             dataset = _label(bare, config, progress)
             source = DatasetSource(dataset, personalizer, config.training.network)
+            network = _train(source, spec, config, progress)
+            evaluation = _evaluate(network, personalizer, source)
             solved, check = movement.result()
-        network = _train(source, spec, config, progress)
-        evaluation = _evaluate(network, personalizer, source)
     write_figures(config.out, evaluation, solved, network, motion, check)
     seconds = time.perf_counter() - started
     facts = summary(evaluation, check, seconds)
@@ -220,17 +222,15 @@ def _cross_check(
 ) -> OpensimCheck | None:
     if not config.opensim_frames:
         return None
-    from conversion.opensim_engine import opensim_static_optimization
-
     task = progress.add_task("cross-check OpenSim", total=config.opensim_frames, note="frames")
     last = len(motion.time) - 1
     frames = np.linspace(0.1 * last, 0.9 * last, config.opensim_frames).astype(int)
-    theirs = []
-    for frame in frames:
-        at = float(motion.time[frame])
-        controls, _ = opensim_static_optimization(spec, motion, start=at, end=at + 1e-6)
-        theirs.append(controls.data[0])
-        progress.advance(task)
+    theirs, times = [], [float(motion.time[frame]) for frame in frames]
+    # A process of its own: while OpenSim computes, it lets no other thread of Python go on.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        for activation in apart.map(_opensim_activation, repeat(spec), repeat(motion), times):
+            theirs.append(activation)
+            progress.advance(task)
     count = len(spec.muscles)
     reference = np.array(theirs)
     activation = np.asarray(solved.solution.activation, float)[frames]
@@ -242,6 +242,13 @@ def _cross_check(
         float(np.abs(activation - reference[:, :count]).max()),
         float((ours / np.sum(reference**2, axis=1)).max()),
     )
+
+
+def _opensim_activation(spec: ModelSpec, motion: Motion, time: float) -> np.ndarray:
+    from conversion.opensim_engine import opensim_static_optimization
+
+    controls, _ = opensim_static_optimization(spec, motion, start=time, end=time + 1e-6)
+    return controls.data[0]
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ class LabelDataset:
 
     def rows(self, index: slice | Int[np.ndarray, " n"]) -> LabelBatch:
         """Rows by number, as a `LabelBatch`."""
-        arrays = {name: self.array(name, index) for name in self.row_names}
+        arrays = self._arrays(index)
         person = arrays[PERSON_INDEX]
         if len(person) == 0:
             raise DatasetError(f"rows {index} of {len(self)} are none")
@@ -103,6 +103,15 @@ class LabelDataset:
         """People by number."""
         names = set(PERSON_FIELDS) - {SPLIT}
         return people_from({name: self.array(name, persons) for name in names})
+
+    def _arrays(self, index: slice | Int[np.ndarray, " n"]) -> dict[str, np.ndarray]:
+        """All arrays of rows. Rows of one shard are read as one piece: rows one by one take long."""
+        if not isinstance(index, slice) and len(index):
+            first, last = int(np.min(index)), int(np.max(index))
+            if 0 <= first and last - first < self.plan.shard_rows:
+                piece = slice(first, last + 1)
+                return {name: self.array(name, piece)[index - first] for name in self.row_names}
+        return {name: self.array(name, index) for name in self.row_names}
 
     def _of_persons(self, name: str, person: Int[np.ndarray, " n"]) -> np.ndarray:
         """The array `name` of these people, who are near one another; in one read."""
