@@ -1,7 +1,7 @@
-"""Training of a force network: steps over all local devices, exact resumption."""
+"""Training of a force network: steps over devices, exact resumption."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,11 +63,12 @@ def train(
     config: TrainingConfig,
     folder: str | Path,
     *,
+    devices: Sequence[jax.Device] | None = None,
     progress: Progress | None = None,
 ) -> AbstractForceNetwork:
     """Train a network on the rows of `source`, or go on with what `folder` holds.
 
-    The batch is shared out over all local devices. At every validation a line of metrics and a
+    The batch is shared out over devices. At every validation a line of metrics and a
     checkpoint are written; a run that was stopped, however rudely, and called again ends with the
     same metrics and the same network as one that was not.
 
@@ -76,6 +77,8 @@ def train(
         spec: the model of the rows, with their reserves.
         config: how to train.
         folder: of the run; see `cervjax.learning.run_folder`.
+        devices: to share batches out over; if None, all local ones of an accelerator, or the first
+            CPU device, which uses every core: several repeat the optimizer's work on the same cores.
         progress: called after each step.
 
     Returns:
@@ -98,7 +101,9 @@ def train(
             return load_network(folder)
     personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
     problem = _prepared(config, personalizer, source.normalizing())
-    devices = jax.local_devices()
+    if devices is None:
+        local = jax.local_devices()
+        devices = local[:1] if local[0].platform == "cpu" else local
     mesh = Mesh(np.array(devices), ("device",))
     batched, whole = (NamedSharding(mesh, PartitionSpec(*x)) for x in (("device",), ()))
     size = -(-config.batch_size // len(devices)) * len(devices)

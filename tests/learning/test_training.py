@@ -375,7 +375,9 @@ SHARED = textwrap.dedent(
     import jax
     jax.config.update("jax_num_cpu_devices", int(sys.argv[3]))
     """
-) + KILLED.replace("int(sys.argv[3])", "-1")
+) + KILLED.replace("int(sys.argv[3])", "-1").replace(
+    "progress=tell", "devices=jax.local_devices(), progress=tell"
+)
 
 
 def test_two_devices_take_the_steps_of_one(dataset, tmp_path):
