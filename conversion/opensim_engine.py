@@ -245,7 +245,10 @@ def opensim_static_optimization(
     Exponent 2, muscle physiology on, every `step`-th frame.
 
     Returns:
-        Controls and forces, as the tool writes them.
+        Controls and forces, as the tool writes them (no unit, N).
+
+    Raises:
+        RuntimeError: the tool failed.
     """
     quiet_opensim()
     if folder is None:

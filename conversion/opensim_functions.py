@@ -65,7 +65,14 @@ def function_problem(function: Any) -> str | None:
 
 
 def read_function(function: Any) -> Function:
-    """An OpenSim function as plain data; unsupported kinds must have been refused before."""
+    """An OpenSim function as plain data; unsupported kinds must have been refused before.
+
+    Returns:
+        In the units of OpenSim's.
+
+    Raises:
+        ValueError: the kind is not supported.
+    """
     kind = function.getConcreteClassName()
     typed = getattr(opensim, kind).safeDownCast(function)
     match kind:

@@ -49,6 +49,9 @@ def opensim_inverse_kinematics(
 
     Returns:
         Coordinates in rad or m, errors in m, and the run's time in s.
+
+    Raises:
+        RuntimeError: the tool failed.
     """
     quiet_opensim()
     with TemporaryDirectory() as temporary:

@@ -12,7 +12,7 @@ table, `page.png`, and the tables as CSV.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ from force_judgement import (
     unknown_people,
 )
 from force_networks import folder_name, make_dataset, networks, plans, progress_bar, train_network
-from force_noise import NoisyScores, noise_robustness
+from force_noise import Movements, NoisyScores, noise_robustness
 from force_report import write_report
 from rich.console import Console
 from rich.progress import Progress
@@ -130,9 +130,9 @@ def run(config: Config) -> Findings:
     motions = _motions(config, spec)
     write_provenance(config.out, config)
     with progress_bar(console) as progress:
-        trained, datasets, sources = _trained(config, bare, spec, progress)
-        findings = _judged(config, bare, spec, trained, datasets, sources, motions, progress)
-    write_report(config.out, findings, datasets["free"].plan)
+        trained = _trained(config, bare, spec, progress)
+        findings = _judged(config, bare, trained, motions, progress)
+    write_report(config.out, findings, trained.datasets["free"].plan)
     console.print((config.out / "README.md").read_text())
     return findings
 
@@ -143,9 +143,16 @@ def _motions(config: Config, spec: ModelSpec) -> list[Motion]:
     return read_motions(config.recorded, spec, 6.0)
 
 
-def _trained(
-    config: Config, bare: ModelSpec, spec: ModelSpec, progress: Progress
-) -> tuple[dict[str, AbstractForceNetwork], dict[str, LabelDataset], dict[str, Any]]:
+class Trained(NamedTuple):
+    """Networks of the model `spec`, the datasets, and some of the sources they learned from."""
+
+    spec: ModelSpec
+    networks: dict[str, AbstractForceNetwork]
+    datasets: dict[str, LabelDataset]
+    sources: dict[str, Any]
+
+
+def _trained(config: Config, bare: ModelSpec, spec: ModelSpec, progress: Progress) -> Trained:
     datasets = {
         name: make_dataset(config.out / "labels" / name, plan, bare, progress, name)
         for name, plan in plans(config.persons, config.reserve).items()
@@ -159,19 +166,17 @@ def _trained(
         )
         if name in ("physics", "sensor, tied"):
             sources[name] = source
-    return found, datasets, sources
+    return Trained(spec, found, datasets, sources)
 
 
 def _judged(
     config: Config,
     bare: ModelSpec,
-    spec: ModelSpec,
-    trained: dict[str, AbstractForceNetwork],
-    datasets: dict[str, LabelDataset],
-    sources: dict[str, Any],
+    learned: Trained,
     motions: Sequence[Motion],
     progress: Progress,
 ) -> Findings:
+    spec, trained, datasets, sources = learned
     judge, findings = Judge(spec), Findings()
     task = progress.add_task("judge", total=9, note="unseen people and movements")
 
@@ -251,10 +256,8 @@ def _judged(
     findings.covered = {what: coverage(ensemble, judged) for what, judged in sets.items()}
 
     next_step("noise")
-    labels, known, frames = _movements(datasets["frames"], max(4, config.judged_rows // 200))
-    findings.noise = noise_robustness(
-        judge, trained, labels, known, datasets["frames"].plan.rate or 0.0, frames, NOISE_SIZES
-    )
+    movements = _movements(datasets["frames"], max(4, config.judged_rows // 200))
+    findings.noise = noise_robustness(judge, trained, movements, NOISE_SIZES)
 
     next_step("OpenSim")
     if config.opensim_people:
@@ -317,15 +320,15 @@ def _test_rows(
     return judge.rows(labels, known[labels.person])
 
 
-def _movements(dataset: LabelDataset, limit: int) -> tuple[Any, np.ndarray, int]:
-    """Whole movements of people held out, and the network inputs of each one's person."""
+def _movements(dataset: LabelDataset, limit: int) -> Movements:
+    """Of people held out."""
     plan = dataset.plan
     held_out = np.flatnonzero(plan.split_of(np.arange(plan.persons)) == 2)[:limit]
     frames = plan.frames
     index = (held_out[:, None] * plan.rows_per_person + np.arange(frames)).ravel()
     labels = jax.tree.map(np.asarray, dataset.rows(index))
     known = np.asarray(person_inputs(dataset.people(slice(0, int(held_out.max()) + 1))))
-    return labels, known[held_out], frames
+    return Movements(labels, known[held_out], plan.rate or 0.0, frames)
 
 
 def _against_opensim(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,13 +31,26 @@ class NoisyScores:
     scores: dict[str, tuple[float, float]]
 
 
+class Movements(NamedTuple):
+    """Whole movements.
+
+    Attributes:
+        labels: of movements of `frames` frames each, one after the other.
+        person: network inputs of each movement's person.
+        rate: Hz.
+        frames: of a movement.
+    """
+
+    labels: LabelBatch
+    person: np.ndarray
+    rate: float
+    frames: int
+
+
 def noise_robustness(
     judge: Judge,
     networks: dict[str, AbstractForceNetwork],
-    labels: LabelBatch,
-    known: np.ndarray,
-    rate: float,
-    frames: int,
+    movements: Movements,
     sizes: Sequence[float],
     seed: int = 0,
 ) -> list[NoisyScores]:
@@ -49,9 +63,9 @@ def noise_robustness(
     loses a tenth of the frames.
 
     Args:
-        labels: movements of `frames` frames each, one after the other, at `rate` (Hz).
-        known: network inputs of each movement's person.
+        sizes: degrees, standard deviations of the errors of orientations.
     """
+    labels, known, rate, frames = movements
     rng = np.random.default_rng(seed)
     memory = networks["temporal, tied"]
     window = memory.config.window

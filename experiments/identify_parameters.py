@@ -167,13 +167,10 @@ class Lab:
 
 @dataclass(frozen=True)
 class Searched:
-    """A search in imperfect data, and what went into it."""
+    """A search in imperfect data, and what the data can tell."""
 
-    windows: Windows
     found: Identification
-    prior: Prior
     judged: Identifiability
-    angle_sd: float
 
 
 def run(config: Config) -> None:
@@ -308,7 +305,7 @@ def _robust(
                 )
                 progress(results)
                 if first is None:
-                    first = Searched(windows, found, prior, judged, angle_sd)
+                    first = Searched(found, judged)
     if first is None:
         raise ValueError(f"people = {config.people}, far_starts = {config.far_starts}: no search")
     return results, first
@@ -337,16 +334,7 @@ def _profiles(lab: Lab, searched: Searched, console: Console) -> list[tuple[Prof
         at = value + error * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
         low, high = float(lab.space.low[k]), float(lab.space.high[k])
         at = at[(at > low) & (at < high)]
-        profile = profile_likelihood(
-            lab.neck,
-            searched.windows,
-            found,
-            lab.space.names[k],
-            at,
-            angle_sd=searched.angle_sd,
-            prior=searched.prior,
-            settings=dataclasses.replace(lab.settings(), rounds=2),
-        )
+        profile = profile_likelihood(found, lab.space.names[k], at, rounds=2)
         profiles.append((profile, value, error))
         console.print(f"profile of {profile.name}: {profile.rise.round(2)}")
     return profiles

@@ -7,7 +7,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from objective_rating_metrics.rating import ISO18571
-from rich.console import Console
 from sled_tests import SIGNALS, Corridor, SledTest
 
 from cervjax.execution.provenance import environment
@@ -55,14 +54,16 @@ def write_report(
     measured: np.ndarray,
     corridors: dict[str, Corridor],
     necks: list[Neck],
-    console: Console,
-) -> None:
+) -> str:
     """README, tables and figures into `out`.
 
     Args:
         tune_on: the first tests, that necks were tuned on.
         time: s, of the responses.
         measured: heads, as the necks' `head`.
+
+    Returns:
+        The README's text.
     """
     ratings = {
         neck.name: np.array(
@@ -95,7 +96,7 @@ def write_report(
         ]
     )
     (out / "README.md").write_text(text + "\n")
-    console.print(text)
+    return text
 
 
 def peak(time: np.ndarray, pitch: np.ndarray) -> Peak:

@@ -264,7 +264,8 @@ def run(config: Config) -> None:
             necks.append(
                 Neck(label, dict(zip((p.name for p in parameters), values, strict=True)), found)
             )
-    write_report(config.out, config.tune_on, time, tests, measured, corridors, necks, console)
+    text = write_report(config.out, config.tune_on, time, tests, measured, corridors, necks)
+    console.print(text)
 
 
 def _tune(parameters: tuple[Tuned, ...], misfit, config: Config, console: Console, name: str):

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -18,7 +19,14 @@ from cervjax.tracking import calibrate
 from .deficits import Findings, find_deficits
 from .directions import head_turns
 from .envelope import Envelope
-from .forces import ForceSolver, ForceSummary, NetworkForces, expected_subject, movement_forces
+from .forces import (
+    ForceOptions,
+    ForceSolver,
+    ForceSummary,
+    NetworkForces,
+    expected_subject,
+    movement_forces,
+)
 from .measures import MEASURES, measure
 from .poses import healthy_limits, marker_poses, sensor_poses
 from .quality import (
@@ -110,6 +118,27 @@ def _quiet(note: str) -> None:
     pass
 
 
+class _Recorded(NamedTuple):
+    """What all kinds of recordings come down to.
+
+    Attributes:
+        kind: markers, sensors or coordinates.
+        spec, subject: the person's neck.
+        motion: coordinates as recorded.
+        gravity: m/s^2, in the torso's frame.
+        known: frames in which the recording tells the coordinates.
+        quality: of the recording.
+    """
+
+    kind: str
+    spec: ModelSpec
+    subject: Subject
+    motion: Motion
+    gravity: Float[np.ndarray, "frames 3"]
+    known: Bool[np.ndarray, " frames"]
+    quality: Quality
+
+
 def assess_markers(
     recording: MarkerRecording,
     static: MarkerRecording,
@@ -148,8 +177,8 @@ def assess_markers(
     progress("inverse kinematics")
     pose = marker_poses(calibration.spec, chosen, options.weights)
     jumped = glitches(pose.error)
-    told = pose.told & ~jumped
-    error = np.where(told[:, None], pose.error, np.nan)
+    known_frames = pose.known & ~jumped
+    error = np.where(known_frames[:, None], pose.error, np.nan)
     subject = expected_subject(calibration.subject, person.sex, person.age)
     quality = Quality(
         len(chosen.time),
@@ -158,20 +187,16 @@ def assess_markers(
         marker_error=dict(zip(chosen.markers, rms(error, axis=0).tolist(), strict=True)),
         marker_seen=dict(zip(chosen.markers, seen.tolist(), strict=True)),
     )
-    return _assessed(
+    recorded = _Recorded(
         "markers",
-        person,
         calibration.spec,
         Subject.of(None, **{**subject.ratios(), **known}),
         Motion(recording.name, spec.free_coordinates, chosen.time, pose.q),
         pose.gravity,
-        told,
+        known_frames,
         quality,
-        options,
-        solver,
-        envelope,
-        progress,
     )
+    return _assessed(recorded, person, options, solver, envelope, progress)
 
 
 def assess_orientations(
@@ -209,7 +234,7 @@ def assess_orientations(
             f"{np.degrees(head):.0f}: are the columns of the two sensors exchanged?"
         )
     progress("coordinates from orientations")
-    q, told = sensor_poses(spec, aligned)
+    q, known_frames = sensor_poses(spec, aligned)
     warnings = (
         f"Between {start:g} and {end:g} s the person is taken to sit upright and look ahead, and "
         "the x axis of the torso's sensor to point forwards. Where it points backwards, left and "
@@ -219,20 +244,16 @@ def assess_orientations(
         "The body's size is not measured by sensors: sizes are the model's, or those given.",
     )
     rate = 1 / float(np.median(np.diff(aligned.time)))
-    return _assessed(
+    recorded = _Recorded(
         "sensors",
-        person,
         spec,
         _described_subject(person, spec),
         Motion(recording.name, spec.free_coordinates, aligned.time, q),
         aligned.gravity,
-        told,
+        known_frames,
         Quality(len(aligned.time), rate, warnings),
-        options,
-        solver,
-        envelope,
-        progress,
     )
+    return _assessed(recorded, person, options, solver, envelope, progress)
 
 
 def assess_motion(
@@ -257,20 +278,16 @@ def assess_motion(
     solver = _begun(spec, options)
     rate = 1 / float(np.median(np.diff(motion.time)))
     upright = "Coordinates tell nothing of how the torso leans: it is taken as upright."
-    return _assessed(
+    recorded = _Recorded(
         "coordinates",
-        person,
         spec,
         _described_subject(person, spec),
         motion,
         np.broadcast_to(np.asarray(spec.gravity, float), (len(motion.time), 3)),
         np.all(np.isfinite(motion.q), axis=1),
         Quality(len(motion.time), rate, (upright,)),
-        options,
-        solver,
-        envelope,
-        progress,
     )
+    return _assessed(recorded, person, options, solver, envelope, progress)
 
 
 def _begun(spec: ModelSpec, options: AssessmentOptions) -> Future[ForceSolver] | None:
@@ -285,28 +302,23 @@ def _begun(spec: ModelSpec, options: AssessmentOptions) -> Future[ForceSolver] |
 
 
 def _assessed(
-    kind: str,
+    recorded: _Recorded,
     person: AssessedPerson,
-    spec: ModelSpec,
-    subject: Subject,
-    motion: Motion,
-    gravity: Float[np.ndarray, "frames 3"],
-    told: Bool[np.ndarray, " frames"],
-    quality: Quality,
     options: AssessmentOptions,
     solver: Future[ForceSolver] | None,
     envelope: Envelope | None,
     progress: Progress,
 ) -> Assessment:
-    """What all kinds of recordings have in common."""
-    frames = even_frames(motion.name, motion.time, np.hstack([motion.q, gravity]), told)
+    """What is done with all kinds of recordings."""
+    motion, gravity = recorded.motion, recorded.gravity
+    frames = even_frames(motion.name, motion.time, np.hstack([motion.q, gravity]), recorded.known)
     time, rate = frames.time, 1 / float(frames.time[1] - frames.time[0])
     q, gravity = np.hsplit(frames.values, [motion.q.shape[1]])
     progress("smoothing")
     cutoff = residual_cutoff(q, rate) if options.cutoff is None else options.cutoff
     smooth = Motion(motion.name, motion.coordinates, time, q).lowpass(cutoff)
     gravity = Motion("gravity", ("x", "y", "z"), time, gravity).lowpass(cutoff).q
-    model = Model.from_spec(spec)
+    model = Model.from_spec(recorded.spec)
     turn = head_turns(model, smooth.q)
     progress("healthy people like this one")
     envelope = Envelope.of(person.age, person.sex) if envelope is None else envelope
@@ -321,19 +333,17 @@ def _assessed(
     outside = (smooth.q < limits[:, 0] - 1e-3) | (smooth.q > limits[:, 1] + 1e-3)
     beyond = float(np.any(outside, axis=1).mean())
     forces = None
-    warnings = list(quality.warnings)
+    warnings = list(recorded.quality.warnings)
     if solver is not None:
         progress("muscle forces")
         forces = movement_forces(
             solver.result(),
-            subject,
+            person,
+            recorded.subject,
             smooth,
             gravity,
             frames.valid,
-            sex=person.sex,
-            age=person.age,
-            frames=options.force_frames,
-            seed=options.seed,
+            ForceOptions(frames=options.force_frames, seed=options.seed),
         )
         if not person.weighed:
             warnings.append(
@@ -341,7 +351,7 @@ def _assessed(
                 f"{person.head_mass():.1f} kg, as that of the mean person of this sex."
             )
     quality = dataclasses.replace(
-        quality,
+        recorded.quality,
         cutoff=float(cutoff),
         lost=frames.lost,
         bridged=max(0.0, float(frames.valid.mean()) - (1 - frames.lost)),
@@ -350,10 +360,10 @@ def _assessed(
     )
     return Assessment(
         motion.name,
-        kind,
+        recorded.kind,
         person,
-        spec,
-        subject,
+        recorded.spec,
+        recorded.subject,
         smooth,
         turn,
         gravity,

@@ -17,7 +17,15 @@ from cervjax.model import Model, Topology
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import MotionSample
 from cervjax.optimization.isometric_strength import torque_capacity
-from cervjax.people import LIMITS, AnsurPopulation, Personalizer, Physiology, Sex, Subject
+from cervjax.people import (
+    LIMITS,
+    AnsurPopulation,
+    AssessedPerson,
+    Personalizer,
+    Physiology,
+    Sex,
+    Subject,
+)
 from cervjax.spec import ModelSpec
 
 _ROWS = 1024
@@ -136,37 +144,49 @@ class ForceSolver:
         return self.label(nobody, people, MotionSample(*single[2:]), single[1]).solution
 
 
+@dataclass(frozen=True)
+class ForceOptions:
+    """How much is solved.
+
+    Attributes:
+        frames: solved at most; derivatives use all.
+        band_frames: of them, solved for others too.
+        people: others.
+        seed: of them.
+    """
+
+    frames: int = 1024
+    band_frames: int = 128
+    people: int = PEOPLE
+    seed: int = 0
+
+
 def movement_forces(
     solver: ForceSolver,
+    person: AssessedPerson,
     subject: Subject,
     motion: Motion,
     gravity: Float[np.ndarray, "frames 3"],
     valid: Bool[np.ndarray, " frames"],
-    *,
-    sex: Sex,
-    age: float,
-    frames: int = 1024,
-    band_frames: int = 128,
-    people: int = PEOPLE,
-    seed: int = 0,
+    options: ForceOptions = ForceOptions(),
 ) -> ForceSummary:
     """Solve evenly spaced frames of a smoothed motion, for the person and for healthy people of
     the same sex and of nearly the same age, who do the same movement.
 
     Args:
+        person: whose sex and age the others have.
         subject: the person's ratios.
         gravity: m/s^2, in the torso's frame.
         valid: frames that count; no others are solved.
-        frames: solved at most; derivatives use all.
-        band_frames: of them, solved for the others too.
-        people: others.
+        options: how much is solved.
 
     Returns:
         Forces (N) and joint loads (N) of the frames solved, in order of time.
     """
     model = solver.model
     counted = np.flatnonzero(valid)
-    chosen = counted[_spaced(len(counted), frames)]
+    people = options.people
+    chosen = counted[_spaced(len(counted), options.frames)]
     derivatives = motion.analyze_derivatives()
     sample = [np.asarray(x)[chosen] for x in derivatives]
     own = np.asarray(subject.as_vector(), np.float32)
@@ -174,8 +194,8 @@ def movement_forces(
     mine = _Solved.of(
         solver(np.broadcast_to(own, (len(chosen), len(own))), tuple(sample), drop), (len(chosen),)
     )
-    compared = _spaced(len(chosen), band_frames)
-    others = _alike(model, own, sex, age, people, seed)
+    compared = _spaced(len(chosen), options.band_frames)
+    others = _alike(model, own, person, options)
     rows = np.tile(compared, people)
     alike = _Solved.of(
         solver(
@@ -324,23 +344,20 @@ def _groups(
 def _alike(
     model: Model,
     own: Float[np.ndarray, " ratios"],
-    sex: Sex,
-    age: float,
-    people: int,
-    seed: int,
+    person: AssessedPerson,
+    options: ForceOptions,
 ) -> Float[np.ndarray, "people ratios"]:
     """Healthy people of the person's sex, age and size: strength and head mass vary."""
-    nearest = float(np.clip(age, 19.0, 89.0))
+    nearest = float(np.clip(person.age, 19.0, 89.0))
     population = AnsurPopulation.of(
         model,
         np.ones(3),
-        women=1.0 if sex == Sex.FEMALE else 0.0,
+        women=1.0 if person.sex == Sex.FEMALE else 0.0,
         ages=(nearest - 1.0, nearest + 1.0),
-        dtype=jnp.float32,
     )
     drawn = jax.jit(
-        lambda index: jax.vmap(lambda k: population(k, jax.random.key(seed)).subject)(index)
-    )(jnp.arange(people))
+        lambda index: jax.vmap(lambda k: population(k, jax.random.key(options.seed)).subject)(index)
+    )(jnp.arange(options.people))
     vectors = np.array(drawn.as_vector())
     names = list(LIMITS)
     for size in ("neck_length", "shoulder_width", "head_size"):

@@ -38,13 +38,13 @@ class MarkerPoses(NamedTuple):
         q: rad.
         gravity: m/s^2, in the torso's frame.
         error: m, distances of the markers from the model's; NaN where not seen.
-        told: frames whose search converged.
+        known: frames whose search converged.
     """
 
     q: Float[np.ndarray, "frames q"]
     gravity: Float[np.ndarray, "frames 3"]
     error: Float[np.ndarray, "frames markers"]
-    told: Bool[np.ndarray, " frames"]
+    known: Bool[np.ndarray, " frames"]
 
 
 def marker_poses(

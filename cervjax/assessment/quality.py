@@ -36,7 +36,7 @@ class Quality:
     Attributes:
         frames, rate: number, Hz.
         warnings: what to think of before believing the rest.
-        lost: part of the frames whose pose was not told or did not converge.
+        lost: part of the frames without a converged pose.
         bridged: part of the frames that were interpolated and count.
         cutoff: Hz, of the low-pass, by residual analysis.
         marker_error: m, root mean square of each marker's distance from the model's.
@@ -215,9 +215,9 @@ class EvenFrames:
 
     Attributes:
         time: s.
-        values: interpolated where nothing was told.
-        valid: which count: those told, and gaps of up to 0.2 s.
-        lost: part of the frames at which nothing was told, missing rows included.
+        values: interpolated where nothing is known.
+        valid: which count: those known, and gaps of up to 0.2 s.
+        lost: part of the frames at which nothing is known, missing rows included.
     """
 
     time: Float[np.ndarray, " frames"]
@@ -230,13 +230,13 @@ def even_frames(
     name: str,
     time: Float[np.ndarray, " n"],
     values: Float[np.ndarray, "n columns"],
-    told: Bool[np.ndarray, " n"],
+    known: Bool[np.ndarray, " n"],
 ) -> EvenFrames:
     """Frames at the median rate; rows that a file lacks are gaps like any other.
 
     Args:
         values: one column or more.
-        told: rows whose values are known.
+        known: rows whose values are known.
 
     Returns:
         Frames from the first row's time to the last one's.
@@ -246,18 +246,18 @@ def even_frames(
     """
     step = float(np.median(np.diff(time)))
     even = time[0] + step * np.arange(round((time[-1] - time[0]) / step) + 1)
-    lost = max(0.0, 1 - float(told.sum()) / len(even))
+    lost = max(0.0, 1 - float(known.sum()) / len(even))
     if lost > _MOST_LOST:
         raise ValueError(
             f"{name}: {100 * lost:.0f} % of the frames tell no pose; markers are lost, exchanged, "
             "or in other units, or rows are missing"
         )
-    known = time[told]
-    filled = PchipInterpolator(known, values[told])(np.clip(even, known[0], known[-1]))
-    after = np.clip(np.searchsorted(known, even - 1e-9 * step), 0, len(known) - 1)
-    before = np.clip(np.searchsorted(known, even + 1e-9 * step, "right") - 1, 0, len(known) - 1)
-    inside = (even >= known[0] - 0.5 * step) & (even <= known[-1] + 0.5 * step)
-    return EvenFrames(even, filled, inside & (known[after] - known[before] <= _BRIDGED), lost)
+    at = time[known]
+    filled = PchipInterpolator(at, values[known])(np.clip(even, at[0], at[-1]))
+    after = np.clip(np.searchsorted(at, even - 1e-9 * step), 0, len(at) - 1)
+    before = np.clip(np.searchsorted(at, even + 1e-9 * step, "right") - 1, 0, len(at) - 1)
+    inside = (even >= at[0] - 0.5 * step) & (even <= at[-1] + 0.5 * step)
+    return EvenFrames(even, filled, inside & (at[after] - at[before] <= _BRIDGED), lost)
 
 
 def rms(values: np.ndarray, axis: int | None) -> np.ndarray:

@@ -50,6 +50,9 @@ def run_command(name: str, arguments: Sequence[str] | None = None) -> None:
     Args:
         name: of a module of this package.
         arguments: those of the process if None.
+
+    Raises:
+        SystemExit: the input is wrong, or the command was stopped.
     """
     import tyro
 

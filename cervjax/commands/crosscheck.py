@@ -90,7 +90,14 @@ class Comparison:
 
 
 def crosscheck(config: CrosscheckConfig) -> list[Comparison]:
-    """Compare, print the table, write `rows.csv`, `summary.json` and a figure."""
+    """Compare, print the table, write `rows.csv`, `summary.json` and a figure.
+
+    Returns:
+        One comparison of each row.
+
+    Raises:
+        ValueError: the dataset is of another convention, without joint loads, or of another neck.
+    """
     dataset = LabelDataset(config.dataset)
     plan = dataset.plan
     if plan.convention != "opensim" or not plan.joint_loads:

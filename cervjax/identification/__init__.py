@@ -17,6 +17,7 @@ from .identifiability import (
 from .identify import (
     Estimate as Estimate,
     Identification as Identification,
+    IdentificationProblem as IdentificationProblem,
     IdentificationSettings as IdentificationSettings,
     Linearised as Linearised,
     Prior as Prior,

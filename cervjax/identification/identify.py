@@ -66,7 +66,7 @@ class IdentificationSettings:
 
 
 class Linearised(NamedTuple):
-    """Motion at some parameters and starts, and what its residuals are worth.
+    """Motion at some parameters and starts, and how its residuals are weighted.
 
     Attributes:
         left: rad, measured minus computed angles.
@@ -93,11 +93,30 @@ class Estimate(NamedTuple):
     cost: Float[Array, ""]
 
 
+class IdentificationProblem(NamedTuple):
+    """What is searched in.
+
+    Attributes:
+        neck: the dynamics and their parameters.
+        windows: measured.
+        angle_sd: rad, of the errors of measured angles, independent from sample to sample.
+        prior: of the parameters.
+        settings: of the search.
+    """
+
+    neck: ParametricDynamics
+    windows: Windows
+    angle_sd: float
+    prior: Prior
+    settings: IdentificationSettings
+
+
 @dataclass(frozen=True)
 class Identification:
     """Identified parameters.
 
     Attributes:
+        problem: that was solved.
         estimate: the last one.
         linearised: the motion there.
         history: values after each round, the first guess first.
@@ -106,6 +125,7 @@ class Identification:
             that were better or because residuals are no larger than their errors.
     """
 
+    problem: IdentificationProblem
     estimate: Estimate
     linearised: Linearised
     history: Float[np.ndarray, "rounds p"]
@@ -158,14 +178,13 @@ def identify(
     values = jnp.asarray(guess, space.low.dtype)
     space.check_inside(np.asarray(values))
     prior = Prior.none(space) if prior is None else prior
+    problem = IdentificationProblem(neck, windows, angle_sd, prior, settings)
     estimate = Estimate(values, windows.start, jnp.full((), jnp.inf, values.dtype))
     linear = linearised(neck, windows, estimate, angle_sd, settings.shooting)
-    damping = first_damping(estimate, linear, prior, settings)
+    damping = first_damping(problem, estimate, linear)
     history, cost, converged = [np.asarray(values)], [], False
     for k in range(settings.rounds):
-        estimate, linear, damping = search_round(
-            neck, windows, estimate, linear, angle_sd, prior, damping, settings
-        )
+        estimate, linear, damping = search_round(problem, estimate, linear, damping)
         history.append(np.asarray(estimate.values))
         cost.append(float(estimate.cost))
         progress(k + 1, cost[-1])
@@ -176,7 +195,7 @@ def identify(
         if (better or explained) and change < settings.tolerance:
             converged = True
             break
-    return Identification(estimate, linear, np.stack(history), np.array(cost), converged)
+    return Identification(problem, estimate, linear, np.stack(history), np.array(cost), converged)
 
 
 def linearised(
@@ -199,9 +218,10 @@ def linearised(
 
 
 def first_damping(
-    estimate: Estimate, linear: Linearised, prior: Prior, settings: IdentificationSettings
+    problem: IdentificationProblem, estimate: Estimate, linear: Linearised
 ) -> Float[Array, ""]:
     """Of a search from `estimate`, no unit; little where errors explain all that is left."""
+    prior, settings = problem.prior, problem.settings
     misfit = linear.whitening(linear.left)
     far = (prior.mean - estimate.values) / prior.sd
     beyond = jnp.sum(misfit**2) + jnp.sum(far**2) - misfit.size
@@ -209,21 +229,16 @@ def first_damping(
 
 
 def search_round(
-    neck: ParametricDynamics,
-    windows: Windows,
+    problem: IdentificationProblem,
     estimate: Estimate,
     linear: Linearised,
-    angle_sd: float,
-    prior: Prior,
     damping: Float[Array, ""],
-    settings: IdentificationSettings,
 ) -> tuple[Estimate, Linearised, Float[Array, ""]]:
     """A few steps from `estimate`, with the windows' starts eliminated to first order and their
     whitening kept, then better starts.
 
     Args:
         linear: the motion at `estimate`, or near it.
-        angle_sd: rad, that the result is whitened with.
         damping: of `first_damping` or the round before.
 
     Returns:
@@ -234,17 +249,16 @@ def search_round(
         FloatingPointError: see `identify`.
     """
     end, cost = _searched(
-        neck,
-        windows,
+        problem.neck,
+        problem.windows,
         estimate,
         linear.whitening,
-        prior,
+        problem.prior,
         damping,
-        settings.evaluations,
-        settings.shooting,
+        (problem.settings.evaluations, problem.settings.shooting),
     )
     left, sensitivity = end.more
-    now = _whitened(left, sensitivity, windows, angle_sd)
+    now = _whitened(left, sensitivity, problem.windows, problem.angle_sd)
     start = estimate.start + now.whitening.start_change(left)
     return Estimate(end.values, start, cost), now, end.damping
 
@@ -279,10 +293,10 @@ def _searched(
     whitening: Whitening,
     prior: Prior,
     damping: Float[Array, ""],
-    evaluations: int,
-    shooting: Shooting,
+    effort: tuple[int, Shooting],
 ) -> tuple[Stepped, Float[Array, ""]]:
-    """The end of a few steps, with residuals (rad) and sensitivities, and its cost."""
+    """The end of `effort[0]` steps, with residuals (rad) and sensitivities, and its cost."""
+    evaluations, shooting = effort
 
     def misfit(left: Array, values: Array) -> Array:
         return jnp.concatenate([whitening(left).reshape(-1), (prior.mean - values) / prior.sd])

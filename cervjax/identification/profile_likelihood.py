@@ -8,14 +8,11 @@ from jaxtyping import Float
 from .identify import (
     Estimate,
     Identification,
-    IdentificationSettings,
     Prior,
     first_damping,
     linearised,
     search_round,
 )
-from .movements import Windows
-from .shooting import ParametricDynamics
 
 _HELD = 1e-8
 """Standard deviation of a prior that holds a parameter: small beside any standard error."""
@@ -37,22 +34,14 @@ class Profile(NamedTuple):
 
 
 def profile_likelihood(
-    neck: ParametricDynamics,
-    windows: Windows,
-    found: Identification,
-    name: str,
-    at: Float[np.ndarray, " n"],
-    *,
-    angle_sd: float,
-    prior: Prior | None = None,
-    settings: IdentificationSettings = IdentificationSettings(rounds=1),
+    found: Identification, name: str, at: Float[np.ndarray, " n"], *, rounds: int = 1
 ) -> Profile:
     """The profile of the parameter `name`.
 
     Args:
-        found: the estimate, from which the other parameters start each time.
+        found: the estimate, from which the other parameters start each time, in its problem.
         at: values to hold the parameter at.
-        settings: `rounds` at each value.
+        rounds: of the search at each value.
 
     Returns:
         The rise of twice the negative log-likelihood, no unit, at each value.
@@ -60,24 +49,25 @@ def profile_likelihood(
     Raises:
         ValueError: there is no such parameter, or a value is at its bounds or beyond.
     """
-    space = neck.space
+    problem, prior = found.problem, found.problem.prior
+    space = problem.neck.space
     if name not in space.names:
         raise ValueError(f"no parameter {name!r}; there are {', '.join(space.names[:3])}, ...")
     which = space.names.index(name)
     low, high = float(space.low[which]), float(space.high[which])
     if np.min(at) <= low or np.max(at) >= high:
         raise ValueError(f"at = {np.min(at):g} to {np.max(at):g} is not inside {low:g} to {high:g}")
-    prior = Prior.none(space) if prior is None else prior
     rise = []
     for value in at:
         held = Prior(prior.mean.at[which].set(float(value)), prior.sd.at[which].set(_HELD))
         estimate = found.estimate._replace(values=found.estimate.values.at[which].set(float(value)))
-        linear = linearised(neck, windows, estimate, angle_sd, settings.shooting)
-        damping = first_damping(estimate, linear, held, settings)
-        for _ in range(settings.rounds):
-            estimate, linear, damping = search_round(
-                neck, windows, estimate, linear, angle_sd, held, damping, settings
-            )
+        linear = linearised(
+            problem.neck, problem.windows, estimate, problem.angle_sd, problem.settings.shooting
+        )
+        holding = problem._replace(prior=held)
+        damping = first_damping(holding, estimate, linear)
+        for _ in range(rounds):
+            estimate, linear, damping = search_round(holding, estimate, linear, damping)
         rise.append(2 * (_without(estimate, held, which) - _without(found.estimate, prior, which)))
     return Profile(name, np.asarray(at, float), np.array(rise))
 

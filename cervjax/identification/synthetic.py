@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from cervjax.kinematics.tree import rest_frames
 from cervjax.simulation import Dynamics, GivenActivation, State
-from cervjax.simulation.integrate import integrate_adaptively
+from cervjax.simulation.integrate import AdaptiveSteps, integrate_adaptively
 
 _RANGE = 0.35
 """Of a coordinate's range, that movements start in."""
@@ -80,11 +80,9 @@ def _recorded(
             (start.q, start.qd, start.norm_fiber_length),
             samples,
             None,
-            solver="tsit5",
-            tolerance=(tolerance, tolerance),
-            max_steps=200_000,
-            adjoint=diffrax.ForwardMode(),
-            stops=True,
+            AdaptiveSteps(
+                "tsit5", (tolerance, tolerance), 200_000, diffrax.ForwardMode(), stops=True
+            ),
         )
         q, qd, _ = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
         return q, qd

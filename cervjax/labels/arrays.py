@@ -1,7 +1,7 @@
-"""Names, dimensions, units and types of what a dataset stores; to arrays and back."""
+"""Rows and people as arrays by name, and back."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,57 +13,18 @@ from cervjax.people import LIMITS, MEASUREMENTS, Person, Sex, Subject
 from cervjax.spec import PLANES
 
 from .columns import COLUMNS
-from .row import LabelBatch, RowStatus, Solution, level_names
-
-
-class Field(NamedTuple):
-    """How an array is stored: dimensions after the first, unit, type (None: as computed)."""
-
-    dimensions: tuple[str, ...]
-    unit: str
-    dtype: str | None = None
-
-
-_SOLUTION: dict[str, Field] = {
-    "activation": Field(("muscle",), "1"),
-    "muscle_force": Field(("muscle",), "N"),
-    "reserve_force": Field(("reserve",), "N m"),
-    "joint_force": Field(("level", "force_component"), "N"),
-    "joint_moment": Field(("level", "axis"), "N m"),
-    "status": Field((), "1", "int8"),
-    "limiting_muscle": Field((), "1", "int16"),
-}
-_CERTIFICATE: dict[str, Field] = {
-    "primal_residual": Field((), "N m"),
-    "kkt_residual": Field((), "1"),
-    "duality_gap": Field((), "1"),
-    "iterations": Field((), "1", "int16"),
-    "result": Field((), "1", "int8"),
-}
-_ROW: dict[str, Field] = {
-    "kind": Field((), "1", "int8"),
-    "time": Field((), "s"),
-    "q": Field(("coordinate",), "rad"),
-    "qd": Field(("coordinate",), "rad/s"),
-    "qdd": Field(("coordinate",), "rad/s^2"),
-    "gravity": Field(("axis",), "m/s^2"),
-    "generalized_force": Field(("coordinate",), "N m"),
-    "muscle_length": Field(("muscle",), "m"),
-}
-PERSON_INDEX = "person_index"
-SPLIT = "split"
-SPLITS = ("train", "validation", "test")
-
-ROW_FIELDS: dict[str, Field] = {PERSON_INDEX: Field((), "1", "int32"), **_ROW} | (
-    _SOLUTION | _CERTIFICATE
+from .fields import (
+    CERTIFICATE_FIELDS,
+    FRAME_FIELDS,
+    PERSON_FIELDS as PERSON_FIELDS,
+    PERSON_INDEX as PERSON_INDEX,
+    ROW_FIELDS as ROW_FIELDS,
+    SOLUTION_FIELDS,
+    SPLIT as SPLIT,
+    SPLITS as SPLITS,
+    Field as Field,
 )
-PERSON_FIELDS: dict[str, Field] = {
-    "sex": Field((), "1", "int8"),
-    **{name: Field((), unit) for name, unit in MEASUREMENTS.items()},
-    "subject": Field(("ratio",), "1"),
-    "range_of_motion": Field(("plane",), "1"),
-    SPLIT: Field((), "1", "int8"),
-}
+from .row import LabelBatch, RowStatus, Solution, level_names
 
 
 def field_of(name: str) -> Field:
@@ -98,7 +59,7 @@ def labels_of(topology: Topology) -> dict[str, Any]:
 def row_arrays(rows: LabelBatch, other_suffix: str) -> dict[str, Any]:
     """The arrays of `rows` by name; those of the other convention end in `other_suffix`."""
     arrays: dict[str, Any] = {PERSON_INDEX: rows.person}
-    arrays |= {name: getattr(rows, name) for name in _ROW}
+    arrays |= {name: getattr(rows, name) for name in FRAME_FIELDS}
     arrays |= rows.columns | _solution_arrays(rows.solution)
     if rows.other is not None:
         arrays |= {f"{k}{other_suffix}": v for k, v in _solution_arrays(rows.other).items()}
@@ -132,7 +93,7 @@ def rows_from(
 ) -> LabelBatch:
     """The inverse of `row_arrays`; `subject` is of each row's person."""
     values = {name: jnp.asarray(x) for name, x in arrays.items()}
-    own = {name: values.get(name) for name in _ROW}
+    own = {name: values.get(name) for name in FRAME_FIELDS}
     with_other = f"activation{other_suffix}" in values
     return LabelBatch(
         person=values[PERSON_INDEX],
@@ -150,11 +111,11 @@ def _further(values: Mapping[str, Any], other_suffix: str) -> dict[str, Any]:
 
 
 def _solution_arrays(solution: Solution) -> dict[str, Any]:
-    own = {name: getattr(solution, name) for name in _SOLUTION}
-    return own | {name: getattr(solution.certificate, name) for name in _CERTIFICATE}
+    own = {name: getattr(solution, name) for name in SOLUTION_FIELDS}
+    return own | {name: getattr(solution.certificate, name) for name in CERTIFICATE_FIELDS}
 
 
 def _solution_from(values: Mapping[str, Any], suffix: str) -> Solution:
-    certificate = Certificate(**{name: values[name + suffix] for name in _CERTIFICATE})
-    own = {name: values.get(name + suffix) for name in _SOLUTION}
+    certificate = Certificate(**{name: values[name + suffix] for name in CERTIFICATE_FIELDS})
+    own = {name: values.get(name + suffix) for name in SOLUTION_FIELDS}
     return Solution(certificate=certificate, **own)  # type: ignore[arg-type]

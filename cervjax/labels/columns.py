@@ -9,6 +9,8 @@ from jaxtyping import Array, Float
 from cervjax.dynamics import FrameEvaluation
 from cervjax.optimization import StaticOptimizationSolution
 
+from .fields import PERSON_FIELDS, ROW_FIELDS
+
 
 class AbstractColumn(eqx.Module):
     """A number, or several, of every row.
@@ -52,6 +54,14 @@ def register_column(column: type[_Column]) -> type[_Column]:
 
     Returns:
         The class itself: this is a decorator.
+
+    Raises:
+        ValueError: every dataset has an array of this name already.
     """
+    if column.name in ROW_FIELDS or column.name in PERSON_FIELDS:
+        raise ValueError(
+            f"name = {column.name!r} of {column.__name__} is an array of every dataset; give the "
+            "column another name"
+        )
     COLUMNS[column.name] = column()
     return column

@@ -78,7 +78,14 @@ class LabelDataset:
             raise DatasetError(f"array {name!r} of {self.folder.path}: {error}") from error
 
     def rows(self, index: slice | Int[np.ndarray, " n"]) -> LabelBatch:
-        """Rows by number, as a `LabelBatch`."""
+        """Rows by number.
+
+        Returns:
+            In SI units and rad; see `LabelBatch`.
+
+        Raises:
+            DatasetError: there are none, or a chunk's checksum is wrong.
+        """
         arrays = self._arrays(index)
         person = arrays[PERSON_INDEX]
         if len(person) == 0:
@@ -105,10 +112,10 @@ class LabelDataset:
         return people_from({name: self.array(name, persons) for name in names})
 
     def _arrays(self, index: slice | Int[np.ndarray, " n"]) -> dict[str, np.ndarray]:
-        """All arrays of rows. Rows of one shard are read as one piece: rows one by one take long."""
+        """All arrays of rows. Those of one shard are read as one piece: one by one takes long."""
         if not isinstance(index, slice) and len(index):
             first, last = int(np.min(index)), int(np.max(index))
-            if 0 <= first and last - first < self.plan.shard_rows:
+            if first >= 0 and last - first < self.plan.shard_rows:
                 piece = slice(first, last + 1)
                 return {name: self.array(name, piece)[index - first] for name in self.row_names}
         return {name: self.array(name, index) for name in self.row_names}

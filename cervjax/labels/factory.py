@@ -21,7 +21,7 @@ from cervjax.motion.synthesis import (
 )
 from cervjax.people import Person, Personalizer
 
-from .row import LabelBatch, RowOptions, label_row
+from .row import LabelBatch, RowOptions, RowOrigin, label_row
 
 Population = Callable[[Integer[Array, ""], PRNGKeyArray], Person]
 """Person `index` of the population that a key draws."""
@@ -94,9 +94,9 @@ class LabelFactory(eqx.Module):
         key = jax.random.fold_in(motion_key, index)
         needed = self.sampler.num_uniforms + self.frames + 3 + 5
         # One call of the generator: on a CPU every call is a loop of its own.
-        chances = jax.random.uniform(key, (self.movements, needed), self.sampler.low.dtype)
-        reach = person.range_of_motion if self.personal_range else jnp.ones_like(chances[0, :3])
-        kind, time, motion, gravity = jax.vmap(self._movement, in_axes=(0, None))(chances, reach)
+        uniforms = jax.random.uniform(key, (self.movements, needed), self.sampler.low.dtype)
+        reach = person.range_of_motion if self.personal_range else jnp.ones_like(uniforms[0, :3])
+        kind, time, motion, gravity = jax.vmap(self._movement, in_axes=(0, None))(uniforms, reach)
         kind, gravity = (
             jnp.broadcast_to(x[:, None], (x.shape[0], self.frames, *x.shape[1:]))
             for x in (kind, gravity)
@@ -105,16 +105,8 @@ class LabelFactory(eqx.Module):
         subject = person.subject.as_vector()
 
         def row(kind: Array, time: Array, motion: MotionSample, gravity: Array) -> LabelBatch:
-            return label_row(
-                model,
-                motion,
-                gravity,
-                self.options,
-                person=index,
-                kind=kind,
-                time=time,
-                subject=subject,
-            )
+            origin = RowOrigin(index, kind, time, subject)
+            return label_row(model, motion, gravity, self.options, origin)
 
         if self.rows_per_person == 1:
             # A mapped axis of length one costs a CPU half its speed.
@@ -123,11 +115,11 @@ class LabelFactory(eqx.Module):
         return person, jax.vmap(row)(*flat)
 
     def _movement(
-        self, chances: Float[Array, " n"], reach: Float[Array, " 3"]
+        self, uniforms: Float[Array, " n"], reach: Float[Array, " 3"]
     ) -> tuple[Array, Array, MotionSample, Array]:
         """Kind, times, frames and gravity of one movement."""
-        dtype = chances.dtype
-        when, torso, record, move = jnp.split(chances, np.cumsum([self.frames, 3, 5]).tolist())
+        dtype = uniforms.dtype
+        when, torso, record, move = jnp.split(uniforms, np.cumsum([self.frames, 3, 5]).tolist())
         if self.rate is None:
             time = self.duration * when
         else:

@@ -9,7 +9,7 @@ from cervjax.dynamics import mechanics
 from cervjax.motion.synthesis import MotionSample
 from cervjax.people import Personalizer, Subject
 
-from .row import LabelBatch, RowOptions, label_row
+from .row import LabelBatch, RowOptions, RowOrigin, label_row
 
 _CHUNK = 128
 """Rows computed at once: about a hundred stay in a CPU's caches."""
@@ -55,16 +55,9 @@ class Labeler(eqx.Module):
     def _row(
         self, person: Array, subject: Subject, motion: MotionSample, gravity: Array
     ) -> LabelBatch:
-        return label_row(
-            self.personalizer(subject),
-            motion,
-            gravity,
-            self.options,
-            person=person,
-            kind=jnp.full((), -1, jnp.int32),
-            time=jnp.zeros((), gravity.dtype),
-            subject=subject.as_vector(),
-        )
+        kind, time = jnp.full((), -1, jnp.int32), jnp.zeros((), gravity.dtype)
+        origin = RowOrigin(person, kind, time, subject.as_vector())
+        return label_row(self.personalizer(subject), motion, gravity, self.options, origin)
 
 
 @eqx.filter_jit

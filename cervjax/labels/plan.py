@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from cervjax.model import Model
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import (
     MovementKind,
+    MovementOptions,
     MovementSampler,
     RecordedMovements,
     TorsoInclination,
@@ -63,8 +64,11 @@ class Splits:
 
 
 @dataclass(frozen=True)
-class DatasetPlan:
+class DatasetPlan(MovementOptions):
     """What a dataset holds. The same plan gives the same bytes on one platform.
+
+    The options of movements are those of `cervjax.motion.synthesis.MovementOptions`; what is added
+    there is an option of plans, and is kept with datasets.
 
     Attributes:
         persons: people drawn.
@@ -75,15 +79,9 @@ class DatasetPlan:
             `cervjax.people.OUT_OF_DISTRIBUTION`.
         women: share of women of an ANSUR population.
         ages: years, youngest and oldest of an ANSUR population.
-        mix: share of each kind of movement; the default's if empty.
-        slowest_deg, fastest_deg: deg/s, peak head speed.
-        extent: largest part of the range that movements use.
-        personal_range: whether that is each person's range of motion, or the model's.
-        least_share: of its range that a coordinate uses at least where another of its plane uses
-            all; 1 ties lower to upper neck, None lets them turn against each other.
+        personal_range: whether movements use each person's range of motion, or the model's.
         upright: share of upright torsos.
         inclination_deg: largest inclination of the others.
-        planes: free coordinates that turn the head in pitch, roll, yaw; by their names if empty.
         recorded_share: of movements that are frames of recorded motions.
         recorded_variation: of size and tempo of these.
         convention: of static optimization.
@@ -106,15 +104,9 @@ class DatasetPlan:
     population: str = "ansur"
     women: float = 0.5
     ages: tuple[float, float] = (18.0, 65.0)
-    mix: dict[str, float] = field(default_factory=dict)
-    slowest_deg: float = 10.0
-    fastest_deg: float = 360.0
-    extent: float = 0.9
     personal_range: bool = True
-    least_share: float | None = 0.15
     upright: float = 0.3
     inclination_deg: float = 45.0
-    planes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     recorded_share: float = 0.0
     recorded_variation: float = 0.2
     convention: Convention = "opensim"
@@ -131,6 +123,7 @@ class DatasetPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("persons", "movements", "frames", "shard_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
@@ -257,16 +250,7 @@ def build_factory(
     dtype = jnp.dtype(plan.precision)
     spec = spec.with_reserves(plan.reserve)
     model = Model.from_spec(spec, dtype=dtype)
-    sampler = MovementSampler.of(
-        spec,
-        planes=plan.planes or None,
-        mix=plan.mix or None,
-        slowest_deg=plan.slowest_deg,
-        fastest_deg=plan.fastest_deg,
-        extent=plan.extent,
-        least_share=plan.least_share,
-        dtype=dtype,
-    )
+    sampler = MovementSampler.of(spec, plan, dtype=dtype)
     if plan.population == "box":
         population = BoxPopulation.of(PopulationBox(), dtype)
     else:
@@ -276,7 +260,6 @@ def build_factory(
             women=plan.women,
             ages=plan.ages,
             tail=plan.population if plan.population in OUT_OF_DISTRIBUTION else None,
-            dtype=dtype,
         )
     return LabelFactory(
         personalizer=Personalizer(model),

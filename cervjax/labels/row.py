@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -141,16 +142,21 @@ class LabelBatch(eqx.Module):
         return self.solution.certificate
 
 
+class RowOrigin(NamedTuple):
+    """Whose row it is, and of which moment; see `LabelBatch`."""
+
+    person: Integer[Array, ""]
+    kind: Int[Array, ""]
+    time: Float[Array, ""]
+    subject: Float[Array, " ratios"]
+
+
 def label_row(
     model: Model,
     motion: MotionSample,
     gravity: Float[Array, " 3"],
     options: RowOptions,
-    *,
-    person: Integer[Array, ""],
-    kind: Int[Array, ""],
-    time: Float[Array, ""],
-    subject: Float[Array, " ratios"],
+    origin: RowOrigin,
 ) -> LabelBatch:
     """Solve one frame of the person `model` under `gravity` (m/s^2); vmap for many."""
     model = eqx.tree_at(lambda m: m.gravity, model, gravity)
@@ -162,10 +168,7 @@ def label_row(
         again = solve_frame(model, frame.mechanics, _other(options.settings))
         other = _judged(frame, options, again)
     return LabelBatch(
-        person,
-        kind,
-        time,
-        subject,
+        *origin,
         *motion,
         gravity,
         frame.generalized_force[: model.topology.num_free],

@@ -162,7 +162,14 @@ class TrainingConfig:
 
     @property
     def weights(self) -> Losses:
-        """Weights of the loss: those chosen, or the kind's own."""
+        """Weights of the loss: those chosen, or the kind's own.
+
+        Returns:
+            Weights, without unit, by the names of terms.
+
+        Raises:
+            ValueError: none are chosen, and the kind of network has none.
+        """
         if self.losses is not None:
             return self.losses
         if self.network.kind not in DEFAULT_LOSSES:

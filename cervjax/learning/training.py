@@ -63,7 +63,7 @@ def train(
     config: TrainingConfig,
     folder: str | Path,
     *,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     progress: Progress | None = None,
 ) -> AbstractForceNetwork:
     """Train a network on the rows of `source`, or go on with what `folder` holds.
@@ -77,8 +77,8 @@ def train(
         spec: the model of the rows, with their reserves.
         config: how to train.
         folder: of the run; see `cervjax.learning.run_folder`.
-        devices: to share batches out over; if None, all local ones of an accelerator, or the first
-            CPU device, which uses every core: several repeat the optimizer's work on the same cores.
+        devices: to share batches out over. If None, all local ones of an accelerator, or the first
+            of a CPU, which has every core: several would repeat the optimizer's work on them.
         progress: called after each step.
 
     Returns:

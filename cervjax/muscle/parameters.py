@@ -90,7 +90,14 @@ class MuscleParameters(eqx.Module):
 
 
 def muscle_parameters(muscles: Sequence[Muscle]) -> MuscleParameters:
-    """The parameters of `muscles` as arrays."""
+    """The parameters of `muscles` as arrays.
+
+    Returns:
+        In SI units; see `MuscleParameters`.
+
+    Raises:
+        ValueError: a muscle's curves are of a class that is not registered.
+    """
     groups: list[tuple[AbstractForceCurves, tuple[int, ...]]] = []
     for muscle in muscles:
         if type(muscle.curves) not in MUSCLE_MODELS:

@@ -50,7 +50,9 @@ def rigid_tendon_state(
     """State of muscles whose paths have `length` (m) and `lengthening_speed` (m/s).
 
     A fiber at its least length carries no active force, is at rest, and stands at its largest
-    pennation angle, as in OpenSim. A slack tendon (length below tendon slack length) is the same.
+    pennation angle, as in OpenSim: it is held where the path is shorter than the tendon's slack
+    length and the least length along the tendon together. A path below the slack length alone is
+    such a case.
 
     Returns:
         Lengths in m, forces in N; velocities over the maximum.

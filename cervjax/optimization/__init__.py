@@ -5,7 +5,7 @@ from .certificate import (
     certify as certify,
 )
 from .compensated import (
-    accurate_costs as accurate_costs,
+    accurate_shadow_prices as accurate_shadow_prices,
 )
 from .dual_newton import (
     DualState as DualState,
@@ -21,8 +21,8 @@ from .problem import (
     ActivationProblem as ActivationProblem,
     controls_from as controls_from,
     objective as objective,
-    reduced_costs as reduced_costs,
-    supplied as supplied,
+    shadow_prices as shadow_prices,
+    supplied_torque as supplied_torque,
 )
 from .result import (
     SolverResult as SolverResult,

@@ -32,18 +32,18 @@ class ActivationProblem(NamedTuple):
     weight: Float[Array, " actuators"]
 
 
-def reduced_costs(
+def shadow_prices(
     problem: ActivationProblem, multipliers: Float[Array, " equations"]
 ) -> Float[Array, " actuators"]:
-    """`matrix^T @ multipliers`: what a unit of each control is worth."""
+    """`matrix^T @ multipliers`: the gain of the Lagrangian per unit of each control."""
     return contract("ek,e->k", problem.matrix, multipliers)
 
 
 def controls_from(
-    problem: ActivationProblem, worth: Float[Array, " actuators"], exponent: float
+    problem: ActivationProblem, prices: Float[Array, " actuators"], exponent: float
 ) -> Float[Array, " actuators"]:
-    """The controls that minimize the Lagrangian where a unit of control is worth `worth`."""
-    scaled = worth / (exponent * problem.weight)
+    """The controls that minimize the Lagrangian at the shadow prices `prices`."""
+    scaled = prices / (exponent * problem.weight)
     if exponent != 2.0:
         # Zero has an infinite slope: the safe root keeps gradients there finite.
         size = jnp.abs(scaled)
@@ -51,7 +51,7 @@ def controls_from(
     return jnp.clip(scaled, problem.lower, problem.upper)
 
 
-def supplied(
+def supplied_torque(
     problem: ActivationProblem, controls: Float[Array, " actuators"]
 ) -> Float[Array, " equations"]:
     """`matrix @ controls`."""

@@ -1,7 +1,7 @@
 """Static optimization: the activations that supply a frame's generalized forces at least cost."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -133,23 +133,31 @@ def solve_frame(
     muscles = model.muscles
     if max_isometric_force is not None:
         muscles = eqx.tree_at(lambda m: m.max_isometric_force, muscles, max_isometric_force)
-    low = muscles.min_control if min_control is None else min_control
-    high = muscles.max_control if max_control is None else max_control
+    model = eqx.tree_at(lambda m: m.muscles, model, muscles)
+    bounds = (
+        muscles.min_control if min_control is None else min_control,
+        muscles.max_control if max_control is None else max_control,
+    )
     state = rigid_tendon_state(muscles, frame.length, frame.lengthening_speed)
     if settings.convention == "opensim":
         active = state.opensim_active_force
         passive = jnp.zeros_like(active)
-        return _solve(model, muscles, frame, active, passive, low, high, settings)
-    return _solve_physical(model, muscles, frame, state, low, high, settings)
+        return _solve(model, frame, _Pull(active, passive), bounds, settings)
+    return _solve_physical(model, frame, state, bounds, settings)
+
+
+class _Pull(NamedTuple):
+    """Forces along the tendons, N: at full activation, and what is there without any."""
+
+    active: Float[Array, " muscles"]
+    passive: Float[Array, " muscles"]
 
 
 def _solve_physical(
     model: Model,
-    muscles: MuscleParameters,
     frame: Mechanics,
     state: RigidTendonState,
-    low: Array,
-    high: Array,
+    bounds: tuple[Array, Array],
     settings: StaticOptimizationSettings,
 ) -> StaticOptimizationSolution:
     """Solve with passive force; a muscle that would have to push goes slack, and again.
@@ -159,15 +167,17 @@ def _solve_physical(
     The certificate is that of the problem with these muscles slack: that another choice of slack
     muscles would not cost less is not proved (it can, by 1e-4, in about 1 of 200 extreme frames).
     """
-    active = state.active_fiber_force * state.cos_pennation
-    passive = state.passive_fiber_force * state.cos_pennation
+    pull = _Pull(
+        state.active_fiber_force * state.cos_pennation,
+        state.passive_fiber_force * state.cos_pennation,
+    )
 
     def solve(slack: Array, inputs: tuple) -> StaticOptimizationSolution:
-        model, muscles, frame, active, passive, low, high = inputs
-        pulling, resting = jnp.where(slack, 0.0, active), jnp.where(slack, 0.0, passive)
-        return _solve(model, muscles, frame, pulling, resting, low, high, settings)
+        model, frame, pull, bounds = inputs
+        pulling = _Pull(*(jnp.where(slack, 0.0, force) for force in pull))
+        return _solve(model, frame, pulling, bounds, settings)
 
-    inputs = (model, muscles, frame, active, passive, low, high)
+    inputs = (model, frame, pull, bounds)
     fixed = jax.lax.stop_gradient(inputs)
 
     def more(loop: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
@@ -178,7 +188,7 @@ def _solve_physical(
     slack, unsettled, _ = jax.lax.while_loop(
         lambda loop: loop[1] & (loop[2] < _SLACK_ROUNDS),
         more,
-        (jnp.zeros(active.shape, bool), jnp.array(True), jnp.array(0)),
+        (jnp.zeros(pull.active.shape, bool), jnp.array(True), jnp.array(0)),
     )
     solution = solve(slack, inputs)
     result = solution.certificate.result
@@ -189,15 +199,13 @@ def _solve_physical(
 
 def _solve(
     model: Model,
-    muscles: MuscleParameters,
     frame: Mechanics,
-    active: Array,
-    passive: Array,
-    low: Array,
-    high: Array,
+    pull: _Pull,
+    bounds: tuple[Array, Array],
     settings: StaticOptimizationSettings,
 ) -> StaticOptimizationSolution:
-    free = model.topology.num_free
+    muscles, free = model.muscles, model.topology.num_free
+    (active, passive), (low, high) = pull, bounds
     arms = frame.moment_arm[:free]
     possible = jnp.all(muscles.max_isometric_force > 0) & jnp.all(low <= high)
     target = frame.generalized_force[:free] - contract("qm,m->q", arms, passive)
@@ -206,13 +214,13 @@ def _solve(
     reserves = Reserves.of_model(model)
     problem = activation_problem(equation, low, high, reserves, _weights(muscles, settings))
     state = solve_dual(problem, settings.exponent, settings.max_steps)
-    worth = state.worth(problem)
-    controls = controls_from(problem, worth, settings.exponent)
+    prices = state.shadow_prices(problem)
+    controls = controls_from(problem, prices, settings.exponent)
     count = active.shape[0]
     activation, control = controls[:count], controls[count:]
     force = activation * active + passive
     marginal = settings.exponent * problem.weight * jnp.abs(controls) ** (settings.exponent - 1)
-    price = jnp.where(controls >= problem.upper, worth - marginal, 0.0)
+    price = jnp.where(controls >= problem.upper, prices - marginal, 0.0)
     certificate = certify(*jax.lax.stop_gradient((problem, controls, state)), settings.exponent)
     return StaticOptimizationSolution(
         activation=activation,

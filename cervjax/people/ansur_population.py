@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from cervjax.math.contraction import contract
@@ -90,9 +89,8 @@ class AnsurPopulation(eqx.Module):
         women: float = 0.5,
         ages: tuple[float, float] = (18.0, 65.0),
         tail: str | None = None,
-        dtype: DTypeLike | None = None,
     ) -> "AnsurPopulation":
-        """The population for the neck `model`.
+        """The population for the neck `model`, in numbers of its precision.
 
         Args:
             model_range: rad, pitch, roll and yaw that the model can turn through.
@@ -124,7 +122,7 @@ class AnsurPopulation(eqx.Module):
         factor = vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]
 
         def array(x: object) -> Array:
-            return jnp.asarray(np.asarray(x, float), dtype)
+            return jnp.asarray(np.asarray(x, float), model.body_mass.dtype)
 
         names = list(VARIABLES)
         man = survey.mean[Sex.MALE]
@@ -173,17 +171,17 @@ class AnsurPopulation(eqx.Module):
         dtype = self.mean.dtype
         # One call of the generator: on a CPU every call is a loop of its own.
         count = self.mean.shape[1]
-        chances = jax.random.uniform(jax.random.fold_in(key, index), (3 + count,), dtype)
-        male = chances[0] >= self.women
+        uniforms = jax.random.uniform(jax.random.fold_in(key, index), (3 + count,), dtype)
+        male = uniforms[0] >= self.women
         sex = jnp.where(male, int(Sex.MALE), int(Sex.FEMALE))
 
         def of_sex(table: Array) -> Array:
             return jnp.where(male, table[1], table[0])
 
         mean, sd = of_sex(self.mean), of_sex(self.sd)
-        age = self.youngest + (self.oldest - self.youngest) * chances[1]
+        age = self.youngest + (self.oldest - self.youngest) * uniforms[1]
         surveyed = jnp.clip(age, *self.survey_ages)
-        centered = jnp.clip(2 * chances[3:] - 1, -0.9999999, 0.9999999)
+        centered = jnp.clip(2 * uniforms[3:] - 1, -0.9999999, 0.9999999)
         noise = math.sqrt(2) * jax.lax.erf_inv(centered)
         away = contract("ij,j->i", of_sex(self.factor), noise)
         latent = mean + of_sex(self.age_slope) * (surveyed - mean[0])
@@ -193,7 +191,7 @@ class AnsurPopulation(eqx.Module):
         name, upper = OUT_OF_DISTRIBUTION[self.tail]
         at = _LATENT.index(name)
         # As far beyond the percentile as a normal variable's tail reaches.
-        depth = jax.scipy.special.ndtri(_TAIL * jnp.maximum(chances[2], 0.02))
+        depth = jax.scipy.special.ndtri(_TAIL * jnp.maximum(uniforms[2], 0.02))
         beyond = sd[at] * (float(scipy.special.ndtri(_TAIL)) - depth)
         edge = of_sex(self.tail_edge)
         if name == "strength":

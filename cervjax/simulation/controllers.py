@@ -194,5 +194,5 @@ class ComputedMuscleControl(AbstractController):
             muscles.max_control,
             reserves,
         )
-        worth = solve_dual(problem, 2.0, _NEWTON_STEPS).worth(problem)
-        return controls_from(problem, worth, 2.0)[: len(capacity)]
+        prices = solve_dual(problem, 2.0, _NEWTON_STEPS).shadow_prices(problem)
+        return controls_from(problem, prices, 2.0)[: len(capacity)]

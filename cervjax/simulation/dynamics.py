@@ -78,10 +78,10 @@ class Dynamics(eqx.Module):
 
     def __check_init__(self) -> None:
         prescribed = len(self.model.topology.coordinates) - self.model.topology.num_free
-        told = 0 if self.torso is None else self.torso.coordinates
-        if prescribed != told:
+        given = 0 if self.torso is None else self.torso.coordinates
+        if prescribed != given:
             raise ValueError(
-                f"the model has {prescribed} prescribed coordinates, the torso's motion {told}"
+                f"the model has {prescribed} prescribed coordinates, the torso's motion {given}"
             )
 
         if self.tendon == "compliant" and not _traced(self.model):

@@ -1,7 +1,7 @@
 """The one place in which differential equations are integrated, by Diffrax."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import diffrax
 import jax
@@ -26,17 +26,30 @@ Rates = Callable[[Array, Any, Any], Any]
 """Rates of change per s, of time (s), state, and whatever else."""
 
 
+class AdaptiveSteps(NamedTuple):
+    """How to integrate with steps that tolerances choose.
+
+    Attributes:
+        solver: a name of `SOLVERS`.
+        tolerance: relative and absolute, of a step.
+        max_steps: after which the integration is given up.
+        adjoint: of Diffrax, for derivatives.
+        stops: whether steps end at the times asked for, where rates have kinks.
+    """
+
+    solver: str
+    tolerance: tuple[float, float]
+    max_steps: int
+    adjoint: diffrax.AbstractAdjoint
+    stops: bool = False
+
+
 def integrate_adaptively(
     rates: Rates,
     start: PyTree,
     times: Float[np.ndarray, " n"],
     arguments: PyTree,
-    *,
-    solver: str,
-    tolerance: tuple[float, float],
-    max_steps: int,
-    adjoint: diffrax.AbstractAdjoint,
-    stops: bool = False,
+    steps: AdaptiveSteps,
 ) -> diffrax.Solution:
     """Integrate with steps that tolerances choose.
 
@@ -45,21 +58,17 @@ def integrate_adaptively(
         start: state at the first time.
         times: s, at which states are kept.
         arguments: passed to `rates`.
-        solver: a name of `SOLVERS`.
-        tolerance: relative and absolute, of a step.
-        max_steps: after which the integration is given up.
-        adjoint: of Diffrax, for derivatives.
-        stops: whether steps end at `times`, where `rates` has kinks.
+        steps: how.
 
     Returns:
         Diffrax's solution; what is not finite, or took too many steps, is in its `result`.
     """
-    controller: diffrax.AbstractStepSizeController = diffrax.PIDController(*tolerance)
-    if stops:
+    controller: diffrax.AbstractStepSizeController = diffrax.PIDController(*steps.tolerance)
+    if steps.stops:
         controller = diffrax.ClipStepSizeController(controller, step_ts=jnp.asarray(times))
     return diffrax.diffeqsolve(
         diffrax.ODETerm(rates),  # pyright: ignore[reportArgumentType]
-        SOLVERS[solver](),
+        SOLVERS[steps.solver](),
         times[0],
         times[-1],
         None,
@@ -67,8 +76,8 @@ def integrate_adaptively(
         arguments,
         saveat=diffrax.SaveAt(ts=jnp.asarray(times, jax.tree.leaves(start)[0].dtype)),
         stepsize_controller=controller,
-        adjoint=adjoint,
-        max_steps=max_steps,
+        adjoint=steps.adjoint,
+        max_steps=steps.max_steps,
         throw=False,
     )
 

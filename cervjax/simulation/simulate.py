@@ -15,7 +15,7 @@ from cervjax.kinematics.tree import rest_frames
 
 from .controllers import AbstractController
 from .dynamics import Dynamics, State
-from .integrate import SOLVERS, SolverName, integrate_adaptively
+from .integrate import SOLVERS, AdaptiveSteps, SolverName, integrate_adaptively
 
 
 class SimulationStatus(IntEnum):
@@ -126,6 +126,8 @@ def simulate(
     if settings.adjoint == "reverse":
         checkpoints = settings.checkpoints or settings.max_steps
         adjoint = diffrax.RecursiveCheckpointAdjoint(checkpoints)
+    tolerance = (settings.rtol, settings.atol)
+    steps = AdaptiveSteps(settings.solver, tolerance, settings.max_steps, adjoint)
 
     def move(carry: tuple, index: Array) -> tuple:
         state, memory, status = carry
@@ -136,10 +138,7 @@ def simulate(
             state,
             within,
             (first, memory),
-            solver=settings.solver,
-            tolerance=(settings.rtol, settings.atol),
-            max_steps=settings.max_steps,
-            adjoint=adjoint,
+            steps,
         )
         states: State = solution.ys  # pyright: ignore[reportAssignmentType]
         last = jax.tree.map(lambda x: x[-1], states)

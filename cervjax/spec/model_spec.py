@@ -83,7 +83,14 @@ class ModelSpec:
         return _named(self.coordinates, name, "coordinate")
 
     def group(self, name: str) -> tuple[str, ...]:
-        """The muscles of the group `name`."""
+        """The muscles of the group `name`.
+
+        Returns:
+            Their names.
+
+        Raises:
+            ValueError: there is no such group.
+        """
         groups = dict(self.groups)
         if name not in groups:
             raise ValueError(f"no muscle group {name!r}; there are {sorted(groups)}")
@@ -97,6 +104,9 @@ class ModelSpec:
 
         Returns:
             A copy, whose only actuators these are.
+
+        Raises:
+            ValueError: `optimal_force` is not positive.
         """
         if not optimal_force > 0:
             raise ValueError(f"optimal_force of reserves must be positive, got {optimal_force}")
@@ -121,6 +131,9 @@ def parents_first(joints: Iterable[Joint]) -> tuple[Joint, ...]:
 
     Returns:
         All of them.
+
+    Raises:
+        ValueError: joints form a loop, or hang on a body that none holds.
     """
     waiting, placed, known = list(joints), [], {GROUND}
     while waiting:

@@ -51,6 +51,9 @@ def with_disc_vertebrae(
 
     Returns:
         A copy, its inertia in kg m^2, with `-repaired` behind its name.
+
+    Raises:
+        ValueError: the model has no such bodies.
     """
     vertebrae = spec.anatomy.vertebrae if vertebrae is None else vertebrae
 

@@ -1,6 +1,6 @@
 """Inverse kinematics: from markers to the pose of the torso and the coordinates of the neck.
 
-The weighted least squares of OpenSim's InverseKinematicsTool and, unless told otherwise, a weak
+The weighted least squares of OpenSim's InverseKinematicsTool and, unless asked otherwise, a weak
 pull towards the natural share between lower and upper neck. Every frame for itself, so that frames
 are a batch axis and a lost marker harms its frame alone.
 """
@@ -127,7 +127,7 @@ class InverseKinematics(MarkerTask):
         """The pose of one frame; vmap for many.
 
         Differentiable in `model` and `seen`, by the implicit function theorem; not in the limits.
-        Frames whose pose is not told have no gradient.
+        Frames whose pose is not determined have no gradient.
 
         Args:
             seen: m, in the laboratory; NaN where a marker was not seen.
@@ -142,8 +142,8 @@ class InverseKinematics(MarkerTask):
         squared = dot(look.error, look.error)
         apart = here & (squared > 0)
         distance = jnp.where(apart, jnp.sqrt(jnp.where(apart, squared, 1.0)), 0.0)
-        told = status != int(PoseStatus.UNDETERMINED)
+        determined = status != int(PoseStatus.UNDETERMINED)
         pose = (state.rotation, state.position - rotate(state.rotation, look.pivot), state.q)
-        rotation, position, q = (jnp.where(told, x, jnp.nan) for x in pose)
-        error = jnp.where(here & told, distance, jnp.nan)
+        rotation, position, q = (jnp.where(determined, x, jnp.nan) for x in pose)
+        error = jnp.where(here & determined, distance, jnp.nan)
         return Pose(rotation, position, q, error, status, steps)

@@ -110,7 +110,7 @@ def _search(task: MarkerTask, model: Model, seen: Array) -> tuple[TorsoAndNeck, 
     def going(search: _Search) -> Bool[Array, ""]:
         return ~search.done & (search.steps < task.max_steps)
 
-    start, told = _start(task, model, seen)
+    start, determined = _start(task, model, seen)
     nothing = jax.tree.map(
         lambda x: jnp.zeros(x.shape, x.dtype),
         jax.eval_shape(lambda x: look_at(task, model, start, x), seen),
@@ -123,14 +123,14 @@ def _search(task: MarkerTask, model: Model, seen: Array) -> tuple[TorsoAndNeck, 
         start,
         jnp.asarray(1e-2, dtype),
         jnp.asarray(False),
-        ~told,
+        ~determined,
         jnp.asarray(0),
     )
     last = jax.lax.while_loop(going, step, first)
     # The step that promised next to nothing is taken: it squares what is left of the error.
     state = jax.tree.map(lambda a, b: jnp.where(last.done, a, b), last.tried, last.state)
     settled = jnp.where(last.done, int(PoseStatus.CONVERGED), int(PoseStatus.NOT_CONVERGED))
-    status = jnp.where(told, settled, int(PoseStatus.UNDETERMINED))
+    status = jnp.where(determined, settled, int(PoseStatus.UNDETERMINED))
     return state, status.astype(jnp.int32), last.steps
 
 
@@ -203,7 +203,7 @@ def _solve_jvp(primals, tangents):
     matrix = around.straight + around.bent
     _, _, held = room(task, state, around.gradient)
     matrix, rate = without(held, matrix, rate)
-    # Where no pose was told there is nothing to follow, and the equations may be singular.
+    # Where no pose was determined there is nothing to follow, and the equations may be singular.
     known = status == int(PoseStatus.CONVERGED)
     matrix, rate = jnp.where(known, matrix, jnp.eye(len(rate))), jnp.where(known, rate, 0.0)
     # The inverse, because elimination of a table that a tangent is part of can't be transposed.

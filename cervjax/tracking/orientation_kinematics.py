@@ -100,8 +100,8 @@ class OrientationKinematics(eqx.Module):
             rad; NaN where `orientation` is not finite.
         """
         seen = jnp.asarray(orientation, model.dtype)
-        told = jnp.all(jnp.isfinite(seen))
-        seen = jnp.where(told, seen, jnp.eye(3, dtype=seen.dtype))
+        determined = jnp.all(jnp.isfinite(seen))
+        seen = jnp.where(determined, seen, jnp.eye(3, dtype=seen.dtype))
         wanted = multiply(seen, self.neutral)
         start = jnp.clip(jnp.zeros_like(self.low), self.low, self.high)
         still, fixed = jax.lax.stop_gradient((model, wanted))
@@ -127,8 +127,10 @@ class OrientationKinematics(eqx.Module):
         squared = dot(off, off)
         angle = jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1.0)), 0.0)
         settled = jnp.where(last.done, int(PoseStatus.CONVERGED), int(PoseStatus.NOT_CONVERGED))
-        status = jnp.where(told, settled, int(PoseStatus.UNDETERMINED)).astype(jnp.int32)
-        return HeadPose(jnp.where(told, q, jnp.nan), jnp.where(told, angle, jnp.nan), status)
+        status = jnp.where(determined, settled, int(PoseStatus.UNDETERMINED)).astype(jnp.int32)
+        return HeadPose(
+            jnp.where(determined, q, jnp.nan), jnp.where(determined, angle, jnp.nan), status
+        )
 
     def _off(
         self, model: Model, wanted: Array, q: Array

@@ -51,3 +51,9 @@ def test_a_label_column(tmp_path):
     assert "muscle_power" in LabelDataset(tmp_path / "labels").rows(slice(0, 2)).columns
     with pytest.raises(ValueError, match="no column muscle_power"):
         plan.options  # noqa: B018
+
+
+def test_a_column_of_a_taken_name_is_refused():
+    taken = type("Time", (MusclePower,), {"name": "time"})
+    with pytest.raises(ValueError, match="name = 'time' of Time is an array of every dataset"):
+        register_column(taken)

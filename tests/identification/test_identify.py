@@ -1,7 +1,5 @@
 """Identification on a small scale: a few parameters, a few windows, one compiled search."""
 
-import dataclasses
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -176,15 +174,7 @@ def test_profile_rises_as_the_standard_error_says(lab, windows, found):
     name = "mass head"
     k = lab.space.names.index(name)
     at = float(found.estimate.values[k]) + judged.standard_error[k] * np.array([-1.0, 1.0])
-    profile = profile_likelihood(
-        lab,
-        windows,
-        found,
-        name,
-        at,
-        angle_sd=1e-6,
-        settings=dataclasses.replace(EXACT, rounds=2),
-    )
+    profile = profile_likelihood(found, name, at, rounds=2)
     np.testing.assert_allclose(profile.rise, 1.0, atol=0.05)
 
 

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from cervjax.kinematics import body_motion
 from cervjax.motion.recordings.sensors import SensorRecording
-from cervjax.motion.synthesis import MovementSampler
+from cervjax.motion.synthesis import MovementOptions, MovementSampler
 from conversion.opensim_engine import OpensimNeck
 from tests.helpers import random_motion
 
@@ -33,7 +33,8 @@ def test_position_and_velocity_against_opensim(neck, model):
 def recorded(neck, model):
     """A smooth movement at 100 Hz, and the head's motion in it."""
     time = np.arange(300) / 100
-    sample = MovementSampler.of(neck, mix={"combined": 1.0})(jax.random.key(1), jnp.asarray(time))
+    sampler = MovementSampler.of(neck, MovementOptions(mix={"combined": 1.0}))
+    sample = sampler(jax.random.key(1), jnp.asarray(time))
     body = model.body_index("skull")
     return time, jax.vmap(lambda *x: body_motion(model, body, *x))(*sample)
 

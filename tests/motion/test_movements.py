@@ -7,6 +7,7 @@ from cervjax.motion import Motion, write_storage
 from cervjax.motion.synthesis import (
     PLANES,
     MovementKind,
+    MovementOptions,
     MovementSampler,
     RecordedMovements,
     TorsoInclination,
@@ -62,7 +63,7 @@ def test_movements_are_smooth_band_limited_and_in_time_with_their_derivatives(sa
 
 def test_movements_stay_inside_a_persons_range_and_below_the_speed_limit(neck):
     reach = (0.6, 0.8, 1.0)
-    sampler = MovementSampler.of(neck, fastest_deg=360.0)
+    sampler = MovementSampler.of(neck, MovementOptions(fastest_deg=360.0))
     _, sample = draw(sampler, reach)
     part = np.array(reach)[list(sampler.plane)]
     assert np.all(sample.q >= part * sampler.low - 1e-12)
@@ -91,7 +92,7 @@ def test_kinds_are_what_they_are_called(sampler, drawn):
 
 
 def test_pitch_and_roll_of_a_circumduction_are_a_quarter_turn_apart(neck):
-    sampler = MovementSampler.of(neck, mix={"circumduction": 1.0})
+    sampler = MovementSampler.of(neck, MovementOptions(mix={"circumduction": 1.0}))
     movements, sample = draw(sampler, count=5)
     for k in range(5):
         pitch, roll = (
@@ -114,7 +115,7 @@ def test_the_share_of_upper_and_lower_neck_varies(sampler, drawn):
 
 def test_upper_and_lower_neck_can_turn_against_each_other(neck):
     """As in drawing the chin in: extended below, bent above, at rest and on the way."""
-    sampler = MovementSampler.of(neck, least_share=None, extent=1.0)
+    sampler = MovementSampler.of(neck, MovementOptions(least_share=None, extent=1.0))
     movements, sample = draw(sampler)
     q, qd = np.asarray(sample.q), np.asarray(sample.qd)
     assert np.all(q >= sampler.low - 1e-9)
@@ -156,7 +157,7 @@ def test_planes_by_name_or_given(neck):
 )
 def test_impossible_options_are_refused(neck, options, message):
     with pytest.raises(ValueError, match=message):
-        MovementSampler.of(neck, **options)
+        MovementSampler.of(neck, MovementOptions(**options))
 
 
 def test_recorded_frames_are_the_files(neck, sampler, tmp_path):
@@ -173,7 +174,7 @@ def test_recorded_frames_are_the_files(neck, sampler, tmp_path):
 
 
 def test_recorded_motions_are_fitted_to_the_person_and_slowed(neck):
-    sampler = MovementSampler.of(neck, fastest_deg=60.0)
+    sampler = MovementSampler.of(neck, MovementOptions(fastest_deg=60.0))
     motions = [sample_motion(neck, seed) for seed in (1, 2)]
     recorded = RecordedMovements.of(motions, sampler, variation=0.3)
     chances = jax.random.uniform(jax.random.key(0), (100, 4))

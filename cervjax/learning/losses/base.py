@@ -100,7 +100,14 @@ class LossContext:
 
     @property
     def equation(self) -> TorqueEquation:
-        """The torque equations of the rows."""
+        """The torque equations of the rows.
+
+        Returns:
+            In N m per unit of activation.
+
+        Raises:
+            ValueError: the term does not say that it `needs` mechanics.
+        """
         if self._equation is None:
             raise ValueError("a term of the loss needs mechanics that it does not say it `needs`")
         return self._equation

@@ -24,7 +24,7 @@ class CapacityLoss(AbstractLoss):
         if predicted is None:
             return jnp.zeros(())
         known = jnp.asarray(context.rows.capacity if context.labels else context.equation.capacity)
-        told = jnp.isfinite(known)
+        available = jnp.isfinite(known)
         # Where before, too: NaN must not reach a gradient.
-        away = jnp.where(told, predicted - jnp.where(told, known, 0.0), 0.0)
+        away = jnp.where(available, predicted - jnp.where(available, known, 0.0), 0.0)
         return mean_square(away / context.scales.capacity)

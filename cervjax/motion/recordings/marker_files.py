@@ -45,7 +45,11 @@ def read_markers(path: str | Path, up: str | None = None) -> MarkerRecording:
 
 
 def refuse_large(path: Path) -> None:
-    """Raise a ValueError where a file is too large for a recording of one trial."""
+    """Refuse what is no recording of one trial.
+
+    Raises:
+        ValueError: the file is too large for one.
+    """
     size = path.stat().st_size
     if size > _LARGEST:
         raise ValueError(

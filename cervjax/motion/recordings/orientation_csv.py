@@ -27,6 +27,9 @@ class OrientationCsvReader(AbstractRecordingReader):
 
         Returns:
             Orientations, turned so that y points up.
+
+        Raises:
+            ValueError: `up` is x, or see `read_orientations_csv`.
         """
         if options.up == "x":
             raise ValueError("up = 'x' is no vertical axis of sensors; y or z")

@@ -1,10 +1,13 @@
 """Movements that are made: drawn at random, cut from recordings, and a leaning torso."""
 
-from .movements import (
-    PLANES as PLANES,
+from .movement import (
     MotionSample as MotionSample,
     Movement as Movement,
     MovementKind as MovementKind,
+)
+from .movements import (
+    PLANES as PLANES,
+    MovementOptions as MovementOptions,
     MovementSampler as MovementSampler,
     default_mix as default_mix,
     plane_of_coordinates as plane_of_coordinates,

@@ -6,41 +6,25 @@ derivatives exist. Everything is relative to the torso.
 
 import math
 from collections.abc import Mapping
-from enum import IntEnum
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from cervjax.model import Topology
 from cervjax.motion import Motion
 from cervjax.spec import PLANES, ModelSpec
 
+from .movement import MotionSample, Movement, MovementKind
+
 _COMPONENTS = 4
 """Sinusoids of a movement, the highest at most four times the base frequency."""
 _SWAY = 0.02
 """Part of the range that a posture sways over."""
-
-
-class MovementKind(IntEnum):
-    """What a movement is.
-
-    PLANAR is one of pitch, roll, yaw alone; COMBINED all three in step, each with a phase of its
-    own; CIRCUMDUCTION pitch and roll a quarter turn apart; HOLD a posture, still or swaying a
-    little; DAILY all three wandering, with frequencies that are no multiples of one another;
-    RECORDED a frame of a recorded motion.
-    """
-
-    PLANAR = 0
-    COMBINED = 1
-    CIRCUMDUCTION = 2
-    HOLD = 3
-    DAILY = 4
-    RECORDED = 5
 
 
 _MIX = (0.3, 0.25, 0.1, 0.1, 0.25)
@@ -51,37 +35,49 @@ def default_mix() -> dict[str, float]:
     return {kind.name.lower(): share for kind, share in zip(MovementKind, _MIX, strict=False)}
 
 
-class MotionSample(NamedTuple):
-    """Coordinates and their derivatives at some times; rad, s."""
-
-    q: Float[Array, "*frames q"]
-    qd: Float[Array, "*frames q"]
-    qdd: Float[Array, "*frames q"]
-
-
-class Movement(eqx.Module):
-    """`q_i(t) = center_i + sum_k amplitude_ik sin(frequency_k t + phase_ik)`.
+@dataclass(frozen=True)
+class MovementOptions:
+    """Which movements are drawn. A `DatasetPlan` has these options too, and keeps them on disk.
 
     Attributes:
-        kind: a `MovementKind`.
-        center, amplitude: rad.
-        frequency: rad/s.
-        phase: rad.
+        mix: share of each kind of movement, by name (`planar`, ...); the default's if empty.
+        slowest_deg, fastest_deg: deg/s, peak speed of the head.
+        band_limit: Hz, no component of a movement is above.
+        extent: largest part of the range that movements use.
+        least_share: of its range that a coordinate uses at least where another of its plane uses
+            all; 1 ties lower to upper neck, None lets them turn against each other.
+        planes: free coordinates that turn the head in pitch, roll, yaw; those that the model's
+            anatomy names if empty.
+
+    Raises:
+        ValueError: an option is out of range.
     """
 
-    kind: Int[Array, "*n"]
-    center: Float[Array, "*n q"]
-    amplitude: Float[Array, "*n q k"]
-    frequency: Float[Array, "*n k"]
-    phase: Float[Array, "*n q k"]
+    mix: dict[str, float] = field(default_factory=dict)
+    slowest_deg: float = 10.0
+    fastest_deg: float = 360.0
+    band_limit: float = 6.0
+    extent: float = 0.9
+    least_share: float | None = 0.15
+    planes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def at(self, time: Float[Array, " frames"]) -> MotionSample:
-        """The movement at `time` (s)."""
-        angle = self.frequency * time[:, None, None] + self.phase
-        swing = self.amplitude * jnp.sin(angle)
-        rate = self.amplitude * self.frequency * jnp.cos(angle)
-        change = -(self.frequency**2) * swing
-        return MotionSample(self.center + _total(swing), _total(rate), _total(change))
+    def __post_init__(self) -> None:
+        if not 0 < self.slowest_deg < self.fastest_deg:
+            raise ValueError(
+                f"speeds {self.slowest_deg}, {self.fastest_deg} deg/s do not increase from 0"
+            )
+        if not 0 < self.extent <= 1:
+            raise ValueError(f"extent = {self.extent} is a part of the range, in (0, 1]")
+        if self.least_share is not None and not 0 <= self.least_share <= 1:
+            raise ValueError(f"least_share = {self.least_share} is a part of the range, in [0, 1]")
+        if not self.band_limit > 0:
+            raise ValueError(f"band_limit = {self.band_limit} Hz is not positive")
+        _ = self.shares
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Share of each `MovementKind`, in their order, without RECORDED; their sum is 1."""
+        return _shares(self.mix) if self.mix else _MIX
 
 
 class MovementSampler(eqx.Module):
@@ -120,50 +116,33 @@ class MovementSampler(eqx.Module):
     def of(
         cls,
         spec: ModelSpec,
+        options: MovementOptions = MovementOptions(),
         *,
-        planes: Mapping[str, tuple[str, ...]] | None = None,
-        mix: Mapping[str, float] | None = None,
-        slowest_deg: float = 10.0,
-        fastest_deg: float = 360.0,
-        band_limit: float = 6.0,
-        extent: float = 0.9,
-        least_share: float | None = 0.15,
         dtype: DTypeLike | None = None,
     ) -> "MovementSampler":
         """A sampler over the ranges of the free coordinates of `spec`.
 
         Args:
-            planes: free coordinates that turn the head in pitch, roll, yaw; those that the
-                model's anatomy names if None.
-            mix: share of each kind of movement, by name (`planar`, ...).
-            slowest_deg, fastest_deg: deg/s, peak speed of the head.
+            options: which movements are drawn.
+            dtype: of all numbers; JAX's default if None.
 
         Returns:
             Of movements in rad, rad/s and rad/s^2.
 
         Raises:
-            ValueError: an option is out of range, or a coordinate belongs to no plane.
+            ValueError: a coordinate belongs to no plane.
         """
-        if not 0 < slowest_deg < fastest_deg:
-            raise ValueError(f"speeds {slowest_deg}, {fastest_deg} deg/s do not increase from 0")
-        if not 0 < extent <= 1:
-            raise ValueError(f"extent = {extent} is a part of the range, in (0, 1]")
-        if least_share is not None and not 0 <= least_share <= 1:
-            raise ValueError(f"least_share = {least_share} is a part of the range, in [0, 1]")
-        if not band_limit > 0:
-            raise ValueError(f"band_limit = {band_limit} Hz is not positive")
         ranges = np.array([spec.coordinate(n).range for n in spec.free_coordinates])
-        options = {} if mix is None else {"mix": _shares(mix)}
         return cls(
             jnp.asarray(ranges[:, 0], dtype),
             jnp.asarray(ranges[:, 1], dtype),
-            plane_of_coordinates(spec, planes),
-            slowest=math.radians(slowest_deg),
-            fastest=math.radians(fastest_deg),
-            band_limit=band_limit,
-            extent=extent,
-            least_share=least_share,
-            **options,
+            plane_of_coordinates(spec, options.planes or None),
+            mix=options.shares,
+            slowest=math.radians(options.slowest_deg),
+            fastest=math.radians(options.fastest_deg),
+            band_limit=options.band_limit,
+            extent=options.extent,
+            least_share=options.least_share,
         )
 
     def __call__(
@@ -190,30 +169,30 @@ class MovementSampler(eqx.Module):
         return sum(math.prod(shape) for shape in self._uniform_shapes.values())
 
     def from_uniforms(
-        self, chances: Float[Array, " n"], range_of_motion: Float[Array, " 3"] | None = None
+        self, uniforms: Float[Array, " n"], range_of_motion: Float[Array, " 3"] | None = None
     ) -> Movement:
         """The movement that `num_uniforms` uniform random numbers make."""
         dtype = self.low.dtype
-        chance = _named(chances, self._uniform_shapes)
+        uniform = _named(uniforms, self._uniform_shapes)
         reach = jnp.ones((3,), dtype) if range_of_motion is None else range_of_motion
-        kind = jnp.sum(chance["kind"] >= jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
+        kind = jnp.sum(uniform["kind"] >= jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
         is_kind = {k: kind == k for k in MovementKind}
 
-        half, middle, share = self._intervals(chance, is_kind)
+        half, middle, share = self._intervals(uniform, is_kind)
         center, amplitude = self._excursion(middle - half, middle + half, reach, share)
-        multiple, weight = _spectrum(chance, is_kind)
+        multiple, weight = _spectrum(uniform, is_kind)
 
         plane = np.array(self.plane)
         planes = [np.flatnonzero(plane == p) for p in range(len(PLANES))]
         width = jnp.stack([jnp.sum(jnp.abs(amplitude[i])) for i in planes])
         # No sum of sinusoids is faster than all of them together at their fastest.
         per_frequency = jnp.sqrt(jnp.sum((width * jnp.sum(weight * multiple, axis=1)) ** 2))
-        speed = self.slowest * (self.fastest / self.slowest) ** chance["speed"]
+        speed = self.slowest * (self.fastest / self.slowest) ** uniform["speed"]
         most = 2 * np.pi * self.band_limit / _COMPONENTS
         base = jnp.minimum(speed / jnp.maximum(per_frequency, 1e-6), most)
 
-        phase = 2 * np.pi * chance["phase"]
-        quarter = jnp.where(chance["turn"] < 0.5, -0.5 * np.pi, 0.5 * np.pi)
+        phase = 2 * np.pi * uniform["phase"]
+        quarter = jnp.where(uniform["turn"] < 0.5, -0.5 * np.pi, 0.5 * np.pi)
         circling = phase.at[1].set(phase[0] + quarter)
         phase = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], circling, phase)
         return Movement(
@@ -251,13 +230,13 @@ class MovementSampler(eqx.Module):
         return shapes if self.least_share is not None else {**shapes, "place": coordinates}
 
     def _intervals(
-        self, chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+        self, uniform: dict[str, Array], is_kind: dict[MovementKind, Array]
     ) -> tuple[Float[Array, " q"], Float[Array, " q"], Float[Array, " q"]]:
         """Half-width (negative where a coordinate goes against its plane) and middle of each
         coordinate's movement in its range, and how much of both is used."""
         plane = np.array(self.plane)
-        half, middle = (x[plane] for x in self._interval(chance, is_kind))
-        share = chance["share"]
+        half, middle = (x[plane] for x in self._interval(uniform, is_kind))
+        share = uniform["share"]
         if self.least_share is not None:
             # Coordinates of a plane share it: one goes all the way, the others part of it.
             largest = jnp.stack(
@@ -267,24 +246,24 @@ class MovementSampler(eqx.Module):
             return half, middle, share
         resting = (half == 0) & (middle == 0)
         half = half * (2 * share - 1)
-        place = (2 * chance["place"] - 1) * (self.extent - jnp.abs(half))
+        place = (2 * uniform["place"] - 1) * (self.extent - jnp.abs(half))
         return half, jnp.where(resting, 0.0, place), jnp.ones_like(share)
 
     def _interval(
-        self, chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+        self, uniform: dict[str, Array], is_kind: dict[MovementKind, Array]
     ) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
         """Half-width and middle of each plane's movement; -1 and 1 are the ends of the range."""
         dtype = self.low.dtype
-        main = jnp.floor(3 * chance["main"]) == jnp.arange(3)
-        some = 0.2 + 0.8 * chance["part"]
+        main = jnp.floor(3 * uniform["main"]) == jnp.arange(3)
+        some = 0.2 + 0.8 * uniform["part"]
         circle = jnp.stack([jnp.ones((), dtype), 0.6 + 0.4 * some[1], jnp.zeros((), dtype)])
-        swaying = jnp.where(chance["still"] < 0.5, 0.0, _SWAY)
+        swaying = jnp.where(uniform["still"] < 0.5, 0.0, _SWAY)
         part = jnp.where(is_kind[MovementKind.PLANAR], main.astype(dtype), some)
         part = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], circle, part)
-        half = part * (0.15 + 0.85 * chance["half"])
-        half = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], part * chance["half"][0], half)
+        half = part * (0.15 + 0.85 * uniform["half"])
+        half = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], part * uniform["half"][0], half)
         half = self.extent * jnp.where(is_kind[MovementKind.HOLD], swaying, half)
-        middle = (2 * chance["middle"] - 1) * (self.extent - half)
+        middle = (2 * uniform["middle"] - 1) * (self.extent - half)
         alone = is_kind[MovementKind.PLANAR] | is_kind[MovementKind.CIRCUMDUCTION]
         return half, jnp.where(alone & (half == 0), 0.0, middle)
 
@@ -335,7 +314,8 @@ def plane_of_coordinates(
 def sample_motion(spec: ModelSpec, seed: int, duration: float = 4.0, rate: float = 100.0) -> Motion:
     """One random movement as a `Motion`, sampled at `rate` Hz for `duration` s."""
     time = np.arange(round(duration * rate) + 1) / rate
-    sampler = MovementSampler.of(spec, mix={"combined": 1.0}, slowest_deg=60.0, fastest_deg=180.0)
+    options = MovementOptions(mix={"combined": 1.0}, slowest_deg=60.0, fastest_deg=180.0)
+    sampler = MovementSampler.of(spec, options)
     sample = sampler(jax.random.key(seed), jnp.asarray(time))
     return Motion(f"movement {seed}", spec.free_coordinates, time, np.asarray(sample.q, float))
 
@@ -351,34 +331,27 @@ def _shares(mix: Mapping[str, float]) -> tuple[float, ...]:
     return tuple(mix.get(name, 0.0) / total for name in names)
 
 
-def _named(chances: Float[Array, " n"], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+def _named(uniforms: Float[Array, " n"], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
     sizes = [math.prod(shape) for shape in shapes.values()]
     ends = np.cumsum(sizes)
     return {
-        name: chances[end - size : end].reshape(shape)
+        name: uniforms[end - size : end].reshape(shape)
         for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
     }
 
 
 def _spectrum(
-    chance: dict[str, Array], is_kind: dict[MovementKind, Array]
+    uniform: dict[str, Array], is_kind: dict[MovementKind, Array]
 ) -> tuple[Float[Array, " k"], Float[Array, "3 k"]]:
     """Frequency over base frequency, and weights that add up to one in each plane."""
-    size = chance["size"]
+    size = uniform["size"]
     order = jnp.arange(1, _COMPONENTS + 1, dtype=size.dtype)
     first = order == 1
     multiple = order
     weight = jnp.where(first, 1.0, size) / order**3
     weight = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], first.astype(size.dtype), weight)
-    wandering = jnp.where(first, 1.0, 1 + (_COMPONENTS - 1) * chance["frequency"])
+    wandering = jnp.where(first, 1.0, 1 + (_COMPONENTS - 1) * uniform["frequency"])
     daily = is_kind[MovementKind.DAILY]
     multiple = jnp.where(daily, wandering, multiple)
     weight = jnp.where(daily, (0.3 + size) / wandering**2, weight)
     return multiple, weight / jnp.sum(weight, axis=1, keepdims=True)
-
-
-def _total(parts: Array) -> Array:
-    total = parts[..., 0]
-    for k in range(1, parts.shape[-1]):
-        total = total + parts[..., k]
-    return total

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Int
 from cervjax.motion import Motion, read_storage
 from cervjax.spec import ModelSpec
 
-from .movements import PLANES, MotionSample, MovementSampler
+from .movement import MotionSample
+from .movements import PLANES, MovementSampler
 
 _MARGIN = 0.05
 """s, left out at both ends of a recording."""
@@ -116,7 +117,7 @@ class RecordedMovements(eqx.Module):
 
     def __call__(
         self,
-        chance: Float[Array, " 4"],
+        uniforms: Float[Array, " 4"],
         time: Float[Array, " frames"],
         range_of_motion: Float[Array, " 3"],
     ) -> MotionSample:
@@ -125,17 +126,17 @@ class RecordedMovements(eqx.Module):
         A motion starts over where `time` goes beyond its end.
 
         Args:
-            chance: uniform random numbers: which motion, from where, its size and tempo.
+            uniforms: uniform random numbers: which motion, from where, its size and tempo.
 
         Returns:
             rad, rad/s, rad/s^2.
         """
         ends = self.first + self.count
-        which = jnp.sum(chance[0] * ends[-1] >= ends[:-1])
+        which = jnp.sum(uniforms[0] * ends[-1] >= ends[:-1])
         count = self.count[which]
-        start = jnp.floor(chance[1] * count).astype(int)
-        size = 1 + self.variation * (2 * chance[2] - 1)
-        tempo = 1 + self.variation * (2 * chance[3] - 1)
+        start = jnp.floor(uniforms[1] * count).astype(int)
+        size = 1 + self.variation * (2 * uniforms[2] - 1)
+        tempo = 1 + self.variation * (2 * uniforms[3] - 1)
         tempo = jnp.minimum(tempo, self.fastest / (self.speed[which] * size))
         size = jnp.minimum(size, range_of_motion[np.array(self.plane)] / self.reach[which])
         at = self.first[which] + (start + jnp.round(time * tempo * self.rate).astype(int)) % count

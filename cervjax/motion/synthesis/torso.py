@@ -55,9 +55,9 @@ class TorsoInclination(eqx.Module):
         """Gravity (m/s^2) in the frame of one torso."""
         return self.from_uniforms(jax.random.uniform(key, (3,), self.gravity.dtype))
 
-    def from_uniforms(self, chances: Float[Array, " 3"]) -> Float[Array, " 3"]:
+    def from_uniforms(self, uniforms: Float[Array, " 3"]) -> Float[Array, " 3"]:
         """Gravity (m/s^2) in the frame of the torso that three uniform random numbers make."""
-        lean, azimuth, stands = chances
+        lean, azimuth, stands = uniforms
         lean = jnp.where(stands < self.upright, 0.0, self.largest * lean)
         return inclined_gravity(self.gravity, lean, 2 * np.pi * azimuth)
 
