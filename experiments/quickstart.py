@@ -47,13 +47,13 @@ from cervjax.people import Personalizer
 from cervjax.spec import ModelSpec, shipped_neck
 
 SHORT = TrainingConfig(
-    steps=1450,
+    steps=2000,
     physics_share=0.125,
     learning_rate=0.04,
     missing_inputs=0.1,
     losses={
         "force": 0.5,
-        "worst_muscles": 1.0,
+        "worst_muscles": 2.0,
         "activation": 0.5,
         "capacity": 0.5,
         "balance": 20.0,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,7 +95,8 @@ def train(
     run.begin(config, spec, source.fingerprint, source.rate)
     plan = StepPlan.of(config)
     if not run.novelty_file.exists():
-        seen = corrupt_inputs(source.normalizing().inputs, plan, jax.random.key(config.seed))
+        inputs = jax.tree.map(jnp.asarray, source.normalizing().inputs)
+        seen = eqx.filter_jit(corrupt_inputs)(inputs, plan, jax.random.key(config.seed))
         Novelty.of(seen).write(run.novelty_file)
     with Checkpoints(run.checkpoint_folder) as checkpoints:
         if checkpoints.latest_step == config.steps:
@@ -111,13 +113,17 @@ def train(
     step_key, validation_key = jax.random.key(config.seed + 1), jax.random.key(config.seed)
     state = _placed(fresh_state(problem.network, plan), whole)
     held_out = _placed(_whole_rows(source.validation(), len(devices)), batched)
-    with Checkpoints(run.checkpoint_folder) as checkpoints:
+    with Checkpoints(run.checkpoint_folder) as checkpoints, ThreadPoolExecutor(1) as beside:
         state = _placed(checkpoints.restore(state), whole)
         first = int(state.step)
         run.cut_metrics(first)
         latest = float(state.best_loss)
         if _stopped(state, config):
             return _best(problem, state)
+        # Validation is compiled beside the step: each compilation keeps one core busy.
+        compiled = beside.submit(
+            validation_loss, problem, held_out, state.trained, validation_key, plan
+        )
         # The range comes first: a batch beyond the last step is not made.
         batches = source.batches(first, size, config.seed)
         for step, rows in zip(range(first + 1, config.steps + 1), batches, strict=False):
@@ -130,6 +136,7 @@ def train(
                 mean = {name: total / done for name, total in state.totals.items()}
                 progress(TrainingProgress(step, config.steps, mean, latest))
             if step % config.validate_every == 0 or step == config.steps:
+                compiled.result()
                 judged = validation_loss(problem, held_out, state.trained, validation_key, plan)
                 state, latest = _judged(run, config, state, judged)
                 state = _placed(state, whole)

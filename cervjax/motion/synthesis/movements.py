@@ -316,7 +316,8 @@ def sample_motion(spec: ModelSpec, seed: int, duration: float = 4.0, rate: float
     time = np.arange(round(duration * rate) + 1) / rate
     options = MovementOptions(mix={"combined": 1.0}, slowest_deg=60.0, fastest_deg=180.0)
     sampler = MovementSampler.of(spec, options)
-    sample = sampler(jax.random.key(seed), jnp.asarray(time))
+    # Operation by operation it would compile each of some hundred.
+    sample = eqx.filter_jit(sampler)(jax.random.key(seed), jnp.asarray(time))
     return Motion(f"movement {seed}", spec.free_coordinates, time, np.asarray(sample.q, float))
 
 
