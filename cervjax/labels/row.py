@@ -195,7 +195,7 @@ def _judged(
     needed = jnp.max(jnp.abs(solution.reserve_force), initial=0.0)
     status = jnp.where(needed > options.reserve_limit, int(RowStatus.RESERVE_EXCEEDED), 0)
     converged = solution.certificate.converged
-    price = solution.upper_bound_multiplier
+    bound_multiplier = solution.upper_bound_multiplier
     return Solution(
         activation=solution.activation,
         muscle_force=solution.muscle_force,
@@ -204,7 +204,7 @@ def _judged(
         joint_moment=moment,
         certificate=solution.certificate,
         status=jnp.where(converged, status, int(RowStatus.NOT_CONVERGED)),
-        limiting_muscle=jnp.where(jnp.max(price) > 0, jnp.argmax(price), -1),
+        limiting_muscle=jnp.where(jnp.max(bound_multiplier) > 0, jnp.argmax(bound_multiplier), -1),
     )
 
 

@@ -5,7 +5,7 @@ from .certificate import (
     certify as certify,
 )
 from .compensated import (
-    accurate_shadow_prices as accurate_shadow_prices,
+    accurate_reduced_costs as accurate_reduced_costs,
 )
 from .dual_newton import (
     DualState as DualState,
@@ -20,9 +20,9 @@ from .motion_solution import (
 from .problem import (
     ActivationProblem as ActivationProblem,
     controls_from as controls_from,
+    generated_force as generated_force,
     objective as objective,
-    shadow_prices as shadow_prices,
-    supplied_torque as supplied_torque,
+    reduced_costs as reduced_costs,
 )
 from .result import (
     SolverResult as SolverResult,

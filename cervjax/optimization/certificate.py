@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .dual_newton import DualState
-from .problem import ActivationProblem, controls_from, objective, supplied_torque
+from .problem import ActivationProblem, controls_from, generated_force, objective
 from .result import SolverResult
 
 
@@ -48,26 +48,26 @@ def certify(
 ) -> Certificate:
     """The certificate of `controls` with the multipliers in `state`."""
     multipliers = state.multipliers
-    prices = state.shadow_prices(problem)
-    imbalance = jnp.max(jnp.abs(problem.target - supplied_torque(problem, controls)))
+    costs = state.reduced_costs(problem)
+    imbalance = jnp.max(jnp.abs(problem.target - generated_force(problem, controls)))
     outside = jnp.max(jnp.maximum(problem.lower - controls, controls - problem.upper))
 
     # The natural residual of stationarity: one step down the Lagrangian's gradient, scaled by the
     # curvature of p = 2, projected on the bounds, must not move the control.
     marginal = exponent * problem.weight * jnp.sign(controls) * jnp.abs(controls) ** (exponent - 1)
-    downhill = controls - (marginal - prices) / (2 * problem.weight)
+    downhill = controls - (marginal - costs) / (2 * problem.weight)
     moved = jnp.max(jnp.abs(controls - jnp.clip(downhill, problem.lower, problem.upper)))
     scale = jnp.maximum(1.0, jnp.max(jnp.abs(problem.target)))
     kkt = jnp.maximum(jnp.maximum(moved, outside), imbalance / scale)
 
-    inner = controls_from(problem, prices, exponent)
-    dual = jnp.sum(multipliers * problem.target) - jnp.sum(prices * inner)
+    inner = controls_from(problem, costs, exponent)
+    dual = jnp.sum(multipliers * problem.target) - jnp.sum(costs * inner)
     dual = dual + objective(problem, inner, exponent)
     gap = objective(problem, controls, exponent) - dual
 
     # Farkas: multipliers whose value exceeds whatever bounded actuators can supply.
-    best = jnp.where(prices > 0, problem.upper, problem.lower)
-    most = jnp.sum(jnp.where(prices == 0, 0.0, prices * jnp.where(prices == 0, 0.0, best)))
+    best = jnp.where(costs > 0, problem.upper, problem.lower)
+    most = jnp.sum(jnp.where(costs == 0, 0.0, costs * jnp.where(costs == 0, 0.0, best)))
     wanted = jnp.sum(multipliers * problem.target)
     eps = jnp.finfo(problem.target.dtype).eps
     impossible = wanted - most > 1e3 * eps * (jnp.abs(wanted) + jnp.abs(most))

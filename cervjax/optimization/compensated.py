@@ -1,18 +1,18 @@
 """Sums of products with the rounding error carried along.
 
-Where reserves carry much, multipliers are large and their products cancel in the shadow price of a
+Where reserves carry much, multipliers are large and their products cancel in the reduced cost of a
 control: in float32 1e3 x 1e-7 is more than an activation may be off. Error-free transformations
-(Dekker 1971; Ogita, Rump, Oishi 2005) give the price as if computed in twice the precision.
+(Dekker 1971; Ogita, Rump, Oishi 2005) give it as if computed in twice the precision.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .problem import ActivationProblem, shadow_prices
+from .problem import ActivationProblem, reduced_costs
 
 
-def accurate_shadow_prices(
+def accurate_reduced_costs(
     problem: ActivationProblem,
     multipliers: Float[Array, " equations"],
     rest: Float[Array, " equations"],
@@ -22,14 +22,14 @@ def accurate_shadow_prices(
     Derivatives are those of the plain product. float64 needs none of this and gets the plain one.
 
     Returns:
-        What a unit of each control is prices, no unit.
+        Reduced cost of each control, no unit.
     """
-    plain = shadow_prices(problem, multipliers)
+    plain = reduced_costs(problem, multipliers)
     if problem.matrix.dtype == jnp.float64:
         return plain
     matrix, many = jax.lax.stop_gradient((problem.matrix, multipliers))
     total = jnp.zeros_like(plain)
-    error = shadow_prices(problem._replace(matrix=matrix), jax.lax.stop_gradient(rest))
+    error = reduced_costs(problem._replace(matrix=matrix), jax.lax.stop_gradient(rest))
     for row, multiplier in zip(matrix, many, strict=True):
         product, lost = _two_product(row, multiplier)
         total, dropped = two_sum(total, product)

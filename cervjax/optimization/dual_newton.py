@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, Int
 from cervjax.math import inverse_spd, solve_spd
 from cervjax.math.contraction import contract
 
-from .compensated import accurate_shadow_prices, two_sum
-from .problem import ActivationProblem, controls_from, shadow_prices, supplied_torque
+from .compensated import accurate_reduced_costs, two_sum
+from .problem import ActivationProblem, controls_from, generated_force, reduced_costs
 
 _QUICK_STEPS, _QUICK_SEARCH = 10, 4
 """Newton steps with a coarse line search, which nearly every row ends with ..."""
@@ -32,7 +32,7 @@ class DualState(NamedTuple):
 
     Attributes:
         multipliers: per N m.
-        correction: what float32 products lose of the controls' shadow prices; zero in float64.
+        correction: what float32 products lose of the controls' reduced costs; zero in float64.
         iterations: Newton steps taken.
     """
 
@@ -40,9 +40,9 @@ class DualState(NamedTuple):
     correction: Float[Array, " actuators"]
     iterations: Int[Array, ""]
 
-    def shadow_prices(self, problem: ActivationProblem) -> Float[Array, " actuators"]:
+    def reduced_costs(self, problem: ActivationProblem) -> Float[Array, " actuators"]:
         """Of each control; derivatives are those of the plain product."""
-        return shadow_prices(problem, self.multipliers) + jax.lax.stop_gradient(self.correction)
+        return reduced_costs(problem, self.multipliers) + jax.lax.stop_gradient(self.correction)
 
 
 def solve_dual(
@@ -79,11 +79,11 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
     multipliers, correction = state.multipliers, state.correction
 
     def shortfall(p: ActivationProblem) -> Array:
-        costs = shadow_prices(p, multipliers) + correction
-        return p.target - supplied_torque(p, controls_from(p, costs, exponent))
+        costs = reduced_costs(p, multipliers) + correction
+        return p.target - generated_force(p, controls_from(p, costs, exponent))
 
     _, moved = jax.jvp(shortfall, (problem,), (change,))
-    controls = controls_from(problem, state.shadow_prices(problem), exponent)
+    controls = controls_from(problem, state.reduced_costs(problem), exponent)
     hessian = _regularized(problem, _curvature(problem, controls, exponent))
     step = contract("ij,j->i", inverse_spd(hessian), moved)
     zero = jax.custom_derivatives.zero_from_primal
@@ -92,11 +92,11 @@ def _solve_jvp(exponent: float, max_steps: int, primals: tuple, tangents: tuple)
 
 
 class _Iterate(NamedTuple):
-    """Attributes: `rest` is what float32 `multipliers` cannot hold; `prices` are of both."""
+    """Attributes: `rest` is what float32 `multipliers` cannot hold; `costs` are of both."""
 
     multipliers: Array
     rest: Array
-    prices: Array
+    costs: Array
     iterations: Array
     done: Array
 
@@ -104,17 +104,17 @@ class _Iterate(NamedTuple):
 def _newton(problem: ActivationProblem, start: Array, exponent: float, max_steps: int) -> DualState:
     """Iterate to rounding; in float32 then again, with compensated sums, where much cancels."""
     finite = jnp.all(jnp.isfinite(problem.target)) & jnp.all(jnp.isfinite(problem.matrix))
-    prices = shadow_prices(problem, start)
-    iterate = _Iterate(start, jnp.zeros_like(start), prices, jnp.array(0), ~finite)
+    costs = reduced_costs(problem, start)
+    iterate = _Iterate(start, jnp.zeros_like(start), costs, jnp.array(0), ~finite)
     quick = min(_QUICK_STEPS, max_steps)
     iterate = _iterate(problem, iterate, exponent, quick, _QUICK_SEARCH)
     iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH)
-    correction = jnp.zeros_like(prices)
+    correction = jnp.zeros_like(costs)
     if problem.target.dtype != jnp.float64:
-        prices = accurate_shadow_prices(problem, iterate.multipliers, iterate.rest)
-        iterate = iterate._replace(prices=prices, done=~finite)
+        costs = accurate_reduced_costs(problem, iterate.multipliers, iterate.rest)
+        iterate = iterate._replace(costs=costs, done=~finite)
         iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH, compensated=True)
-        correction = iterate.prices - shadow_prices(problem, iterate.multipliers)
+        correction = iterate.costs - reduced_costs(problem, iterate.multipliers)
     return DualState(iterate.multipliers, correction, iterate.iterations)
 
 
@@ -134,12 +134,12 @@ def _iterate(
     target = jnp.max(jnp.abs(problem.target))
 
     def balance(it: _Iterate) -> tuple[Array, Array, Array]:
-        controls = controls_from(problem, it.prices, exponent)
-        shortfall = problem.target - supplied_torque(problem, controls)
+        controls = controls_from(problem, it.costs, exponent)
+        shortfall = problem.target - generated_force(problem, controls)
         curvature = _curvature(problem, controls, exponent)
         terms = jnp.abs(controls)
         if not compensated:
-            # And of the controls' prices, whose terms cancel where reserves carry much.
+            # And of the controls' costs, whose terms cancel where reserves carry much.
             terms = terms + largest * curvature * jnp.sum(jnp.abs(it.multipliers))
         size = contract("k,k->", largest, terms) + target
         return curvature, shortfall, jnp.max(jnp.abs(shortfall)) <= tolerance * size
@@ -147,21 +147,21 @@ def _iterate(
     def advance(it: _Iterate) -> _Iterate:
         curvature, shortfall, met = balance(it)
         direction = solve_spd(_regularized(problem, curvature), shortfall)
-        change = shadow_prices(problem, direction)
+        change = reduced_costs(problem, direction)
         length, settled = _line_search(
-            problem, it.prices, change, direction, shortfall, exponent, search
+            problem, it.costs, change, direction, shortfall, exponent, search
         )
         # The step from a point that meets the tolerance polishes it; then the row rests.
         multipliers, dropped = two_sum(it.multipliers, length * direction)
         rest = it.rest + dropped
         if compensated:
-            prices = accurate_shadow_prices(problem, multipliers, rest)
+            costs = accurate_reduced_costs(problem, multipliers, rest)
         else:
-            prices = it.prices + length * change
+            costs = it.costs + length * change
         return _Iterate(
             multipliers,
             rest,
-            prices,
+            costs,
             it.iterations + 1,
             met | (settled & (not compensated)),
         )
@@ -185,7 +185,7 @@ def least_squares_multipliers(problem: ActivationProblem) -> Float[Array, " equa
 
 
 def _curvature(problem: ActivationProblem, controls: Array, exponent: float) -> Array:
-    """Derivative of the controls with respect to their shadow prices; zero on the bounds."""
+    """Derivative of the controls with respect to their reduced costs; zero on the bounds."""
     inside = (controls > problem.lower) & (controls < problem.upper)
     slope = 1 / (exponent * (exponent - 1) * problem.weight)
     if exponent != 2.0:
@@ -206,7 +206,7 @@ def _regularized(problem: ActivationProblem, curvature: Array) -> Array:
 
 def _line_search(
     problem: ActivationProblem,
-    prices: Array,
+    costs: Array,
     change: Array,
     direction: Array,
     shortfall: Array,
@@ -221,14 +221,14 @@ def _line_search(
     gain = contract("e,e->", direction, problem.target)
 
     def slope(length: Array) -> Array:
-        controls = controls_from(problem, prices + length * change, exponent)
+        controls = controls_from(problem, costs + length * change, exponent)
         return gain - contract("k,k->", change, controls)
 
     zero, one = jnp.zeros_like(gain), jnp.ones_like(gain)
     at_zero, at_one = contract("e,e->", direction, shortfall), slope(one)
     full = at_one >= -1e-3 * jnp.abs(at_zero)
     # float32 is looked at again with compensated sums, float64 is not.
-    straight = 1e-11 if prices.dtype == jnp.float64 else 1e-5
+    straight = 1e-11 if costs.dtype == jnp.float64 else 1e-5
     settled = full & (jnp.abs(at_one) <= straight * at_zero) & (exponent == 2.0)
 
     def shrink(bracket: tuple) -> tuple:

@@ -32,7 +32,7 @@ class ActivationProblem(NamedTuple):
     weight: Float[Array, " actuators"]
 
 
-def shadow_prices(
+def reduced_costs(
     problem: ActivationProblem, multipliers: Float[Array, " equations"]
 ) -> Float[Array, " actuators"]:
     """`matrix^T @ multipliers`: the gain of the Lagrangian per unit of each control."""
@@ -40,10 +40,10 @@ def shadow_prices(
 
 
 def controls_from(
-    problem: ActivationProblem, prices: Float[Array, " actuators"], exponent: float
+    problem: ActivationProblem, costs: Float[Array, " actuators"], exponent: float
 ) -> Float[Array, " actuators"]:
-    """The controls that minimize the Lagrangian at the shadow prices `prices`."""
-    scaled = prices / (exponent * problem.weight)
+    """The controls that minimize the Lagrangian at the reduced costs `costs`."""
+    scaled = costs / (exponent * problem.weight)
     if exponent != 2.0:
         # Zero has an infinite slope: the safe root keeps gradients there finite.
         size = jnp.abs(scaled)
@@ -51,7 +51,7 @@ def controls_from(
     return jnp.clip(scaled, problem.lower, problem.upper)
 
 
-def supplied_torque(
+def generated_force(
     problem: ActivationProblem, controls: Float[Array, " actuators"]
 ) -> Float[Array, " equations"]:
     """`matrix @ controls`."""

@@ -214,13 +214,13 @@ def _solve(
     reserves = Reserves.of_model(model)
     problem = activation_problem(equation, low, high, reserves, _weights(muscles, settings))
     state = solve_dual(problem, settings.exponent, settings.max_steps)
-    prices = state.shadow_prices(problem)
-    controls = controls_from(problem, prices, settings.exponent)
+    costs = state.reduced_costs(problem)
+    controls = controls_from(problem, costs, settings.exponent)
     count = active.shape[0]
     activation, control = controls[:count], controls[count:]
     force = activation * active + passive
     marginal = settings.exponent * problem.weight * jnp.abs(controls) ** (settings.exponent - 1)
-    price = jnp.where(controls >= problem.upper, prices - marginal, 0.0)
+    bound_multiplier = jnp.where(controls >= problem.upper, costs - marginal, 0.0)
     certificate = certify(*jax.lax.stop_gradient((problem, controls, state)), settings.exponent)
     return StaticOptimizationSolution(
         activation=activation,
@@ -230,7 +230,7 @@ def _solve(
         generalized_force=contract("qm,m->q", arms, force)
         + contract("qk,k->q", problem.matrix[:, count:], control),
         multipliers=state.multipliers,
-        upper_bound_multiplier=jnp.maximum(price, 0.0)[:count],
+        upper_bound_multiplier=jnp.maximum(bound_multiplier, 0.0)[:count],
         certificate=certificate,
     )
 

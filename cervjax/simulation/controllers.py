@@ -194,5 +194,5 @@ class ComputedMuscleControl(AbstractController):
             muscles.max_control,
             reserves,
         )
-        prices = solve_dual(problem, 2.0, _NEWTON_STEPS).shadow_prices(problem)
-        return controls_from(problem, prices, 2.0)[: len(capacity)]
+        costs = solve_dual(problem, 2.0, _NEWTON_STEPS).reduced_costs(problem)
+        return controls_from(problem, costs, 2.0)[: len(capacity)]

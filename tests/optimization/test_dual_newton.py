@@ -12,7 +12,7 @@ from cervjax.muscle import rigid_tendon_state
 from cervjax.optimization import (
     ActivationProblem,
     SolverResult,
-    accurate_shadow_prices,
+    accurate_reduced_costs,
     certify,
     controls_from,
     solve_dual,
@@ -63,8 +63,8 @@ def _problems(frames, reserve, dtype):
 def _solve(problems, exponent=2.0, max_steps=60):
     def one(problem):
         state = solve_dual(problem, exponent, max_steps)
-        prices = state.shadow_prices(problem)
-        controls = controls_from(problem, prices, exponent)
+        costs = state.reduced_costs(problem)
+        controls = controls_from(problem, costs, exponent)
         return controls, certify(problem, controls, state, exponent)
 
     return jax.jit(jax.vmap(one))(problems)
@@ -79,7 +79,7 @@ def test_the_optimum_does_not_depend_on_where_the_iteration_starts(frames):
     def one(problem, start):
         state = solve_dual(problem, 2.0, 60, start)
         untouched = solve_dual(problem, 2.0, 0, start)
-        again = controls_from(problem, state.shadow_prices(problem), 2.0)
+        again = controls_from(problem, state.reduced_costs(problem), 2.0)
         return again, untouched.multipliers, certify(problem, again, state, 2.0).result
 
     again, untouched, result = jax.jit(jax.vmap(one))(problems, wrong)
@@ -130,7 +130,7 @@ def test_compensated_sums_are_those_of_twice_the_precision():
     rest = jnp.asarray(1e-5 * rng.normal(size=6), jnp.float32)
     problem = ActivationProblem(matrix, many, matrix[0], matrix[0], matrix[0])
     exact = np.asarray(matrix, float).T @ (np.asarray(many, float) + np.asarray(rest, float))
-    found = jax.jit(accurate_shadow_prices)(problem, many, rest)
+    found = jax.jit(accurate_reduced_costs)(problem, many, rest)
     # Half a unit in the last place of the result, not of its terms.
     np.testing.assert_allclose(found, exact, rtol=6.1e-8, atol=1e-9)
 
@@ -188,7 +188,7 @@ def test_the_certificate_bounds_the_distance_to_the_optimum(frames):
     """A wrong answer cannot pass: gap and residuals grow with a perturbation of the optimum."""
     problem = single(_problems(frames, 1.0, jnp.float64), 0)
     state = solve_dual(problem, 2.0, 60)
-    controls = controls_from(problem, state.shadow_prices(problem), 2.0)
+    controls = controls_from(problem, state.reduced_costs(problem), 2.0)
     good = certify(problem, controls, state, 2.0)
     worse = certify(problem, controls.at[3].add(1e-3), state, 2.0)
     assert good.kkt_residual < 1e-12
@@ -203,7 +203,7 @@ def test_failures_have_names(frames):
 
     def outcome(problem, steps=60):
         state = solve_dual(problem, 2.0, steps)
-        controls = controls_from(problem, state.shadow_prices(problem), 2.0)
+        controls = controls_from(problem, state.reduced_costs(problem), 2.0)
         return SolverResult(int(certify(problem, controls, state, 2.0).result))
 
     assert outcome(problem) is SolverResult.CONVERGED

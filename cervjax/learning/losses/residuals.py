@@ -12,9 +12,9 @@ from cervjax.math.contraction import contract
 from cervjax.optimization import (
     TorqueEquation,
     controls_from,
+    generated_force,
     least_squares_multipliers,
-    shadow_prices,
-    supplied_torque,
+    reduced_costs,
 )
 
 _RIDGE = 0.02
@@ -64,9 +64,9 @@ def residuals(
     multipliers = solve_spd(curvature + weak, 2 * contract("fm,m->f", free, fixed))
 
     def controls(multipliers: Array) -> Array:
-        return controls_from(problem, shadow_prices(problem, multipliers), 2.0)
+        return controls_from(problem, reduced_costs(problem, multipliers), 2.0)
 
-    shortfall = problem.target - supplied_torque(problem, controls(multipliers))
+    shortfall = problem.target - generated_force(problem, controls(multipliers))
     hessian = 0.5 * (curvature + jnp.diag(actuation.reserve**2))
     hessian = hessian + _RIDGE * jnp.trace(hessian) / len(hessian) * eye
     better = controls(multipliers + contract("ij,j->i", inverse_spd(hessian), shortfall))[:count]
@@ -87,5 +87,5 @@ def least_squares_activation(
     """Activations (no unit) of least squares cut off at their bounds: a size without any label."""
     problem = actuation.problem(equation)
     multipliers = least_squares_multipliers(problem)
-    cost = shadow_prices(problem, multipliers)
+    cost = reduced_costs(problem, multipliers)
     return controls_from(problem, cost, 2.0)[: len(actuation.lower)]

@@ -11,7 +11,7 @@ from cervjax.learning.config import NetworkConfig
 from cervjax.learning.inputs import AnyArray, NetworkInputs
 from cervjax.learning.rows import TrainingRows
 from cervjax.model import Model
-from cervjax.optimization import TorqueEquation, controls_from, shadow_prices, solve_dual
+from cervjax.optimization import TorqueEquation, controls_from, reduced_costs, solve_dual
 
 from .base import (
     AbstractForceNetwork,
@@ -88,11 +88,11 @@ class DualNetwork(AbstractForceNetwork):
         multipliers = self.multipliers.undo(self.trunk(self.features(inputs)))
         if newton_steps:
             state = solve_dual(problem, 2.0, newton_steps, jax.lax.stop_gradient(multipliers))
-            controls = controls_from(problem, state.shadow_prices(problem), 2.0)
+            controls = controls_from(problem, state.reduced_costs(problem), 2.0)
             activation = controls[: len(self.actuation.lower)]
         else:
-            prices = shadow_prices(problem, multipliers)
-            controls = 0.5 * prices
+            costs = reduced_costs(problem, multipliers)
+            controls = 0.5 * costs
             activation = self.actuation.bounded(controls[: len(self.actuation.lower)])
         carried = controls[len(self.actuation.lower) :] * self.actuation.reserve
         return Prediction(activation, activation * equation.capacity, carried)
