@@ -41,6 +41,20 @@ def run(
 
     jax.config.update("jax_enable_x64", True)
     spec = load_model(model, allow_unsupported=allow_unsupported)
+    needed = {
+        "neck_length": (neck_length, spec.anatomy.vertebrae, "vertebrae"),
+        "shoulder_width": (shoulder_width, spec.anatomy.shoulders, "shoulders"),
+        "head_mass": (head_mass, spec.anatomy.head, "head"),
+        "head_size": (head_size, spec.anatomy.head, "head"),
+        "flexor_strength": (flexor_strength, spec.anatomy.flexors, "flexors"),
+        "extensor_strength": (extensor_strength, spec.anatomy.extensors, "extensors"),
+    }
+    for name, (ratio, parts, part) in needed.items():
+        if ratio != 1.0 and not parts:
+            raise ValueError(
+                f"{name} = {ratio:g} would change nothing: {spec.name!r} has no anatomy that names "
+                f"its {part}; give it one in Python (`cervjax.spec.Anatomy`)"
+            )
     subject = Subject.of(
         neck_length=neck_length,
         shoulder_width=shoulder_width,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import jax
+import numpy as np
 import tyro
 
 from cervjax.model import Model
@@ -47,7 +48,9 @@ def run(
     jax.config.update("jax_enable_x64", True)
     spec = load_model(model, allow_unsupported=allow_unsupported)
     if reserve is not None or not spec.actuators:
-        spec = spec.with_reserves(1.0 if reserve is None else reserve)
+        added = 1.0 if reserve is None else reserve
+        spec = spec.with_reserves(added)
+        print(f"a reserve of {added:g} N m (N) was added to each free coordinate")
     settings = StaticOptimizationSettings(convention, exponent, weighting, max_steps)
     moved = Motion.from_storage(read_storage(motion), spec)
     if lowpass is not None:
@@ -60,7 +63,8 @@ def run(
     print(
         f"{len(solved.time)} frames of {spec.name}, convention {convention}: largest KKT residual "
         f"{certificate.kkt_residual.max():.1e}, largest imbalance "
-        f"{certificate.primal_residual.max():.1e} N m"
+        f"{certificate.primal_residual.max():.1e} N m, largest force of a reserve "
+        f"{np.max(np.abs(solved.solution.reserve_force), initial=0.0):.2g} N m"
     )
     if not solved.converged:
         failures = solved.failures()

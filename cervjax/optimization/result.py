@@ -32,7 +32,8 @@ _MESSAGES = {
         "Convention physical: which muscles go slack did not settle; some would have to push."
     ),
     SolverResult.INFEASIBLE: (
-        "The muscles cannot supply the generalized forces within their bounds, and there are no "
-        "reserves to help; the multipliers prove it."
+        "Muscles, and reserves if there are any, cannot supply the generalized forces within their "
+        "bounds; the multipliers prove it. Check the motion's units (radians), or give reserves of "
+        "a larger optimal force."
     ),
 }

@@ -115,6 +115,23 @@ def test_bad_input_is_one_line_and_leaves_nothing(motion_file, tmp_path, argumen
     assert not list(tmp_path.rglob("*.sto"))
 
 
+def test_a_size_that_a_model_has_no_part_for_is_refused(tmp_path):
+    """A model whose anatomy names no vertebrae: its neck can't be made longer without a word."""
+    arm = opensim.Model()
+    arm.setName("arm")
+    upper = opensim.Body("upper", 1.0, opensim.Vec3(0), opensim.Inertia(0.01, 0.01, 0.01))
+    arm.addBody(upper)
+    arm.addJoint(opensim.PinJoint("shoulder", arm.getGround(), upper))
+    arm.finalizeConnections()
+    arm.printToXML(str(tmp_path / "arm.osim"))
+    code, _, errors = _run(
+        "personalize", tmp_path / "arm.osim", "--neck-length", 1.1, "--out", tmp_path / "new.osim"
+    )
+    assert code == 2
+    assert "neck_length = 1.1 would change nothing: 'arm' has no anatomy that names its" in errors
+    assert not (tmp_path / "new.osim").exists()
+
+
 def test_personalize_and_convert(tmp_path):
     person = tmp_path / "person.osim"
     code, _, errors = _run("personalize", "hyoid", "--neck-length", 1.1, "--out", person)
