@@ -131,12 +131,17 @@ def run(config: Config) -> Evaluation:
         personalizer = Personalizer(Model.from_spec(spec, dtype=jnp.float32))
         # Both are compilation for the most part, which keeps one core busy: side by side.
         with ThreadPoolExecutor(1) as beside:
-            movement = beside.submit(_solve_and_check, spec, motion, config, progress)
+            solving = beside.submit(_solve, spec, motion, progress)
+            checking = beside.submit(
+                lambda: _cross_check(spec, motion, solving.result(), config, progress)
+            )
             dataset = _label(bare, config, progress)
             source = DatasetSource(dataset, personalizer, config.training.network)
+            # A movement that cannot be solved must not cost a training run either.
+            solved = solving.result()
             network = _train(source, spec, config, progress)
             evaluation = _evaluate(network, personalizer, source)
-            solved, check = movement.result()
+            check = checking.result()
     write_figures(config.out, evaluation, solved, network, motion, check)
     seconds = time.perf_counter() - started
     facts = summary(evaluation, check, seconds)
@@ -200,13 +205,6 @@ def _evaluate(
         model.topology.muscles,
         np.asarray(model.muscles.max_isometric_force),
     )
-
-
-def _solve_and_check(
-    spec: ModelSpec, motion: Motion, config: Config, progress: Progress
-) -> tuple[SolvedMotion, OpensimCheck | None]:
-    solved = _solve(spec, motion, progress)
-    return solved, _cross_check(spec, motion, solved, config, progress)
 
 
 def _solve(spec: ModelSpec, motion: Motion, progress: Progress) -> SolvedMotion:

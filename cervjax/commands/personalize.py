@@ -9,6 +9,16 @@ import tyro
 from cervjax.people import Personalizer, Subject
 from conversion import load_model, write_osim
 
+_SCALED = {
+    "neck_length": "vertebrae",
+    "shoulder_width": "shoulders",
+    "head_mass": "head",
+    "head_size": "head",
+    "flexor_strength": "flexors",
+    "extensor_strength": "extensors",
+}
+"""What of an `Anatomy` a ratio scales; `strength` is of all muscles."""
+
 
 def run(
     model: Annotated[str, tyro.conf.Positional],
@@ -41,29 +51,22 @@ def run(
 
     jax.config.update("jax_enable_x64", True)
     spec = load_model(model, allow_unsupported=allow_unsupported)
-    needed = {
-        "neck_length": (neck_length, spec.anatomy.vertebrae, "vertebrae"),
-        "shoulder_width": (shoulder_width, spec.anatomy.shoulders, "shoulders"),
-        "head_mass": (head_mass, spec.anatomy.head, "head"),
-        "head_size": (head_size, spec.anatomy.head, "head"),
-        "flexor_strength": (flexor_strength, spec.anatomy.flexors, "flexors"),
-        "extensor_strength": (extensor_strength, spec.anatomy.extensors, "extensors"),
+    ratios = {
+        "neck_length": neck_length,
+        "shoulder_width": shoulder_width,
+        "head_mass": head_mass,
+        "head_size": head_size,
+        "strength": strength,
+        "flexor_strength": flexor_strength,
+        "extensor_strength": extensor_strength,
     }
-    for name, (ratio, parts, part) in needed.items():
-        if ratio != 1.0 and not parts:
+    for name, part in _SCALED.items():
+        if ratios[name] != 1.0 and not getattr(spec.anatomy, part):
             raise ValueError(
-                f"{name} = {ratio:g} would change nothing: {spec.name!r} has no anatomy that names "
-                f"its {part}; give it one in Python (`cervjax.spec.Anatomy`)"
+                f"{name} = {ratios[name]:g} would change nothing: {spec.name!r} has no anatomy "
+                f"that names its {part}; give it one in Python (`cervjax.spec.Anatomy`)"
             )
-    subject = Subject.of(
-        neck_length=neck_length,
-        shoulder_width=shoulder_width,
-        head_mass=head_mass,
-        head_size=head_size,
-        strength=strength,
-        flexor_strength=flexor_strength,
-        extensor_strength=extensor_strength,
-    )
+    subject = Subject.of(None, **ratios)
     person = Personalizer(spec, inertia=inertia)(subject)
     write_osim(person.to_spec(spec, out.stem), out)
     print(out)

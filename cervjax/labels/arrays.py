@@ -16,13 +16,11 @@ from .columns import COLUMNS
 from .fields import (
     CERTIFICATE_FIELDS,
     FRAME_FIELDS,
-    PERSON_FIELDS as PERSON_FIELDS,
-    PERSON_INDEX as PERSON_INDEX,
-    ROW_FIELDS as ROW_FIELDS,
+    PERSON_INDEX,
+    ROW_FIELDS,
     SOLUTION_FIELDS,
-    SPLIT as SPLIT,
-    SPLITS as SPLITS,
-    Field as Field,
+    SPLITS,
+    Field,
 )
 from .row import LabelBatch, RowStatus, Solution, level_names
 

@@ -11,7 +11,8 @@ from cervjax.motion.synthesis import MovementKind
 from cervjax.people import Person
 from cervjax.spec import ModelSpec, same_fingerprint
 
-from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS, people_from, rows_from
+from .arrays import people_from, rows_from
+from .fields import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS
 from .plan import DatasetPlan
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError, DatasetFolder
@@ -90,7 +91,7 @@ class LabelDataset:
         person = arrays[PERSON_INDEX]
         if len(person) == 0:
             raise DatasetError(f"rows {index} of {len(self)} are none")
-        subject = self._of_persons("subject", person)
+        subject = self._in_one_read("subject", person)
         return rows_from(arrays, subject, self.plan.other_suffix)
 
     def check_neck(self, spec: ModelSpec) -> None:
@@ -116,14 +117,13 @@ class LabelDataset:
         if not isinstance(index, slice) and len(index):
             first, last = int(np.min(index)), int(np.max(index))
             if first >= 0 and last - first < self.plan.shard_rows:
-                piece = slice(first, last + 1)
-                return {name: self.array(name, piece)[index - first] for name in self.row_names}
+                return {name: self._in_one_read(name, index) for name in self.row_names}
         return {name: self.array(name, index) for name in self.row_names}
 
-    def _of_persons(self, name: str, person: Int[np.ndarray, " n"]) -> np.ndarray:
-        """The array `name` of these people, who are near one another; in one read."""
-        first, last = int(person.min()), int(person.max())
-        return self.array(name, slice(first, last + 1))[person - first]
+    def _in_one_read(self, name: str, index: Int[np.ndarray, " n"]) -> np.ndarray:
+        """The array `name` at these indices, which are near one another."""
+        first, last = int(index.min()), int(index.max())
+        return self.array(name, slice(first, last + 1))[index - first]
 
     def rows_in(self, split: str) -> LabelBatch:
         """All certified rows of a split.
@@ -187,6 +187,6 @@ class LabelDataset:
             return good & unseen
         if split not in SPLITS:
             raise ValueError(f"no split {split!r}; there are {(*SPLITS, 'held_out_movements')}")
-        part = self._of_persons(SPLIT, self.array(PERSON_INDEX, rows))
+        part = self._in_one_read(SPLIT, self.array(PERSON_INDEX, rows))
         chosen = good & (part == SPLITS.index(split))
         return chosen if split == "test" else chosen & ~unseen

@@ -18,8 +18,9 @@ from cervjax.motion import Motion
 from cervjax.motion.synthesis import MovementKind
 from cervjax.spec import ModelSpec, spec_fingerprint
 
-from .arrays import SPLIT, labels_of, person_arrays, row_arrays
+from .arrays import labels_of, person_arrays, row_arrays
 from .block_runner import BlockRunner
+from .fields import SPLIT
 from .plan import DatasetPlan, build_factory, motions_hash
 from .row import RowStatus
 from .store import DatasetError, DatasetFolder

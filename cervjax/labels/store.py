@@ -26,7 +26,8 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from cervjax.execution import write_json
 
-from .arrays import PERSON_FIELDS, Field, field_of
+from .arrays import field_of
+from .fields import PERSON_FIELDS, Field
 
 SCHEMA = 2
 _FORMAT = "cervjax-labels"

@@ -14,8 +14,9 @@ from cervjax.motion.synthesis import MotionSample
 from cervjax.people import Personalizer, Subject
 from cervjax.spec import ModelSpec
 
-from .arrays import PERSON_FIELDS, PERSON_INDEX, SPLIT, row_arrays
+from .arrays import row_arrays
 from .dataset import LabelDataset
+from .fields import PERSON_FIELDS, PERSON_INDEX, SPLIT
 from .labeling import Labeler
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError

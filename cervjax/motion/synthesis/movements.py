@@ -105,12 +105,12 @@ class MovementSampler(eqx.Module):
     low: Float[Array, " q"]
     high: Float[Array, " q"]
     plane: tuple[int, ...] = eqx.field(static=True)
-    mix: tuple[float, ...] = eqx.field(static=True, default=_MIX)
-    slowest: float = eqx.field(static=True, default=math.radians(10))
-    fastest: float = eqx.field(static=True, default=math.radians(360))
-    band_limit: float = eqx.field(static=True, default=6.0)
-    extent: float = eqx.field(static=True, default=0.9)
-    least_share: float | None = eqx.field(static=True, default=0.15)
+    mix: tuple[float, ...] = eqx.field(static=True)
+    slowest: float = eqx.field(static=True)
+    fastest: float = eqx.field(static=True)
+    band_limit: float = eqx.field(static=True)
+    extent: float = eqx.field(static=True)
+    least_share: float | None = eqx.field(static=True)
 
     @classmethod
     def of(
