@@ -174,7 +174,7 @@ def _from_least_squares(network: DualNetwork, balance: TorqueEquation, steps: in
         def one(row: TorqueEquation) -> Prediction:
             problem = actuation.problem(row)
             state = solve_dual(problem, 2.0, steps, least_squares_multipliers(problem))
-            controls = controls_from(problem, state.worth(problem), 2.0)
+            controls = controls_from(problem, state.reduced_costs(problem), 2.0)
             activation = controls[:count]
             return Prediction(
                 activation, activation * row.capacity, controls[count:] * actuation.reserve

@@ -18,7 +18,7 @@ from force_judgement import (
     unknown_people,
 )
 from force_networks import networks, plans
-from force_noise import NoisyScores, noise_robustness
+from force_noise import Movements, NoisyScores, noise_robustness
 from force_report import write_report
 from rich.progress import Progress, TextColumn
 
@@ -179,7 +179,7 @@ def test_noise_makes_static_optimization_worse(judge, tmp_path):
             judge, kind="direct", inputs="sensor-rates", memory="recurrent", window=4
         ),
     }
-    found = noise_robustness(judge, trained, labels, known, 50.0, 32, (0.0, 4.0))
+    found = noise_robustness(judge, trained, Movements(labels, known, 50.0, 32), (0.0, 4.0))
     way = "static optimization, filtered"
     # Without noise what is left is the low-pass and the spline at 50 Hz.
     assert found[0].scores[way][0] > 0.9
