@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.transform import Rotation
 
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
@@ -136,12 +137,12 @@ def calibrate(
     person = _scaled(Personalizer(model), subject)
     poses, positions = upright_pose(person)
     own = dict(zip(spec_markers(spec), np.asarray(positions), strict=True))
-    turn, shift = _laid(
-        np.array([own[m] for m in bodies.anchors]), np.array([place[m] for m in bodies.anchors])
-    )
+    onto = np.array([own[m] for m in bodies.anchors]), np.array([place[m] for m in bodies.anchors])
+    _check_upright(static.name, _laid(*onto)[0])
+    turn, shift = _stood(*onto)
     in_model = {m: turn.T @ (x - shift) for m, x in place.items()}
     laid_on = {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors}
-    _check_torso(static.name, turn, laid_on)
+    _check_torso(static.name, laid_on)
     _check_sides(static.name, in_model, own, anatomy)
     _check_ahead(static.name, in_model, own, anatomy)
     scaled = person.to_spec(spec)
@@ -204,14 +205,17 @@ def _check_head(name: str, place: Mapping[str, np.ndarray]) -> None:
         )
 
 
-def _check_torso(name: str, turn: Float[np.ndarray, "3 3"], laid_on: Mapping[str, float]) -> None:
-    """The torso must stand, and its markers be where the model has them."""
+def _check_upright(name: str, turn: Float[np.ndarray, "3 3"]) -> None:
     lean = float(np.degrees(np.arccos(np.clip(turn[1, 1], -1.0, 1.0))))
     if lean > _LEAN_DEG:
         raise ValueError(
             f"{name}: the torso leans by {lean:.0f} degrees in a trial in which it should be "
             "upright: another axis of the laboratory points up, or markers are exchanged"
         )
+
+
+def _check_torso(name: str, laid_on: Mapping[str, float]) -> None:
+    """The torso's markers must be where the model has them."""
     far = [f"{m} ({1e3 * x:.0f} mm)" for m, x in laid_on.items() if x > _MISPLACED]
     if far:
         raise ValueError(
@@ -293,7 +297,7 @@ def _ratios(
         width = apart(place, shoulders) / apart(own, shoulders)
         found.setdefault("shoulder_width", width)
     found.setdefault("head_size", apart(place, head) / apart(own, head))
-    turn, shift = _laid(np.array([own[m] for m in anchors]), np.array([place[m] for m in anchors]))
+    turn, shift = _stood(np.array([own[m] for m in anchors]), np.array([place[m] for m in anchors]))
 
     def height(points: Mapping[str, np.ndarray]) -> float:
         return float(np.mean([points[m][1] for m in head]))
@@ -312,6 +316,22 @@ def _ratios(
                 f"{high}]: wrong names of markers, or markers elsewhere; or give it in `ratios`"
             )
     return found
+
+
+def _stood(
+    points: Float[np.ndarray, "n 3"], onto: Float[np.ndarray, "n 3"]
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
+    """The turn about the vertical, and the shift, that lay `points` onto others.
+
+    A torso that stands has its own vertical axis upright. Three markers of breastbone and shoulders
+    hardly tell how a torso leans: where they sit 2 cm elsewhere than the model's, it leans by 15
+    degrees, and a head that turns about the vertical seems to bend.
+    """
+    middle, there = points.mean(axis=0), onto.mean(axis=0)
+    (x, _, z), (u, _, w) = (points - middle).T, (onto - there).T
+    angle = np.arctan2(z @ u - x @ w, x @ u + z @ w)
+    turn = Rotation.from_euler("y", angle).as_matrix()
+    return turn, there - turn @ middle
 
 
 def _laid(

@@ -23,6 +23,11 @@ SHARE_WEIGHT = 1e-4
 off (root mean square), which is how far markers slide on skin."""
 
 
+ORIENTATION_WEIGHT = 100.0
+"""By default: a body that cannot be both where its cluster is and turned as it gives way in place.
+Heads of three volunteers are then turned as their clusters to 0.3 degrees (docs/validation.md)."""
+
+
 class Pose(NamedTuple):
     """Torso and neck in one frame.
 
@@ -58,6 +63,7 @@ class InverseKinematics(MarkerTask):
         weights: dict[str, float] | None = None,
         coordinate_weight: float = 0.0,
         share_weight: float = SHARE_WEIGHT,
+        orientation_weight: float = ORIENTATION_WEIGHT,
         max_steps: int = 40,
     ) -> "InverseKinematics":
         """Inverse kinematics of necks like `model` from the markers named `markers`.
@@ -69,6 +75,9 @@ class InverseKinematics(MarkerTask):
             share_weight: m^2/rad^2, of the distance from the natural share between lower and upper
                 neck, against the same. Zero is OpenSim's problem, in which markers that slide on
                 the skin decide how upper and lower neck are turned against each other.
+            orientation_weight: see `MarkerTask`. At 1, with no share, the problem is OpenSim's, in
+                which a neck of another shape than the person's turns the head to bring it near its
+                markers.
 
         Returns:
             Of frames of these markers (m), in this order.
@@ -109,6 +118,8 @@ class InverseKinematics(MarkerTask):
         for name, value in (("coordinate", coordinate_weight), ("share", share_weight)):
             if not value >= 0:
                 raise ValueError(f"{name}_weight = {value} is negative")
+        if not 1 <= orientation_weight < np.inf:
+            raise ValueError(f"orientation_weight = {orientation_weight} is not 1 (OpenSim) or more")
         priors = [
             np.sqrt(share_weight) * coordinate_shares(topology),
             np.sqrt(coordinate_weight) * np.eye(topology.num_free),
@@ -116,6 +127,7 @@ class InverseKinematics(MarkerTask):
         limits = topology.free_limits
         return cls(
             weight=jnp.asarray([given.get(name, 1.0) for name in markers], model.dtype),
+            orientation_weight=jnp.asarray(orientation_weight, model.dtype),
             low=jnp.asarray(limits[:, 0], model.dtype),
             high=jnp.asarray(limits[:, 1], model.dtype),
             prior=jnp.asarray(np.concatenate(priors), model.dtype),

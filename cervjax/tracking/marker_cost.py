@@ -21,9 +21,16 @@ TORSO = 6
 class MarkerTask(eqx.Module):
     """What is least in a pose: the sum of `weight` times squared distance, inside the limits.
 
+    Markers of one rigid part are a cluster. The sum over a cluster is the squared distance of its
+    middle times the weights, and what is left when the middles are laid onto each other, which is
+    least where the part is turned as the cluster is (Kabsch 1976). `orientation_weight` multiplies
+    the second.
+
     Attributes:
         markers: indices into `model.topology.markers`, in the order of what is seen.
         weight: of each marker; OpenSim's.
+        orientation_weight: how much more it counts that a part is turned as its cluster than that
+            it is where its cluster is; 1 is OpenSim's problem. No unit.
         low, high: rad, limits of the coordinates; infinite where not clamped.
         prior: m/rad, residuals that are zero where lower and upper neck share each plane in
             proportion to their ranges, and where coordinates are zero; beside markers whose
@@ -32,6 +39,7 @@ class MarkerTask(eqx.Module):
     """
 
     weight: Float[Array, " markers"]
+    orientation_weight: Float[Array, ""]
     low: Float[Array, " q"]
     high: Float[Array, " q"]
     prior: Float[Array, "priors q"]
@@ -91,16 +99,42 @@ def _prior(task: MarkerTask, seen: Array) -> Float[Array, "q q"]:
     return total * contract("sq,sr->qr", task.prior, task.prior)
 
 
+def clusters(task: MarkerTask, model: Model) -> np.ndarray:
+    """1 where a marker belongs to a rigid part that carries three or more, a row for each part; no
+    unit. Fewer do not tell how a part is turned."""
+    topology = model.topology
+    part = np.array([topology.anchor[topology.marker_body[k]] for k in task.markers])
+    rows = [part == p for p in np.unique(part) if np.count_nonzero(part == p) >= 3]
+    return np.array(rows, float).reshape(len(rows), len(part)).astype(model.dtype)
+
+
+def weights_of(task: MarkerTask, model: Model, seen: Array) -> Float[Array, "markers markers"]:
+    """The matrix that distances of markers are weighted with: `weight` on its diagonal, and for
+    each cluster `orientation_weight` times what is left behind its middle. Zero for markers that
+    are not seen."""
+    weight = jnp.where(jnp.isfinite(seen).all(axis=1), task.weight, 0.0)
+    own = clusters(task, model) * weight
+    total = jnp.maximum(jnp.sum(own, axis=1), jnp.finfo(weight.dtype).tiny)
+    middle = contract("cm,cn->mn", own / total[:, None], own)
+    behind = jnp.diag(jnp.sum(own, axis=0)) - middle
+    return jnp.diag(weight) + (task.orientation_weight - 1.0) * behind
+
+
 def cost_of(
-    task: MarkerTask, state: TorsoAndNeck, seen: Array, error: Float[Array, "markers 3"]
+    task: MarkerTask,
+    model: Model,
+    state: TorsoAndNeck,
+    seen: Array,
+    error: Float[Array, "markers 3"],
 ) -> Float[Array, ""]:
     """Half the weighted sum of squared `error` (m), and the priors; m^2."""
     prior = contract("q,qr,r->", state.q, _prior(task, seen), state.q)
-    return 0.5 * (jnp.sum(task.weight * dot(error, error)) + prior)
+    pull = contract("mn,nx->mx", weights_of(task, model, seen), error)
+    return 0.5 * (jnp.sum(dot(pull, error)) + prior)
 
 
 def slope_of(
-    task: MarkerTask, state: TorsoAndNeck, seen: Array, look: MarkersFromTorso
+    task: MarkerTask, model: Model, state: TorsoAndNeck, seen: Array, look: MarkersFromTorso
 ) -> tuple[Float[Array, "markers u 3"], Float[Array, " u"]]:
     """Rows of the Jacobian and gradient of the cost, in small changes of the unknowns.
 
@@ -111,7 +145,8 @@ def slope_of(
     turning = cross(eye[None], look.arm[:, None])
     moving = jnp.broadcast_to(eye, turning.shape)
     rows = jnp.concatenate([turning, moving, look.motion.jacobian], axis=1)
-    gradient = contract("m,mux,mx->u", task.weight, rows, look.error)
+    pull = contract("mn,nx->mx", weights_of(task, model, seen), look.error)
+    gradient = contract("mux,mx->u", rows, pull)
     prior = contract("qr,r->q", _prior(task, seen), state.q)
     return rows, gradient.at[TORSO:].add(prior)
 
@@ -136,10 +171,10 @@ def curvature_of(
     task: MarkerTask, model: Model, state: TorsoAndNeck, seen: Array, look: MarkersFromTorso
 ) -> CostCurvature:
     """The cost around a state, in small changes of the unknowns."""
-    rows, gradient = slope_of(task, state, seen, look)
-    here = jnp.isfinite(seen).all(axis=1)
-    straight = contract("m,mux,mvx->uv", jnp.where(here, task.weight, 0.0), rows, rows)
-    pull = task.weight[:, None] * look.error
+    rows, gradient = slope_of(task, model, state, seen, look)
+    weights = weights_of(task, model, seen)
+    straight = contract("mux,mvx->uv", contract("mn,nux->mux", weights, rows), rows)
+    pull = contract("mn,nx->mx", weights, look.error)
     bending = marker_bending(model, state.q, look.motion, pull, task.markers)
     spread = contract("mx,my->xy", pull, look.arm)
     turning = 0.5 * (spread + spread.T) - jnp.trace(spread) * jnp.eye(3, dtype=spread.dtype)

@@ -79,7 +79,7 @@ def _search(task: MarkerTask, model: Model, seen: Array) -> tuple[TorsoAndNeck, 
 
     def step(search: _Search) -> _Search:
         look = look_at(task, model, search.tried, seen)
-        reached = cost_of(task, search.tried, seen, look.error)
+        reached = cost_of(task, model, search.tried, seen, look.error)
         better = reached <= search.cost
         state, look = jax.tree.map(
             lambda new, old: jnp.where(better, new, old),
@@ -196,7 +196,7 @@ def _solve_jvp(primals, tangents):
 
     def slope(models: tuple[MarkerTask, Model], seen: Array) -> Array:
         task, model = models
-        return slope_of(task, state, seen, look_at(task, model, state, seen))[1]
+        return slope_of(task, model, state, seen, look_at(task, model, state, seen))[1]
 
     _, rate = eqx.filter_jvp(slope, (models, seen), (models_dot, seen_dot))
     around = curvature_of(task, model, state, seen, look_at(task, model, state, seen))

@@ -56,4 +56,4 @@ def posed(tracked, model):
 @pytest.fixture(scope="session")
 def plain(tracked, model):
     """OpenSim's problem: markers alone."""
-    return InverseKinematics.of(model, ALL_MARKERS, share_weight=0.0)
+    return InverseKinematics.of(model, ALL_MARKERS, share_weight=0.0, orientation_weight=1.0)

@@ -23,7 +23,7 @@ def static(neck):
     dressed = dataclasses.replace(neck, markers=(*neck.markers, *more))
     person = Personalizer(dressed)(Subject.of(None, **RATIOS))
     still = np.asarray(marker_positions(person, jnp.zeros(6)))
-    turn = Rotation.from_euler("yzx", [70.0, 5.0, -3.0], degrees=True).as_matrix()
+    turn = Rotation.from_euler("y", 70.0, degrees=True).as_matrix()
     place = still @ turn.T + np.array([0.3, 1.1, -2.0])
     noise = np.random.default_rng(0).normal(scale=1e-3, size=(200, *place.shape))
     names = tuple(m.name for m in dressed.markers)
