@@ -33,5 +33,5 @@ def load_model(source: str | Path, *, allow_unsupported: bool = False) -> ModelS
 
     spec = read_osim(source, allow_unsupported=allow_unsupported)
     for path in spec.omitted:
-        print(f"left out: {path}", file=sys.stderr)
+        print(f"left out of {source}: {path}", file=sys.stderr)
     return spec

@@ -1,7 +1,9 @@
 """`.osim` file -> `ModelSpec`, by way of OpenSim's own reader.
 
 Whatever a `ModelSpec` cannot carry is found first, named with its path in the model, and refused;
-`allow_unsupported=True` leaves it out instead and lists it in `ModelSpec.omitted`.
+`allow_unsupported=True` leaves it out instead and lists it in `ModelSpec.omitted`. Parts that do
+nothing in an analysis (switched off, or actuators on bodies that nothing drives) are left out and
+listed there in any case.
 """
 
 from pathlib import Path
@@ -28,6 +30,7 @@ from .opensim_functions import UNIT_AXES, axes_of_simple_joint, read_function
 from .opensim_muscles import read_muscle
 from .opensim_support import (
     UnsupportedComponentError,
+    idle_components,
     needed_by_the_tree,
     quiet_opensim,
     unsupported_components,
@@ -42,7 +45,7 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
     Args:
         path: an `.osim` file.
         allow_unsupported: leave out what cannot be carried (wrap objects, moving and conditional
-            path points, ligaments, contact, disabled components, ...) and list it in
+            path points, ligaments, contact, ...) and list it in
             `ModelSpec.omitted`, instead of raising.
 
     Returns:
@@ -67,12 +70,14 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
     if model.getBodySet().getSize() == 0:
         raise ValueError(f"{path} holds no bodies; it is not an OpenSim model of a neck")
     unsupported = unsupported_components(model)
+    idle = idle_components(model)
     if unsupported and not allow_unsupported:
         raise UnsupportedComponentError(path, unsupported)
     if any(map(needed_by_the_tree, unsupported)):
         raise UnsupportedComponentError(path, list(filter(needed_by_the_tree, unsupported)))
-    skipped = {p.split(" ")[0] for p in unsupported}
-    return with_shipped_anatomy(_spec(model, skipped, tuple(unsupported)))
+    omitted = (*unsupported, *idle)
+    skipped = {p.split(" ")[0] for p in omitted}
+    return with_shipped_anatomy(_spec(model, skipped, omitted))
 
 
 def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:

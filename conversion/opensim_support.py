@@ -24,6 +24,9 @@ _WITHOUT_PHYSICS = {
 """Pictures, containers, and the inner models of a muscle that its parameters already give."""
 
 
+_BODY_ACTUATORS = {"PointActuator", "TorqueActuator", "BodyActuator", "PointToPointActuator"}
+"""Which act on bodies, not on coordinates, and do nothing unless driven."""
+
 _SETS = {
     "Body": "/bodyset/", "BushingForce": "/forceset/", "CoordinateActuator": "/forceset/",
     "CoordinateCouplerConstraint": "/constraintset/", "Marker": "/markerset/",
@@ -71,13 +74,45 @@ def needed_by_the_tree(component: str) -> bool:
 
 
 def unsupported_components(model: Any) -> list[str]:
-    """`path (reason)` of every component of an OpenSim model that cannot be carried."""
+    """`path (reason)` of every component of an OpenSim model that cannot be carried and that acts,
+    or may act, in an analysis."""
+    idle = {path.split(" ")[0] for path in idle_components(model)}
     found = []
     for component in model.getComponentsList():
         reason = _problem(component)
-        if reason is not None:
-            found.append(f"{component.getAbsolutePathString()} ({reason})")
+        path = component.getAbsolutePathString()
+        # What belongs to an idle part (the path of a muscle that is switched off) is idle too.
+        inside = any(path == p or path.startswith(p + "/") for p in idle)
+        if reason is not None and not inside:
+            found.append(f"{path} ({reason})")
     return found
+
+
+def idle_components(model: Any) -> list[str]:
+    """`path (reason)` of every component that does nothing in an analysis: forces and constraints
+    that are switched off, and actuators on bodies that no controller drives. OpenSim's static
+    optimization would use such actuators as if they were muscles."""
+    driven = set()
+    for controller in (model.getControllerSet().get(k) for k in range(_count(model))):
+        names = controller.getPropertyByName("actuator_list").toString().strip("()").split()
+        driven |= set(names)
+    found = []
+    for component in model.getComponentsList():
+        kind, path = component.getConcreteClassName(), component.getAbsolutePathString()
+        force = opensim.Force.safeDownCast(component)
+        constraint = opensim.Constraint.safeDownCast(component)
+        off = force is not None and not force.get_appliesForce()
+        if kind in _BODY_ACTUATORS and (off or not driven & {component.getName(), path, "ALL"}):
+            found.append(f"{path} ({kind})")
+        elif off:
+            found.append(f"{path} ({kind}: switched off, appliesForce is false)")
+        elif constraint is not None and not constraint.get_isEnforced():
+            found.append(f"{path} ({kind}: not enforced)")
+    return found
+
+
+def _count(model: Any) -> int:
+    return model.getControllerSet().getSize()
 
 
 def _problem(component: Any) -> str | None:

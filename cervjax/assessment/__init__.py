@@ -30,6 +30,11 @@ from .healthy import (
     MovementNorms as MovementNorms,
     Mover as Mover,
 )
+from .instruction import (
+    PACES as PACES,
+    Instruction as Instruction,
+    paced_norms as paced_norms,
+)
 from .measures import (
     MEASURES as MEASURES,
     Measure as Measure,

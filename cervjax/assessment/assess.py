@@ -12,12 +12,12 @@ from jaxtyping import Bool, Float
 from cervjax.model import Model, topology_of
 from cervjax.motion import Motion
 from cervjax.motion.recordings import MarkerRecording, OrientationRecording
-from cervjax.people import AssessedPerson, Subject
+from cervjax.people import AssessedPerson, SizeNorms, Subject
 from cervjax.spec import ModelSpec
-from cervjax.tracking import calibrate
+from cervjax.tracking import calibrate, cluster_turns, place_neck
 
 from .deficits import Findings, find_deficits
-from .directions import head_turns
+from .directions import head_turns, rotation_of, turns_of
 from .envelope import Envelope
 from .forces import (
     ForceOptions,
@@ -27,10 +27,14 @@ from .forces import (
     expected_subject,
     movement_forces,
 )
-from .measures import MEASURES, measure
-from .poses import healthy_limits, marker_poses, sensor_poses
+from .instruction import Instruction
+from .measures import LEAST_TURN, MEASURES, measure
+from .poses import SHARE_WEIGHT, healthy_limits, marker_poses, sensor_poses
 from .quality import (
+    TOO_FAR,
+    NeutralPosture,
     Quality,
+    beyond_ranges,
     check_coordinates,
     check_length,
     check_same_markers,
@@ -44,6 +48,8 @@ from .smoothing import residual_cutoff
 
 _LEAST_CUTOFF = 2.0
 """Hz; natural head movements have half of their power below."""
+_LEAST_SOLVED = 8
+"""Frames, below which forces tell nothing."""
 _SWAPPED = np.radians(30.0)
 """A torso that turns by more than this, and by more than the head, is a head."""
 MEASUREMENT_SD = np.where([m.unit == "deg" for m in MEASURES], np.radians(1.0), 0.0)
@@ -61,7 +67,8 @@ class Assessment:
         person: as described.
         spec, subject: the person's neck.
         motion: smoothed.
-        turn: rad, of the head against the torso; see `head_turns`.
+        turn: rad, of the head against the torso, smoothed; see `turns_of`. Of markers and sensors
+            it is what they say without a model.
         gravity: m/s^2, in the torso's frame.
         valid: frames that count.
         findings: measures, against the envelope.
@@ -95,6 +102,7 @@ class AssessmentOptions:
         cutoff: Hz, of the low-pass; chosen by residual analysis if None.
         weights: of markers by name.
         seed: of everything that is drawn.
+        instruction: how fast the person was asked to move.
     """
 
     forces: bool = True
@@ -102,6 +110,7 @@ class AssessmentOptions:
     cutoff: float | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    instruction: Instruction = Instruction.UNKNOWN
 
     def __post_init__(self) -> None:
         if self.cutoff is not None and not self.cutoff >= _LEAST_CUTOFF:
@@ -125,6 +134,7 @@ class _Recorded(NamedTuple):
         kind: markers, sensors or coordinates.
         spec, subject: the person's neck.
         motion: coordinates as recorded.
+        turn: rad, of the head against the torso, as markers or sensors tell it without a model.
         gravity: m/s^2, in the torso's frame.
         known: frames in which the recording tells the coordinates.
         quality: of the recording.
@@ -134,6 +144,7 @@ class _Recorded(NamedTuple):
     spec: ModelSpec
     subject: Subject
     motion: Motion
+    turn: Float[np.ndarray, "frames 3"]
     gravity: Float[np.ndarray, "frames 3"]
     known: Bool[np.ndarray, " frames"]
     quality: Quality
@@ -166,24 +177,33 @@ def assess_markers(
     solver = _begun(spec, options)
     progress("size and markers of the person")
     known = person.known_ratios(Model.from_spec(spec))
-    calibration = calibrate(static, spec, ratios=known)
-    lacking = [m for m in calibration.markers if m not in recording.markers]
-    if lacking:
-        raise ValueError(f"{recording.name} lacks {', '.join(lacking)}, which {static.name} has")
+    both, left_out = _in_both(recording, static, spec)
+    sizes = SizeNorms.of(person.sex, stature=person.stature, weight=person.weight)
+    calibration = calibrate(both, spec, ratios=known, sizes=sizes)
     chosen = recording.chosen(calibration.markers)
     check_same_markers(chosen, static, spec.anatomy.head_markers)
     seen = np.mean(chosen.seen, axis=0)
     chosen = chosen.filled()
+    limits = healthy_limits(topology_of(spec))
+    calibration = place_neck(calibration, chosen, limits, share_weight=SHARE_WEIGHT)
+    clusters = cluster_turns(Model.from_spec(calibration.spec), chosen)
+    turn = np.where(clusters.known[:, None], turns_of(clusters.relative), np.nan)
+    if not clusters.known.any():
+        raise ValueError(
+            f"{recording.name}: in no frame are three markers of head and trunk seen that are not "
+            "in line"
+        )
     progress("inverse kinematics")
-    pose = marker_poses(calibration.spec, chosen, options.weights)
+    pose = marker_poses(calibration.spec, chosen, turn, options.weights)
     jumped = glitches(pose.error)
-    known_frames = pose.known & ~jumped
+    known_frames = pose.known & clusters.known & ~jumped
     error = np.where(known_frames[:, None], pose.error, np.nan)
     subject = expected_subject(calibration.subject, person.sex, person.age)
     quality = Quality(
         len(chosen.time),
         chosen.rate,
-        marker_warnings(chosen, calibration, float(rms(error, None)), int(jumped.sum())),
+        left_out
+        + marker_warnings(chosen, both, calibration, float(rms(error, None)), int(jumped.sum())),
         marker_error=dict(zip(chosen.markers, rms(error, axis=0).tolist(), strict=True)),
         marker_seen=dict(zip(chosen.markers, seen.tolist(), strict=True)),
     )
@@ -192,6 +212,7 @@ def assess_markers(
         calibration.spec,
         Subject.of(None, **{**subject.ratios(), **known}),
         Motion(recording.name, spec.free_coordinates, chosen.time, pose.q),
+        turn,
         pose.gravity,
         known_frames,
         quality,
@@ -249,6 +270,7 @@ def assess_orientations(
         spec,
         _described_subject(person, spec),
         Motion(recording.name, spec.free_coordinates, aligned.time, q),
+        turns_of(aligned.relative),
         aligned.gravity,
         known_frames,
         Quality(len(aligned.time), rate, warnings),
@@ -283,11 +305,37 @@ def assess_motion(
         spec,
         _described_subject(person, spec),
         motion,
+        head_turns(Model.from_spec(spec), np.nan_to_num(motion.q)),
         np.broadcast_to(np.asarray(spec.gravity, float), (len(motion.time), 3)),
         np.all(np.isfinite(motion.q), axis=1),
         Quality(len(motion.time), rate, (upright,)),
     )
     return _assessed(recorded, person, options, solver, envelope, progress)
+
+
+def _in_both(
+    recording: MarkerRecording, static: MarkerRecording, spec: ModelSpec
+) -> tuple[MarkerRecording, tuple[str, ...]]:
+    """The static trial's markers that the recording has too, those that size alone needs, and a
+    sentence about the others."""
+    anatomy = spec.anatomy
+    still = {*anatomy.anchor_markers, *anatomy.shoulder_markers}
+    kept = [m for m in static.markers if m in recording.markers or m in still]
+    tracked = (*anatomy.head_markers, *anatomy.trunk_markers)
+    unseen = set(recording.markers) - set(
+        np.array(recording.markers)[recording.seen.any(axis=0)].tolist()
+    )
+    kept = [m for m in kept if m not in unseen or m in still]
+    lost = [m for m in static.markers if m in tracked and (m not in kept or m in unseen)]
+    if not kept:
+        raise ValueError(f"{recording.name} has no marker that {static.name} has")
+    if not lost:
+        return static.chosen(kept), ()
+    sentence = (
+        f"{', '.join(lost)} of the static trial {static.name} {'is' if len(lost) == 1 else 'are'} "
+        f"not in {recording.name}, and not used."
+    )
+    return static.chosen(kept), (sentence,)
 
 
 def _begun(spec: ModelSpec, options: AssessmentOptions) -> Future[ForceSolver] | None:
@@ -311,30 +359,40 @@ def _assessed(
 ) -> Assessment:
     """What is done with all kinds of recordings."""
     motion, gravity = recorded.motion, recorded.gravity
-    frames = even_frames(motion.name, motion.time, np.hstack([motion.q, gravity]), recorded.known)
+    columns = np.hstack([motion.q, gravity, recorded.turn])
+    frames = even_frames(motion.name, motion.time, columns, recorded.known)
     time, rate = frames.time, 1 / float(frames.time[1] - frames.time[0])
-    q, gravity = np.hsplit(frames.values, [motion.q.shape[1]])
+    q, gravity, turn = np.hsplit(frames.values, [motion.q.shape[1], motion.q.shape[1] + 3])
     progress("smoothing")
-    cutoff = residual_cutoff(q, rate) if options.cutoff is None else options.cutoff
+    cutoff = residual_cutoff(turn, rate) if options.cutoff is None else options.cutoff
     smooth = Motion(motion.name, motion.coordinates, time, q).lowpass(cutoff)
     gravity = Motion("gravity", ("x", "y", "z"), time, gravity).lowpass(cutoff).q
+    turn = Motion("turn", ("x", "y", "z"), time, turn).lowpass(cutoff).q
     model = Model.from_spec(recorded.spec)
-    turn = head_turns(model, smooth.q)
+    apart = (rotation_of(head_turns(model, smooth.q)).inv() * rotation_of(turn)).magnitude()
+    apart = apart[frames.valid]
     progress("healthy people like this one")
-    envelope = Envelope.of(person.age, person.sex) if envelope is None else envelope
+    if envelope is None:
+        envelope = Envelope.of(person.age, person.sex, options.instruction)
     values = measure(time, turn, frames.valid)
-    if not np.isfinite(values).any():
+    if not np.linalg.norm(turn[frames.valid], axis=1).max() > LEAST_TURN:
         raise ValueError(
             f"{motion.name}: the head never turns by more than 15 degrees in frames that count; "
             "there is no movement to assess"
         )
-    findings = find_deficits(values, envelope, uncertainty=MEASUREMENT_SD)
-    limits = model.topology.free_ranges
-    outside = (smooth.q < limits[:, 0] - 1e-3) | (smooth.q > limits[:, 1] + 1e-3)
-    beyond = float(np.any(outside, axis=1).mean())
+    if (np.isfinite(values) & envelope.judged).any():
+        findings = find_deficits(values, envelope, uncertainty=MEASUREMENT_SD)
+    else:
+        findings = Findings.nothing(envelope)
+    beyond, excess = beyond_ranges(motion.coordinates, smooth.q, model.topology.free_ranges)
+    inside = frames.valid & (excess <= TOO_FAR)
     forces = None
     warnings = list(recorded.quality.warnings)
-    if solver is not None:
+    if solver is not None and np.count_nonzero(inside) < _LEAST_SOLVED:
+        warnings.append(
+            "No muscle forces: in nearly all frames the neck is far beyond the model's own range."
+        )
+    elif solver is not None:
         progress("muscle forces")
         forces = movement_forces(
             solver.result(),
@@ -342,7 +400,7 @@ def _assessed(
             recorded.subject,
             smooth,
             gravity,
-            frames.valid,
+            inside,
             ForceOptions(frames=options.force_frames, seed=options.seed),
         )
         if not person.weighed:
@@ -355,8 +413,13 @@ def _assessed(
         cutoff=float(cutoff),
         lost=frames.lost,
         bridged=max(0.0, float(frames.valid.mean()) - (1 - frames.lost)),
-        beyond_model=beyond,
-        warnings=(*warnings, *movement_warnings(findings, frames.lost, beyond)),
+        beyond_model=float((excess > 1e-3).mean()),
+        beyond=beyond,
+        model_apart=(float(rms(apart, None)), float(apart.max())),
+        neutral=NeutralPosture.of(time, turn, frames.valid),
+    )
+    quality = dataclasses.replace(
+        quality, warnings=(*warnings, *movement_warnings(findings, quality))
     )
     return Assessment(
         motion.name,

@@ -99,6 +99,20 @@ class Findings:
     deficits: tuple[Deficit, ...]
     score: float
 
+    @classmethod
+    def nothing(cls, envelope: Envelope) -> "Findings":
+        """Of an examination in which nothing was measured: a head that circles, never moved straight
+        out.
+
+        Args:
+            envelope: of healthy people.
+
+        Returns:
+            No deficits, no score.
+        """
+        count = len(MEASURES)
+        return cls(envelope, np.full(count, np.nan), np.full(count, np.inf), (), float("nan"))
+
     @property
     def regions(self) -> tuple[str, ...]:
         """Directions of `MAIN` that are limited, the worst first."""
@@ -118,7 +132,8 @@ def find_deficits(
     uncertainty: Float[np.ndarray, " measures"] | None = None,
 ) -> Findings:
     """What is worse than in healthy people: beyond the threshold that a part of `FALSE_ALARMS` of
-    healthy examinations crosses in any measure of the kind, and with a 95 % interval over
+    healthy examinations crosses in any measure of the kind, among those that the envelope's
+    instruction allows to judge, and with a 95 % interval over
     days (and measurement) that does not reach the healthy median. Intervals of speeds are of their
     logarithms.
 
@@ -132,7 +147,7 @@ def find_deficits(
     Raises:
         ValueError: nothing was measured.
     """
-    known = np.isfinite(values)
+    known = np.isfinite(values) & envelope.judged
     limits = envelope.thresholds(known)
     scores, expected = envelope.worse(values), envelope.expected
     found_even, expected_even = even(values), even(expected)
@@ -161,13 +176,13 @@ def find_deficits(
 
 
 def score_of(values: Float[np.ndarray, " measures"], envelope: Envelope) -> float:
-    """Mean over the main directions of range and of speed as parts of the healthy median, none
-    above 1, times 100.
+    """Mean over the main directions of range, and of speed where it is judged, as parts of the
+    healthy median, none above 1, times 100.
 
     Returns:
         0 to 100, no unit; NaN where neither was measured in any direction.
     """
-    of = _scored(values)
+    of = _scored(values, envelope)
     if not of.any():
         return float("nan")
     return float(100 * np.mean(np.clip(values[of] / envelope.expected[of], 0.0, 1.0)))
@@ -181,7 +196,7 @@ def healthy_scores(
     Returns:
         5th, 50th and 95th percentile, no unit; NaN where nothing was measured.
     """
-    of = _scored(values)
+    of = _scored(values, envelope)
     if not of.any():
         return np.full(3, np.nan)
     rows = envelope.measured.reshape(-1, len(MEASURES))[:, of]
@@ -189,9 +204,9 @@ def healthy_scores(
     return np.nanpercentile(scores, (5, 50, 95))
 
 
-def _scored(values: Float[np.ndarray, " measures"]) -> np.ndarray:
+def _scored(values: Float[np.ndarray, " measures"], envelope: Envelope) -> np.ndarray:
     counts = [m.kind in ("range", "speed") and m.region in MAIN for m in MEASURES]
-    return np.array(counts) & np.isfinite(values)
+    return np.array(counts) & np.isfinite(values) & envelope.judged
 
 
 @dataclass(frozen=True)
@@ -219,8 +234,9 @@ def changes(
     *,
     uncertainty: Float[np.ndarray, " measures"] | None = None,
 ) -> list[Change]:
-    """How each measure that both sessions have changed: ranges and speeds and their asymmetries.
-    How much smoothness and coupling vary from day to day is not known.
+    """How each measure that both sessions have changed: ranges, their asymmetries and, where the
+    person was told how fast to move, speeds. How much smoothness and coupling vary from day to
+    day is not known.
 
     Args:
         uncertainty: standard deviations of the measurement itself, beside day-to-day variation.
@@ -229,6 +245,7 @@ def changes(
         One change per measure, in the order of `MEASURES`.
     """
     compared = np.array([m.kind not in ("smoothness", "coupling") for m in MEASURES])
+    compared &= envelope.judged
     known = compared & np.isfinite(earlier) & np.isfinite(later)
     if not known.any():
         return []

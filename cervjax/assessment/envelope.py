@@ -16,9 +16,10 @@ from cervjax.people import Sex
 
 from .directions import DIRECTIONS
 from .healthy import MovementNorms, Mover
+from .instruction import Instruction, judged, paced
 from .measures import MEASURES, measure
 
-ENVELOPE_FORMAT = 2
+ENVELOPE_FORMAT = 3
 SHIPPED_AGES = (28.0, 59.0, 90.0)
 """Years, of the women and men in `healthy_people.npz`, which `experiments/envelope_table.py`
 writes."""
@@ -47,6 +48,7 @@ class Envelope:
         norms: what they were drawn from.
         seed: of the drawing.
         measured: of each person, on each day; in the order of `MEASURES`.
+        instruction: how fast they were asked to move.
     """
 
     age: float
@@ -54,12 +56,19 @@ class Envelope:
     norms: MovementNorms
     seed: int
     measured: Float[np.ndarray, "people 2 measures"]
+    instruction: Instruction = Instruction.UNKNOWN
+
+    @property
+    def judged(self) -> Bool[np.ndarray, " measures"]:
+        """Measures that may be called a deficit, in the order of `MEASURES`."""
+        return judged(self.instruction)
 
     @classmethod
     def simulate(
         cls,
         age: float,
         sex: Sex,
+        instruction: Instruction = Instruction.UNKNOWN,
         *,
         people: int = 400,
         norms: MovementNorms = MovementNorms(),
@@ -90,10 +99,10 @@ class Envelope:
                 today = mover.today(norms, rng)
                 # Once in each direction: who moves more often does no worse.
                 measured[person, day] = measure(*today.examination(rng, directions=DIRECTIONS))
-        return cls(float(age), sex, norms, seed, measured)
+        return cls(float(age), sex, norms, seed, paced(measured, instruction), instruction)
 
     @classmethod
-    def of(cls, age: float, sex: Sex) -> "Envelope":
+    def of(cls, age: float, sex: Sex, instruction: Instruction = Instruction.UNKNOWN) -> "Envelope":
         """The shipped one: 1000 people, between the two nearest of `SHIPPED_AGES`, which is what
         `simulate` gives, because range of motion is linear in age.
 
@@ -111,7 +120,8 @@ class Envelope:
         table = _shipped()[int(sex)]
         part = (at - low) / (high - low)
         measured = (1 - part) * table[upper - 1] + part * table[upper]
-        return cls(float(age), sex, MovementNorms(), 0, measured)
+        measured = paced(measured, instruction)
+        return cls(float(age), sex, MovementNorms(), 0, measured, instruction)
 
     @functools.cached_property
     def percentiles(self) -> Float[np.ndarray, "percentiles measures"]:
@@ -221,6 +231,7 @@ class Envelope:
 
     def _described(self) -> dict[str, Any]:
         own = {"age": self.age, "sex": self.sex.name, "people": len(self.measured)}
+        own["instruction"] = str(self.instruction)
         return own | origin(self.norms, self.seed)
 
     def save(self, path: str | Path) -> None:
@@ -253,6 +264,7 @@ class Envelope:
             MovementNorms(physiology=physiology, **given),
             about["seed"],
             measured,
+            Instruction(about["instruction"]),
         )
 
 

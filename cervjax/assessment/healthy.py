@@ -28,14 +28,18 @@ class MovementNorms:
         women_range: by which women's full arcs in flexion and extension, bending, rotation are
             wider than men's: Ferrario 2002. Size of the body is taken to make no difference.
         day_to_day: 95 % limits of one person's full arcs in flexion and extension, bending,
-            rotation, from day to day: Christensen & Nilsson 1998.
+            rotation, from day to day: Christensen & Nilsson 1998. The two sides vary on their own:
+            Stenneberg 2023 (J Manipulative Physiol Ther 46:125) has limits of 14.2° for rotation
+            to the right and 20.1°, the square root of 2 times as much, for both sides.
         common: part of the variance of range that a person's three planes share. Assumed.
         flexion_share, flexion_share_sd: of flexion in flexion and extension. Assumed.
         side_sd: of the share of the left in bending and rotation; both are symmetric in the mean
             (Ferrario 2002, Sforza 2002). Its size is assumed.
-        neutral_sd: by which the pose that counts as neutral differs from day to day. Assumed.
-        speed: deg/s, peak of a movement of 60 degrees at a natural pace; one recorded subject moved
-            at 120 to 180.
+        neutral_sd: by which the pose that counts as neutral differs from day to day, in flexion
+            and extension, bending, rotation. Assumed: four recorded people rest up to 5, between
+            movements up to 14 degrees in flexion or extension from their static trial.
+        speed: deg/s, peak of a movement of 60 degrees at the pace of one recorded subject, who
+            hurried; `instruction.PACES` has that of others.
         speed_sd, speed_day_sd, speed_side_sd: of the logarithm of speed, between people, of one
             person from day to day, between directions. Assumed; retests of peak speed differ by
             less than 41 to 53 deg/s (Sarig Bahat 2016, fast movements).
@@ -52,7 +56,7 @@ class MovementNorms:
     flexion_share: float = 0.46
     flexion_share_sd: float = 0.04
     side_sd: float = 0.015
-    neutral_sd: float = 1.0
+    neutral_sd: tuple[float, float, float] = (4.0, 1.0, 1.0)
     speed: float = 140.0
     speed_sd: float = 0.25
     speed_day_sd: float = 0.10
@@ -108,10 +112,10 @@ class Mover:
 
     def today(self, norms: MovementNorms, rng: np.random.Generator) -> "Mover":
         """The same person on one day."""
-        low, high = self.reach[[0, 3, 5]], self.reach[[1, 2, 4]]
-        arc = low + high
-        wanted = arc + np.radians(norms.day_to_day) / 1.96 * rng.normal(size=3)
-        reach = self.reach * np.repeat(np.maximum(wanted, 0.5 * arc) / arc, 2)
+        low, high = self.reach[[0, 2, 4]], self.reach[[1, 3, 5]]
+        arc = np.repeat(low + high, 2)
+        sd = np.repeat(np.radians(norms.day_to_day) / 1.96 / np.sqrt(2), 2)
+        reach = np.maximum(self.reach + sd * rng.normal(size=6), 0.25 * arc)
         shift = np.radians(norms.neutral_sd) * rng.normal(size=3)
         reach = reach + np.array([s * shift[a] for a, s in zip(MAIN_AXIS, MAIN_SIGN, strict=True)])
         return dataclasses.replace(

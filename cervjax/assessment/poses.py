@@ -24,7 +24,11 @@ _SIDE = 0.55
 """Of a plane's range, that one side may have."""
 _SLACK = 3.0
 """Standard deviations of healthy range of motion to which the limits of coordinates are widened."""
-_SHARE_WEIGHT = 1e-3
+_ROOM = 1.3
+"""Of a turn, that the coordinates of its plane get: turns of several planes do not add up, and
+where a person's neck bends elsewhere than the model's, one coordinate turns farther than its
+share."""
+SHARE_WEIGHT = 1e-3
 """m^2/rad^2; stronger than where markers alone are wanted: forces ask for coordinates that people
 have, and 5 mm of sliding skin would set upper against lower neck to the ends of their ranges."""
 
@@ -48,22 +52,27 @@ class MarkerPoses(NamedTuple):
 
 
 def marker_poses(
-    spec: ModelSpec, recording: MarkerRecording, weights: Mapping[str, float]
+    spec: ModelSpec,
+    recording: MarkerRecording,
+    turn: Float[np.ndarray, "frames 3"],
+    weights: Mapping[str, float],
 ) -> MarkerPoses:
-    """Poses of a person whose markers `spec` has where they sit, within the model's own limits
-    where these suffice, else within `healthy_limits`.
+    """Poses of a person whose markers `spec` has where they sit, within limits that let the head
+    turn as its markers do.
+
+    Args:
+        turn: rad, of the head by its markers; see `turns_of`.
+        weights: of markers by name.
 
     Returns:
         One pose per frame of `recording`.
     """
     model = Model.from_spec(spec)
     task = InverseKinematics.of(
-        model, recording.markers, weights=dict(weights), share_weight=_SHARE_WEIGHT
+        model, recording.markers, weights=dict(weights), share_weight=SHARE_WEIGHT
     )
+    task = with_limits(task, *limits_for(model.topology, turn))
     pose = _framewise(task, model, recording.position)
-    wider = _wider(model.topology, pose.q, np.asarray(task.low), np.asarray(task.high))
-    if wider is not None:
-        pose = _framewise(with_limits(task, *wider), model, recording.position)
     gravity = np.einsum("fyx,y->fx", pose.rotation, np.asarray(model.gravity))
     return MarkerPoses(pose.q, gravity, pose.marker_error, pose.status == PoseStatus.CONVERGED)
 
@@ -98,30 +107,37 @@ def healthy_limits(
     return low, high
 
 
+def limits_for(
+    topology: Topology, turn: Float[np.ndarray, "frames 3"]
+) -> tuple[Float[np.ndarray, " q"], Float[np.ndarray, " q"]]:
+    """Limits of coordinates for a head that turns so far: the model's own, for which its muscle
+    paths were made, in planes in which they suffice; widened in proportion in the others.
+
+    Args:
+        topology: of the model.
+        turn: rad, of the head; NaN where it is not known.
+
+    Returns:
+        Low and high, rad.
+    """
+    plane = np.array(plane_of_coordinates(topology))
+    own, farthest = topology.free_ranges.T.copy(), healthy_limits(topology)
+    ends = np.nanmin(turn, axis=0), np.nanmax(turn, axis=0)
+    for side, (low_or_high, widest, end) in enumerate(zip(own, farthest, ends, strict=True)):
+        sign = 1.0 if side else -1.0
+        for p in range(len(PLANES)):
+            of = plane == p
+            room = sign * low_or_high[of].sum()
+            wanted = _ROOM * sign * end[p] / room
+            most = sign * widest[of].sum() / room
+            low_or_high[of] *= float(np.clip(wanted, 1.0, max(most, 1.0)))
+    return own[0], own[1]
+
+
 def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarray, " q"]) -> _Task:
     """`task` inside other limits of the coordinates, rad."""
     ends = tuple(jnp.asarray(x, task.low.dtype) for x in (low, high))
     return eqx.tree_at(lambda t: (t.low, t.high), task, ends)
-
-
-def _wider(
-    topology: Topology, q: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Limits of planes in which a pose is at the end of all coordinates; None where none is.
-
-    The model's own limits are kept where they suffice: muscle paths were made for them.
-    """
-    plane = np.array(plane_of_coordinates(topology))
-    at_low, at_high = q <= low + 1e-9, q >= high - 1e-9
-    ended = [
-        bool((at_low[:, plane == p].all(axis=1) | at_high[:, plane == p].all(axis=1)).any())
-        for p in range(len(PLANES))
-    ]
-    if not any(ended):
-        return None
-    change = np.array(ended)[plane]
-    farthest = healthy_limits(topology)
-    return np.where(change, farthest[0], low), np.where(change, farthest[1], high)
 
 
 def _framewise(task: _Task, model: Model, frames: np.ndarray) -> Any:

@@ -12,7 +12,8 @@ from cervjax.motion.recordings import MarkerRecording
 from cervjax.tracking import Calibration
 
 from .deficits import Findings
-from .directions import MAIN
+from .directions import MAIN, MAIN_AXIS, MAIN_SIGN
+from .measures import excursions
 
 _LEAST_SECONDS, _LEAST_FRAMES, _LEAST_RATE = 2.0, 32, 20.0
 """Below this many Hz the peak of a natural movement's speed falls between frames."""
@@ -25,6 +26,15 @@ _MISPLACED, _SLIDING = 0.025, 0.010
 _GLITCH, _GLITCH_TIMES = 0.02, 3.0
 """m, root mean square of one frame's marker errors from which it does not count, where it is also
 so many times the median frame's."""
+_RESTING, _MIDDLE = np.radians(5.0), np.radians(25.0)
+"""rad/s and rad, below which a head rests, and near the middle."""
+APART = np.radians(3.0)
+"""Between the model's head and the person's, that is said."""
+OFFSET = np.radians(8.0)
+"""Of a head at rest from the static trial, that is said."""
+TOO_FAR = np.radians(10.0)
+"""Beyond the model's own range, where muscle forces are not solved: a tenth to a fifth of what the
+model's neck turns, over which moment arms change by as much again."""
 _RADIANS = 1.5
 """Of the healthy limits, beyond which coordinates are no neck's."""
 
@@ -43,6 +53,10 @@ class Quality:
         marker_seen: part of the frames in which each marker was seen.
         beyond_model: part of the frames in which a coordinate is beyond the model's own range,
             where its muscle paths were not made for.
+        beyond: the same for each coordinate that is.
+        model_apart: rad, how far the model's head is turned from the person's, as the markers or
+            sensors tell it: root mean square and largest.
+        neutral: how the head rests; None where it never does.
     """
 
     frames: int
@@ -54,6 +68,66 @@ class Quality:
     marker_error: Mapping[str, float] = field(default_factory=dict)
     marker_seen: Mapping[str, float] = field(default_factory=dict)
     beyond_model: float = 0.0
+    beyond: tuple["BeyondRange", ...] = ()
+    model_apart: tuple[float, float] = (0.0, 0.0)
+    neutral: "NeutralPosture | None" = None
+
+
+@dataclass(frozen=True)
+class BeyondRange:
+    """A coordinate that leaves the model's own range.
+
+    Attributes:
+        coordinate: name.
+        part: of the frames.
+        farthest: rad, by which it does.
+    """
+
+    coordinate: str
+    part: float
+    farthest: float
+
+
+@dataclass(frozen=True)
+class NeutralPosture:
+    """How the head rests between movements, against the static trial.
+
+    Attributes:
+        rest: rad, median of the turns (see `turns_of`) where the head rests near the middle.
+        before: the same before movements in each of `MAIN`; only those that were seen.
+    """
+
+    rest: Float[np.ndarray, " 3"]
+    before: Mapping[str, Float[np.ndarray, " 3"]]
+
+    @classmethod
+    def of(
+        cls,
+        time: Float[np.ndarray, " n"],
+        turn: Float[np.ndarray, "n 3"],
+        valid: Bool[np.ndarray, " n"],
+    ) -> "NeutralPosture | None":
+        """From a movement: where the head is slow and not far out, and where movements begin.
+
+        Args:
+            time: s, evenly spaced.
+            turn: rad, smoothed.
+            valid: frames that count.
+
+        Returns:
+            None where the head never rests near the middle.
+        """
+        speed = np.linalg.norm(np.gradient(turn, time, axis=0), axis=1)
+        at_rest = valid & (speed < _RESTING) & (np.linalg.norm(turn, axis=1) < _MIDDLE)
+        if np.count_nonzero(at_rest) < 8:
+            return None
+        found: dict[str, list[np.ndarray]] = {}
+        for e in excursions(time, turn, valid):
+            at = turn[int(np.argmin(np.abs(time - e.start)))]
+            if np.linalg.norm(at) < _MIDDLE:
+                found.setdefault(MAIN[e.direction], []).append(at)
+        before = {name: np.median(found[name], axis=0) for name in MAIN if name in found}
+        return cls(np.median(turn[at_rest], axis=0), before)
 
 
 def check_length(name: str, time: Float[np.ndarray, " frames"]) -> None:
@@ -138,11 +212,16 @@ def glitches(error: Float[np.ndarray, "frames markers"]) -> Bool[np.ndarray, " f
 
 
 def marker_warnings(
-    recording: MarkerRecording, calibration: Calibration, error: float, jumped: int
+    recording: MarkerRecording,
+    static: MarkerRecording,
+    calibration: Calibration,
+    error: float,
+    jumped: int,
 ) -> tuple[str, ...]:
-    """What markers give reason to doubt.
+    """What markers give reason to doubt, and what was done about it.
 
     Args:
+        static: the trial of the calibration.
         error: m, root mean square over the frames that count.
         jumped: number of frames that do not count because markers do not fit.
 
@@ -172,6 +251,20 @@ def marker_warnings(
     for name, part in zip(recording.markers, seen, strict=True):
         if part < 0.9:
             warnings.append(f"{name} is seen in {100 * part:.0f} % of the frames only.")
+    if calibration.used != (float(static.time[0]), float(static.time[-1])):
+        begin, end = calibration.used
+        warnings.append(
+            f"Of the static trial {static.name}, the stillest second is used, {begin:.1f} to "
+            f"{end:.1f} s."
+        )
+    forwards, up = (1e3 * x for x in calibration.neck_shift)
+    if np.hypot(forwards, up) > 10:
+        warnings.append(
+            f"By the path of the head, the neck sits {abs(forwards):.0f} mm farther "
+            f"{'back' if forwards > 0 else 'forwards'} and {abs(up):.0f} mm "
+            f"{'lower' if up > 0 else 'higher'} between the markers than in the model; it is "
+            "placed there."
+        )
     far = {m: x for m, x in calibration.laid_on.items() if x > 0.04}
     if far:
         listed = ", ".join(f"{m} {1e3 * x:.0f} mm" for m, x in far.items())
@@ -181,23 +274,69 @@ def marker_warnings(
     return tuple(warnings)
 
 
-def movement_warnings(findings: Findings, lost: float, beyond: float) -> list[str]:
+def beyond_ranges(
+    coordinates: Sequence[str],
+    q: Float[np.ndarray, "frames q"],
+    ranges: Float[np.ndarray, "q 2"],
+) -> tuple[tuple[BeyondRange, ...], Float[np.ndarray, " frames"]]:
+    """Which coordinates leave the model's own range, and by how much the farthest does in each
+    frame.
+
+    Args:
+        coordinates: names.
+        q: rad.
+        ranges: rad, least and greatest.
+
+    Returns:
+        Coordinates that do by more than 1e-3 rad; rad, zero inside.
+    """
+    excess = np.maximum(np.maximum(ranges[:, 0] - q, q - ranges[:, 1]), 0.0)
+    found = [
+        BeyondRange(name, float((column > 1e-3).mean()), float(column.max()))
+        for name, column in zip(coordinates, excess.T, strict=True)
+    ]
+    return tuple(b for b in found if b.farthest > 1e-3), excess.max(axis=1)
+
+
+def movement_warnings(findings: Findings, quality: Quality) -> list[str]:
     """What the movement gives reason to doubt.
 
     Args:
-        lost: part of the frames without a pose.
-        beyond: part of the frames beyond the model's own range.
+        quality: of the recording, what is beyond the model's range included.
 
     Returns:
         Sentences.
     """
     warnings = []
-    if lost > 0:
-        warnings.append(f"{100 * lost:.1f} % of the frames tell no pose.")
-    if beyond > 0.01:
+    if quality.lost > 0:
+        warnings.append(f"{100 * quality.lost:.1f} % of the frames tell no pose.")
+    if quality.beyond:
+        listed = ", ".join(
+            f"{b.coordinate} by up to {np.degrees(b.farthest):.0f}° ({100 * b.part:.0f} % of the "
+            "frames)"
+            for b in quality.beyond
+        )
         warnings.append(
-            f"In {100 * beyond:.0f} % of the frames a coordinate is beyond the model's own "
-            "range; muscle forces there are extrapolated."
+            f"This person turns farther than the model's own range: {listed}. The head's pose is "
+            "the person's all the same; muscle paths are extrapolated there, and forces are left "
+            f"out where a coordinate is more than {np.degrees(TOO_FAR):.0f}° beyond."
+        )
+    if quality.model_apart[1] > APART:
+        warnings.append(
+            f"The model's head is turned up to {np.degrees(quality.model_apart[1]):.1f}° from the "
+            f"person's ({np.degrees(quality.model_apart[0]):.1f}° root mean square): ranges, "
+            "speeds and coupling are the person's, muscle forces are of the model's pose."
+        )
+    neutral = quality.neutral
+    if neutral is not None and np.abs(neutral.rest).max() > OFFSET:
+        turned = ", ".join(
+            f"{np.degrees(x):.0f}° in {name}"
+            for name, axis, sign in zip(MAIN, MAIN_AXIS, MAIN_SIGN, strict=True)
+            if (x := sign * neutral.rest[axis]) > np.radians(3)
+        )
+        warnings.append(
+            f"Between movements the head rests {turned} from where it was in the static trial, "
+            "from which all angles are counted."
         )
     if findings.missing:
         listed = ", ".join(findings.missing)
@@ -205,7 +344,10 @@ def movement_warnings(findings: Findings, lost: float, beyond: float) -> list[st
             f"Not assessed, because the head did not move that way or was not seen then: {listed}."
         )
     if len(findings.missing) == len(MAIN):
-        warnings.append("No main direction was examined.")
+        warnings.append(
+            "No main direction was examined: the head never moved straight out from the middle, as "
+            "it does not where it circles."
+        )
     return warnings
 
 

@@ -8,6 +8,7 @@ import jax
 import tyro
 from rich.console import Console
 
+from cervjax.assessment import Instruction
 from cervjax.report.session import Session, assess_file
 from conversion import load_model
 
@@ -30,6 +31,7 @@ def run(
     forces: bool = True,
     network: Path | None = None,
     rotating: bool = False,
+    instructed: Literal["fast", "comfortable", "unknown"] = "unknown",
 ) -> None:
     """A recording to a report of where movement falls short of healthy people's.
 
@@ -55,6 +57,8 @@ def run(
         forces: whether to solve for muscle forces.
         network: a trained network; its forces are written beside the solver's.
         rotating: whether the page gets a view of the neck that turns.
+        instructed: how fast the person was asked to move. Speed and smoothness are judged only
+            where it is known.
     """
 
     jax.config.update("jax_enable_x64", True)
@@ -72,6 +76,7 @@ def run(
         forces=forces,
         network=network,
         rotating=rotating,
+        instructed=Instruction(instructed),
     )
     with Console(stderr=True).status("reading") as status:
         written, assessment = assess_file(

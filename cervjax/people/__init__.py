@@ -29,6 +29,7 @@ from .personalizer import (
 from .physiology import (
     Physiology as Physiology,
 )
+from .size_norms import SizeNorms as SizeNorms
 from .sobol import (
     sobol_points as sobol_points,
 )

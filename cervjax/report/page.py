@@ -11,13 +11,13 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from cervjax.assessment import MAIN, MEASURES, Assessment, Change
+from cervjax.assessment import MAIN, MEASURES, PACES, Assessment, Change, Quality
 from cervjax.assessment.deficits import healthy_scores
 from cervjax.assessment.envelope import FALSE_ALARMS, PERCENTILES, even, plain
 
 from . import pictures
 
-REPORT_FORMAT = 2
+REPORT_FORMAT = 3
 _CURVE_FRAMES = 512
 """Of the trajectory in the JSON."""
 
@@ -44,6 +44,7 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
                 "day_to_day_sd": _number(m.scale * day[k]),
                 "standard_deviations_worse": _number(envelope.worse(findings.values)[k]),
                 "threshold": _number(findings.thresholds[k]),
+                "judged": bool(envelope.judged[k]),
             }
         )
     return {
@@ -60,6 +61,8 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
             "ratios": {k: _number(v) for k, v in assessment.subject.ratios().items()},
         },
         "envelope": {"identity": envelope.identity, "people": len(envelope.measured)},
+        "instructed": str(envelope.instruction),
+        "pace": PACES[envelope.instruction].source if envelope.instruction in PACES else None,
         "score": _number(findings.score),
         "score_healthy": dict(
             zip(
@@ -107,6 +110,19 @@ def report_data(assessment: Assessment, changes: Sequence[Change] = ()) -> dict[
             "bridged": _number(quality.bridged),
             "cutoff": _number(quality.cutoff),
             "beyond_model": _number(quality.beyond_model),
+            "beyond": [
+                {
+                    "coordinate": b.coordinate,
+                    "frames": _number(b.part),
+                    "farthest_deg": _number(np.degrees(b.farthest)),
+                }
+                for b in quality.beyond
+            ],
+            "model_apart_deg": {
+                "rms": _number(np.degrees(quality.model_apart[0])),
+                "largest": _number(np.degrees(quality.model_apart[1])),
+            },
+            "neutral_deg": _neutral(quality),
             "marker_error_mm": {k: _number(1e3 * v) for k, v in quality.marker_error.items()},
             "marker_seen": {k: _number(v) for k, v in quality.marker_seen.items()},
             "warnings": list(quality.warnings),
@@ -159,13 +175,14 @@ def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = Fal
         drawn["actions"] = pictures.draw_actions(assessment)
         drawn["joints"] = pictures.draw_joint_loads(assessment)
     necks = pictures.draw_necks(assessment)
+    judged = [m for m in data["measures"] if m["judged"]]
     return environment.from_string(template).render(
         data=data,
         pictures={k: None if f is None else Markup(pictures.svg(f)) for k, f in drawn.items()},
         necks=None if necks is None else pictures.png(necks),
         rotating=pictures.rotating_neck(assessment) if rotating else None,
         main=[m for m in data["measures"] if m["kind"] != "range" or m["region"] in MAIN],
-        false_alarms=100 * sum(FALSE_ALARMS.values()),
+        false_alarms=100 * sum(FALSE_ALARMS[kind] for kind in {m["kind"] for m in judged}),
     )
 
 
@@ -234,12 +251,23 @@ def _noticed(assessment: Assessment) -> list[str]:
     found = []
     for k, m in enumerate(MEASURES):
         value = findings.values[k]
-        if m.name in called or (m.kind == "range" and m.region not in MAIN):
+        if not findings.envelope.judged[k] or m.name in called:
+            continue
+        if m.kind == "range" and m.region not in MAIN:
             continue
         below, above = value < low[k], value > high[k]
         if (below and m.less_is_worse is not False) or (above and m.less_is_worse is not True):
             found.append(m.name)
     return found
+
+
+def _neutral(quality: Quality) -> dict[str, list[float | None]] | None:
+    """How the head rests: extension, bending to the right, rotation to the left."""
+    neutral = quality.neutral
+    if neutral is None:
+        return None
+    rows = {"at rest": neutral.rest, **{f"before {k}": v for k, v in neutral.before.items()}}
+    return {name: _numbers(np.degrees(row)) for name, row in rows.items()}
 
 
 def _trajectory(assessment: Assessment) -> dict[str, Any]:

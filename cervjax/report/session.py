@@ -15,6 +15,7 @@ from cervjax.assessment import (
     Assessment,
     AssessmentOptions,
     Change,
+    Instruction,
     assess_markers,
     assess_motion,
     assess_orientations,
@@ -42,6 +43,9 @@ from .page import REPORT_FORMAT, write_report
 MOTION_FILE, FORCE_FILE = "motion.sto", "StaticOptimization_force.sto"
 NETWORK_FOLDER = "network"
 COORDINATE_FILES = (".mot", ".sto")
+_READABLE = (2, REPORT_FORMAT)
+"""Formats of earlier reports. Ranges of format 2 are of the model, which may be degrees from the
+markers."""
 _STILL, _WITHIN = 1.0, 10.0
 """s: length of the static part where no static trial is given, and where it is looked for."""
 
@@ -62,6 +66,7 @@ class Session:
         forces: whether to solve for them.
         network: folder of a training run or an ensemble.
         rotating: whether the page gets a view that turns.
+        instructed: how fast the person was asked to move.
     """
 
     recording: Path
@@ -76,6 +81,7 @@ class Session:
     forces: bool = True
     network: Path | None = None
     rotating: bool = False
+    instructed: Instruction = Instruction.UNKNOWN
 
 
 def assess_file(
@@ -99,7 +105,9 @@ def assess_file(
     if session.network is not None and not session.forces:
         raise ValueError("a network's forces are shown beside the solver's: forces must be solved")
     predictor = None if session.network is None else Predictor.load(session.network)
-    options = AssessmentOptions(forces=session.forces, cutoff=session.lowpass)
+    options = AssessmentOptions(
+        forces=session.forces, cutoff=session.lowpass, instruction=session.instructed
+    )
     assessment = _assessment(session, known, spec, options, progress)
     findings = assessment.findings
     found: list[Change] = []
@@ -255,7 +263,7 @@ def _read_earlier(path: Path, person: AssessedPerson) -> _Earlier:
     """A report of the same person."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        if data["format"] != REPORT_FORMAT:
+        if data["format"] not in _READABLE:
             raise ValueError(f"{path} is a report of format {data['format']}, not {REPORT_FORMAT}")
         stored = {(m["kind"], m["region"]): m["value"] for m in data["measures"]}
         sex, age = data["person"]["sex"], data["person"]["age"]

@@ -5,12 +5,18 @@ from .calibration import (
     MarkerBodies as MarkerBodies,
     calibrate as calibrate,
 )
+from .clusters import (
+    ClusterTurns as ClusterTurns,
+    cluster_turns as cluster_turns,
+)
 from .inverse_kinematics import (
+    ORIENTATION_WEIGHT as ORIENTATION_WEIGHT,
     SHARE_WEIGHT as SHARE_WEIGHT,
     InverseKinematics as InverseKinematics,
     Pose as Pose,
 )
 from .marker_search import PoseStatus as PoseStatus
+from .neck_placement import place_neck as place_neck
 from .orientation_kinematics import (
     HeadPose as HeadPose,
     OrientationKinematics as OrientationKinematics,

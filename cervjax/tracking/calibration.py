@@ -11,10 +11,16 @@ from scipy.spatial.transform import Rotation
 
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
-from cervjax.people import LIMITS, Measures, Personalizer, Subject
+from cervjax.people import LIMITS, Measures, Personalizer, SizeNorms, Subject
 from cervjax.people.subject import upright_pose
 from cervjax.spec import Anatomy, Marker, ModelSpec
 
+_SECOND = 1.0
+"""s, of a static trial that are used."""
+_BAND_SD, _ACROMION_SD, _HEAD_MARKER_SD = 0.018, 0.015, 0.010
+"""m, standard deviations of where people wear a head band (its height over the marks on breastbone
+and shoulders), a marker of an acromion across, and markers of the head against each other.
+Assumed."""
 _STILL = 0.01
 """m, standard deviation above which nobody stood still."""
 _LEAN_DEG = 45.0
@@ -72,7 +78,10 @@ class Calibration:
         subject: its ratios to the model.
         markers: tracked, trunk first.
         laid_on: m, distances of the torso's anchors from the model's.
-        stillness: m, standard deviation of every marker in the trial.
+        stillness: m, standard deviation of every marker in the part of the trial that was used.
+        used: s, from when to when that is.
+        neck_shift: m, forwards and up, by which the markers are shifted against the neck; see
+            `place_neck`.
     """
 
     spec: ModelSpec
@@ -80,6 +89,8 @@ class Calibration:
     markers: tuple[str, ...]
     laid_on: dict[str, float]
     stillness: dict[str, float]
+    used: tuple[float, float]
+    neck_shift: tuple[float, float] = (0.0, 0.0)
 
 
 def calibrate(
@@ -88,17 +99,23 @@ def calibrate(
     *,
     bodies: MarkerBodies | None = None,
     ratios: Mapping[str, float] | None = None,
+    sizes: SizeNorms | None = None,
 ) -> Calibration:
     """A person's size and markers from a trial in which they sit or stand still, looking ahead.
+
+    The stillest second of the trial is used. The torso is taken to stand upright, and to face
+    across its shoulders.
 
     Shoulder width is the distance of the acromia over the model's, head size the mean distance
     among the head's markers over the model's, neck length the height of the head's markers over
     the torso's anchors that is left. All three presume that markers sit where the model's do: a
-    head band a centimeter higher is a neck a tenth longer. The neck is then taken to be neutral,
-    and every marker to sit where it was seen, as OpenSim's MarkerPlacer does.
+    head band a centimeter higher is a neck a tenth longer. With `sizes`, what markers say is
+    weighed against what people are, by how far markers sit elsewhere. The neck is then taken to be
+    neutral, and every marker to sit where it was seen, as OpenSim's MarkerPlacer does.
 
     Args:
         ratios: of the person, where they are known better; see `Subject.of`.
+        sizes: of people like this one; markers alone decide if None.
 
     Returns:
         The person's neck, its ratios to the model, and distances in m.
@@ -119,7 +136,7 @@ def calibrate(
             f"{', '.join(bodies.anchors)}"
         )
     used = tuple(dict.fromkeys((*trunk, *bodies.anchors, *head)))
-    recording = static.chosen(used)
+    recording = _stillest(static.chosen(used))
     place, stillness = _still_places(recording)
     _check_head(static.name, {m: place[m] for m in head})
     _check_still(static.name, stillness)
@@ -133,6 +150,12 @@ def calibrate(
     model = Model.from_spec(spec)
     measures, given = Measures.of(model), dict(ratios or {})
     found = _ratios(model, place, head, bodies, measures.neck_length, given)
+    if sizes is not None:
+        spread = _placement_sd(model, head, measures)
+        found = {
+            name: value if name in given else sizes.weighed(name, value, spread[name])
+            for name, value in found.items()
+        }
     subject = Subject.of(None, **found)
     person = _scaled(Personalizer(model), subject)
     poses, positions = upright_pose(person)
@@ -141,7 +164,12 @@ def calibrate(
     _check_upright(static.name, _laid(*onto)[0])
     turn, shift = _stood(*onto)
     in_model = {m: turn.T @ (x - shift) for m, x in place.items()}
-    laid_on = {m: float(np.linalg.norm(in_model[m] - own[m])) for m in bodies.anchors}
+    # Scaling moves acromia by a part of the width that it scales clavicles by.
+    apart = _width(in_model, anatomy) / _width(own, anatomy)
+    wide = {m: np.array([1.0, 1.0, apart]) for m in anatomy.shoulder_markers}
+    laid_on = {
+        m: float(np.linalg.norm(in_model[m] - own[m] * wide.get(m, 1.0))) for m in bodies.anchors
+    }
     _check_torso(static.name, laid_on)
     _check_sides(static.name, in_model, own, anatomy)
     _check_ahead(static.name, in_model, own, anatomy)
@@ -161,6 +189,7 @@ def calibrate(
         (*trunk, *head),
         laid_on,
         stillness,
+        (float(recording.time[0]), float(recording.time[-1])),
     )
 
 
@@ -172,6 +201,37 @@ def _scaled(personalizer: Personalizer, subject: Subject) -> Model:
 def spec_markers(spec: ModelSpec) -> tuple[str, ...]:
     """Names of the markers of `spec`."""
     return tuple(marker.name for marker in spec.markers)
+
+
+def _stillest(static: MarkerRecording) -> MarkerRecording:
+    """The second in which a person moves least, where the trial is longer and has one in which
+    every marker is seen."""
+    length = float(static.time[-1] - static.time[0])
+    if length <= _SECOND:
+        return static
+    part = static.stillest(_SECOND, within=length)
+    return part if part.seen.any(axis=0).all() else static
+
+
+def _width(points: Mapping[str, np.ndarray], anatomy: Anatomy) -> float:
+    """m, between the acromia; 1 where the model has none."""
+    if not all(m in points for m in anatomy.shoulder_markers) or not anatomy.shoulder_markers:
+        return 1.0
+    left, right = (points[m] for m in anatomy.shoulder_markers)
+    return float(np.linalg.norm(right - left))
+
+
+def _placement_sd(model: Model, head: tuple[str, ...], measures: Measures) -> dict[str, float]:
+    """Standard deviations of the ratios, from where people stick markers; no unit."""
+    names = model.topology.markers
+    at = np.asarray(upright_pose(model)[1])[[names.index(m) for m in head]]
+    apart = np.linalg.norm(at[:, None] - at[None], axis=2)
+    mean = float(apart.sum() / (len(head) * (len(head) - 1)))
+    return {
+        "neck_length": _BAND_SD / measures.neck_length,
+        "shoulder_width": _ACROMION_SD * np.sqrt(2.0) / measures.shoulder_width,
+        "head_size": _HEAD_MARKER_SD / mean,
+    }
 
 
 def _still_places(recording: MarkerRecording) -> tuple[dict[str, np.ndarray], dict[str, float]]:

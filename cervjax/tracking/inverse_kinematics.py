@@ -119,7 +119,9 @@ class InverseKinematics(MarkerTask):
             if not value >= 0:
                 raise ValueError(f"{name}_weight = {value} is negative")
         if not 1 <= orientation_weight < np.inf:
-            raise ValueError(f"orientation_weight = {orientation_weight} is not 1 (OpenSim) or more")
+            raise ValueError(
+                f"orientation_weight = {orientation_weight} is not 1 (OpenSim) or more"
+            )
         priors = [
             np.sqrt(share_weight) * coordinate_shares(topology),
             np.sqrt(coordinate_weight) * np.eye(topology.num_free),
