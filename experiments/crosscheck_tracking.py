@@ -67,7 +67,9 @@ def run(config: Config) -> dict[str, Any]:
         person.spec, markers=tuple(m for m in person.spec.markers if m.name in person.markers)
     )
     model = Model.from_spec(spec)
-    task = InverseKinematics.of(model, person.markers, coordinate_weight=TASK, share_weight=0.0, orientation_weight=1.0)
+    task = InverseKinematics.of(
+        model, person.markers, coordinate_weight=TASK, share_weight=0.0, orientation_weight=1.0
+    )
     started = time.perf_counter()
     everything = _solve(task, model, whole.position)
     first = time.perf_counter() - started

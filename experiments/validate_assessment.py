@@ -33,11 +33,13 @@ from cervjax.assessment import (
     MEASURES,
     Assessment,
     AssessmentOptions,
+    Instruction,
     MovementNorms,
     Mover,
     assess_markers,
     healthy_limits,
     measure,
+    paced_norms,
     with_limits,
 )
 from cervjax.assessment.assess import MEASUREMENT_SD
@@ -127,6 +129,7 @@ class Config:
         only: a case's name; all if None.
         age: years.
         out: results folder.
+        instructed: how fast everybody is asked to move.
     """
 
     people: int = 200
@@ -134,6 +137,7 @@ class Config:
     age: float = 40.0
     seed: int = 1
     out: Path = field(default=Path("results/assessment"))
+    instructed: Instruction = Instruction.FAST
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,7 @@ def _one(
 ) -> tuple[bool, bool, np.ndarray, np.ndarray]:
     """Whether anything, and the right thing, was found; errors of ranges, and which are inside."""
     rng = np.random.default_rng((config.seed, person))
-    norms, sex = MovementNorms(), Sex(person % len(Sex))
+    norms, sex = paced_norms(config.instructed), Sex(person % len(Sex))
     mover = Mover.draw(norms, config.age, sex, rng).today(norms, rng).restricted(**case.changes)
     _, turn = mover.examination(rng, directions=(*MAIN, *MAIN), rate=RATE)
     turn = np.concatenate([np.zeros((STILL, 3)), turn])
@@ -248,7 +252,7 @@ def _one(
         static,
         AssessedPerson.described({"sex": sex.name, "age": config.age}),
         spec,
-        AssessmentOptions(forces=False),
+        AssessmentOptions(forces=False, instruction=config.instructed),
     )
     truth = measure(np.arange(count) / RATE, turn)
     ranges = np.array([m.kind == "range" and m.region in MAIN for m in MEASURES])

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,7 +10,12 @@ from jaxtyping import Bool, Float
 
 from cervjax.model import Model, topology_of
 from cervjax.motion import Motion
-from cervjax.motion.recordings import MarkerRecording, OrientationRecording
+from cervjax.motion.recordings import (
+    MarkerRecording,
+    OrientationRecording,
+    SensorProtocol,
+    calibrate_sensors,
+)
 from cervjax.people import AssessedPerson, SizeNorms, Subject
 from cervjax.spec import ModelSpec
 from cervjax.tracking import calibrate, cluster_turns, place_neck
@@ -19,14 +23,8 @@ from cervjax.tracking import calibrate, cluster_turns, place_neck
 from .deficits import Findings, find_deficits
 from .directions import head_turns, rotation_of, turns_of
 from .envelope import Envelope
-from .forces import (
-    ForceOptions,
-    ForceSolver,
-    ForceSummary,
-    NetworkForces,
-    expected_subject,
-    movement_forces,
-)
+from .force_worker import AbstractForceWorker
+from .forces import ForceOptions, ForceSummary, NetworkForces, expected_subject
 from .instruction import Instruction
 from .measures import LEAST_TURN, MEASURES, measure
 from .poses import SHARE_WEIGHT, healthy_limits, marker_poses, sensor_poses
@@ -103,6 +101,8 @@ class AssessmentOptions:
         weights: of markers by name.
         seed: of everything that is drawn.
         instruction: how fast the person was asked to move.
+        own_process: whether forces are solved in a process of their own. It halves the time of a
+            first run on two cores; a script that is run needs `if __name__ == "__main__"` then.
     """
 
     forces: bool = True
@@ -111,6 +111,7 @@ class AssessmentOptions:
     weights: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
     instruction: Instruction = Instruction.UNKNOWN
+    own_process: bool = False
 
     def __post_init__(self) -> None:
         if self.cutoff is not None and not self.cutoff >= _LEAST_CUTOFF:
@@ -174,7 +175,7 @@ def assess_markers(
             with markers exchanged, or mostly lost.
     """
     check_length(recording.name, recording.time)
-    solver = _begun(spec, options)
+    solver = _begun(spec, person, options)
     progress("size and markers of the person")
     known = person.known_ratios(Model.from_spec(spec))
     both, left_out = _in_both(recording, static, spec)
@@ -226,28 +227,30 @@ def assess_orientations(
     spec: ModelSpec,
     options: AssessmentOptions = AssessmentOptions(),
     *,
-    neutral: tuple[float, float] | None = None,
+    protocol: SensorProtocol = SensorProtocol(),
     envelope: Envelope | None = None,
     progress: Progress = _quiet,
 ) -> Assessment:
     """Assess a recording of two sensors.
 
     Args:
-        neutral: s, from when to when the person sits upright and looks ahead; the first second if
-            None.
+        protocol: how sensors were worn, and what the person was asked to do; it has to tell what
+            quaternions mean where the file's format does not, and which way the torso's sensor
+            faces.
 
     Returns:
         The assessment; sizes are the model's, or those given with the person.
 
     Raises:
-        ValueError: the recording is too short, the head moves while it should rest, or the torso
-            turns more than the head.
+        ValueError: the recording is too short, the head moves while it should rest, the torso
+            turns more than the head, or something about the sensors cannot be decided.
     """
     check_length(recording.name, recording.time)
-    solver = _begun(spec, options)
+    solver = _begun(spec, person, options)
     first = float(recording.time[0])
-    start, end = neutral or (first, first + 1.0)
-    aligned = recording.against_neutral(start, end)
+    start, end = protocol.neutral or (first, first + 1.0)
+    sensors = calibrate_sensors(recording, protocol)
+    aligned = sensors.aligned
     torso, head = (float(turn.magnitude().max()) for turn in (aligned.torso, aligned.head))
     if torso > max(head, _SWAPPED):
         raise ValueError(
@@ -257,9 +260,8 @@ def assess_orientations(
     progress("coordinates from orientations")
     q, known_frames = sensor_poses(spec, aligned)
     warnings = (
-        f"Between {start:g} and {end:g} s the person is taken to sit upright and look ahead, and "
-        "the x axis of the torso's sensor to point forwards. Where it points backwards, left and "
-        "right, and flexion and extension, are exchanged.",
+        f"Between {start:g} and {end:g} s the person is taken to sit upright and look ahead.",
+        *sensors.decided,
         "Two sensors tell how the head is turned against the torso, not how lower and upper neck "
         "share it: the share is assumed, and muscle forces follow that assumption.",
         "The body's size is not measured by sensors: sizes are the model's, or those given.",
@@ -297,7 +299,7 @@ def assess_motion(
     """
     check_length(motion.name, motion.time)
     check_coordinates(motion, *healthy_limits(topology_of(spec)))
-    solver = _begun(spec, options)
+    solver = _begun(spec, person, options)
     rate = 1 / float(np.median(np.diff(motion.time)))
     upright = "Coordinates tell nothing of how the torso leans: it is taken as upright."
     recorded = _Recorded(
@@ -327,8 +329,14 @@ def _in_both(
     )
     kept = [m for m in kept if m not in unseen or m in still]
     lost = [m for m in static.markers if m in tracked and (m not in kept or m in unseen)]
-    if not kept:
-        raise ValueError(f"{recording.name} has no marker that {static.name} has")
+    head = [m for m in anatomy.head_markers if m in kept]
+    trunk = [m for m in anatomy.trunk_markers if m in kept and m in recording.markers]
+    if min(len(head), len(trunk)) < 3:
+        raise ValueError(
+            f"{recording.name} and {static.name} share {', '.join(head) or 'no marker'} of the "
+            f"head and {', '.join(trunk) or 'no marker'} of the trunk; three of each are needed"
+            + (f"; {recording.name} lacks {', '.join(lost)}" if lost else "")
+        )
     if not lost:
         return static.chosen(kept), ()
     sentence = (
@@ -338,22 +346,21 @@ def _in_both(
     return static.chosen(kept), (sentence,)
 
 
-def _begun(spec: ModelSpec, options: AssessmentOptions) -> Future[ForceSolver] | None:
-    """The solver of forces, compiled in a thread of its own: it does not wait for the recording,
-    and compilation takes most of the time of a first run."""
+def _begun(
+    spec: ModelSpec, person: AssessedPerson, options: AssessmentOptions
+) -> AbstractForceWorker | None:
+    """What solves for forces. It compiles meanwhile: that does not wait for the recording, and
+    takes most of the time of a first run."""
     if not options.forces:
         return None
-    pool = ThreadPoolExecutor(1)
-    found = pool.submit(ForceSolver.of, spec)
-    pool.shutdown(wait=False)
-    return found
+    return AbstractForceWorker.of(spec, person, own_process=options.own_process)
 
 
 def _assessed(
     recorded: _Recorded,
     person: AssessedPerson,
     options: AssessmentOptions,
-    solver: Future[ForceSolver] | None,
+    solver: AbstractForceWorker | None,
     envelope: Envelope | None,
     progress: Progress,
 ) -> Assessment:
@@ -394,8 +401,7 @@ def _assessed(
         )
     elif solver is not None:
         progress("muscle forces")
-        forces = movement_forces(
-            solver.result(),
+        forces = solver(
             person,
             recorded.subject,
             smooth,

@@ -101,8 +101,8 @@ class Findings:
 
     @classmethod
     def nothing(cls, envelope: Envelope) -> "Findings":
-        """Of an examination in which nothing was measured: a head that circles, never moved straight
-        out.
+        """Of an examination in which nothing was measured: the head circles, and never moves
+        straight out.
 
         Args:
             envelope: of healthy people.

@@ -202,7 +202,8 @@ class Envelope:
             if of.any():
                 # The simulated people are too few for the tail of well-behaved measures, and a
                 # normal distribution ends too soon for the others.
-                worst = (np.nanmax(x[:, of], axis=1) for x in (worse, drawn))
+                seen = np.isfinite(worse[:, of]).any(axis=1)
+                worst = (np.nanmax(x[:, of], axis=1) for x in (worse[seen], drawn))
                 ends = [np.nanquantile(x, 1 - part) for x in worst]
                 result[of] = max(ends)
         return result

@@ -4,10 +4,11 @@ import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.interpolate import PchipInterpolator
 
 from cervjax.execution.rows import in_chunks
@@ -111,10 +112,12 @@ class ForceSolver:
     label: Labeler
 
     @classmethod
-    def of(cls, spec: ModelSpec, reserve: float = 1.0) -> "ForceSolver":
+    def of(cls, spec: ModelSpec, person: AssessedPerson, reserve: float = 1.0) -> "ForceSolver":
         """For necks like `spec`.
 
         Args:
+            spec: of the model.
+            person: whose peers will be asked for.
             reserve: N m, optimal force of one reserve per free coordinate.
 
         Returns:
@@ -125,7 +128,8 @@ class ForceSolver:
         solver = cls(model, Labeler(Personalizer(model), RowOptions()))
         nothing = np.zeros((1, len(model.topology.coordinates)), np.float32)
         solver(np.ones((1, len(LIMITS)), np.float32), (nothing, nothing, nothing), np.zeros((1, 3)))
-        torque_capacity(solver.label.personalizer, np.ones((PEOPLE, len(LIMITS)), np.float32))
+        others = _alike(model, np.ones(len(LIMITS), np.float32), person, ForceOptions())
+        torque_capacity(solver.label.personalizer, others)
         return solver
 
     def __call__(
@@ -341,6 +345,14 @@ def _groups(
     return tuple(names), np.array(rows)
 
 
+@eqx.filter_jit
+def _drawn(
+    population: AnsurPopulation, index: Int[Array, " people"], seed: Int[Array, ""] | int
+) -> Float[Array, "people ratios"]:
+    key = jax.random.key(seed)
+    return jax.vmap(lambda k: population(k, key).subject.as_vector())(index)
+
+
 def _alike(
     model: Model,
     own: Float[np.ndarray, " ratios"],
@@ -355,10 +367,7 @@ def _alike(
         women=1.0 if person.sex == Sex.FEMALE else 0.0,
         ages=(nearest - 1.0, nearest + 1.0),
     )
-    drawn = jax.jit(
-        lambda index: jax.vmap(lambda k: population(k, jax.random.key(options.seed)).subject)(index)
-    )(jnp.arange(options.people))
-    vectors = np.array(drawn.as_vector())
+    vectors = np.array(_drawn(population, jnp.arange(options.people), options.seed))
     names = list(LIMITS)
     for size in ("neck_length", "shoulder_width", "head_size"):
         vectors[:, names.index(size)] = own[names.index(size)]

@@ -18,9 +18,9 @@ _BESIDE = np.radians(35.0)
 _EARNEST = 0.5
 """Of the ellipsoid through a person's main directions."""
 _MIDDLE, _DETOUR = np.radians(25.0), 1.3
-"""rad from neutral within which a movement out begins, and its path over the straight line. Of
-movements out in the main directions of four people of two laboratories the longest is 1.25; heads
-that circle begin at 20 to 40 degrees and take 1.2 to 5 times the line."""
+"""rad from neutral, the middle that a movement out leaves, and its path from there over the line.
+Of movements out in the main directions of four people of two laboratories the longest is 1.25;
+heads that circle stay 20 to 40 degrees from neutral, or take 1.4 to 5 times the line."""
 _ENDS = 0.05
 """Of its peak speed, below which a movement has not begun or is over."""
 TYPICAL = np.radians([60.0, 70.0, 42.0, 42.0, 75.0, 75.0])
@@ -146,8 +146,6 @@ def excursions(
         if len(profile) < 4 or not valid[first + begin : peak + 1].all():
             continue
         at, path = turn[peak], turn[first + begin : peak + 1]
-        line = float(np.linalg.norm(path[-1] - path[0]))
-        length = float(np.sum(np.linalg.norm(np.diff(path, axis=0), axis=1)))
         part = [MAIN_SIGN[k] * at[MAIN_AXIS[k]] / TYPICAL[k] for k in range(6)]
         result.append(
             Excursion(
@@ -157,10 +155,20 @@ def excursions(
                 at,
                 float(way[fastest]),
                 spectral_arc_length(profile, rate),
-                bool(np.linalg.norm(path[0]) < _MIDDLE and length < _DETOUR * line),
+                _goes_out(path),
             )
         )
     return result
+
+
+def _goes_out(path: Float[np.ndarray, "n 3"]) -> bool:
+    """Whether a way leaves the middle, and goes straight from there."""
+    inside = np.flatnonzero(np.linalg.norm(path, axis=1) < _MIDDLE)
+    if not len(inside):
+        return False
+    way = path[inside[-1] :]
+    length = np.sum(np.linalg.norm(np.diff(way, axis=0), axis=1))
+    return bool(length < _DETOUR * np.linalg.norm(way[-1] - way[0]) + np.radians(1.0))
 
 
 def ellipsoid_reach(reach: Float[np.ndarray, " 6"], direction: Float[np.ndarray, " 3"]) -> float:

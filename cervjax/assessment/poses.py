@@ -1,25 +1,20 @@
 """Recordings to coordinates of the neck, within what healthy people can do."""
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
-from cervjax.execution.rows import in_chunks
 from cervjax.model import Model, Topology
 from cervjax.motion.recordings import MarkerRecording, OrientationRecording
 from cervjax.motion.synthesis import plane_of_coordinates
 from cervjax.people import Physiology
 from cervjax.spec import PLANES, ModelSpec
-from cervjax.tracking import InverseKinematics, OrientationKinematics, PoseStatus
+from cervjax.tracking import InverseKinematics, OrientationKinematics, PoseStatus, solve_frames
 
-_BATCH, _CHUNK = 128, 1024
-"""Frames mapped together, and compiled for."""
 _SIDE = 0.55
 """Of a plane's range, that one side may have."""
 _SLACK = 3.0
@@ -72,7 +67,7 @@ def marker_poses(
         model, recording.markers, weights=dict(weights), share_weight=SHARE_WEIGHT
     )
     task = with_limits(task, *limits_for(model.topology, turn))
-    pose = _framewise(task, model, recording.position)
+    pose = solve_frames(task, model, recording.position)
     gravity = np.einsum("fyx,y->fx", pose.rotation, np.asarray(model.gravity))
     return MarkerPoses(pose.q, gravity, pose.marker_error, pose.status == PoseStatus.CONVERGED)
 
@@ -83,7 +78,7 @@ def sensor_poses(
     """Coordinates (rad) behind the head's orientation against the torso's, and which converged."""
     model = Model.from_spec(spec)
     task = with_limits(OrientationKinematics.of(model), *healthy_limits(model.topology))
-    pose = _framewise(task, model, aligned.relative.as_matrix())
+    pose = solve_frames(task, model, aligned.relative.as_matrix())
     return pose.q, pose.status == PoseStatus.CONVERGED
 
 
@@ -138,13 +133,3 @@ def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarra
     """`task` inside other limits of the coordinates, rad."""
     ends = tuple(jnp.asarray(x, task.low.dtype) for x in (low, high))
     return eqx.tree_at(lambda t: (t.low, t.high), task, ends)
-
-
-def _framewise(task: _Task, model: Model, frames: np.ndarray) -> Any:
-    """The pose of every frame; recordings of any length use the same compiled function."""
-    return in_chunks(partial(_chunk, task, model), _CHUNK, np.asarray(frames, model.dtype))
-
-
-@eqx.filter_jit
-def _chunk(task: _Task, model: Model, frames: Array) -> Any:
-    return jax.lax.map(lambda frame: task(model, frame), frames, batch_size=_BATCH)

@@ -9,10 +9,12 @@ import tyro
 from rich.console import Console
 
 from cervjax.assessment import Instruction
+from cervjax.motion.recordings import SensorProtocol
 from cervjax.report.session import Session, assess_file
 from conversion import load_model
 
 from ._arguments import assignments
+from ._compilation import keep_compiled
 
 
 def run(
@@ -26,7 +28,7 @@ def run(
     up: Literal["x", "y", "z"] | None = None,
     start: float | None = None,
     end: float | None = None,
-    neutral: tuple[float, float] | None = None,
+    sensors: Annotated[SensorProtocol, tyro.conf.arg(name="")] = SensorProtocol(),
     lowpass: float | None = None,
     forces: bool = True,
     network: Path | None = None,
@@ -52,7 +54,7 @@ def run(
             Plug-in-Gait's labels are known.
         up: axis of the laboratory that points up; y for .trc, z for .c3d and .csv.
         start, end: s, the part to assess.
-        neutral: s, from when to when the person rests and looks ahead, for sensors.
+        sensors: for a recording of sensors.
         lowpass: cutoff (Hz); chosen by residual analysis if not given.
         forces: whether to solve for muscle forces.
         network: a trained network; its forces are written beside the solver's.
@@ -61,6 +63,7 @@ def run(
             where it is known.
     """
 
+    keep_compiled()
     jax.config.update("jax_enable_x64", True)
     described = assignments(person)
     session = Session(
@@ -71,12 +74,13 @@ def run(
         up=up,
         start=start,
         end=end,
-        neutral=neutral,
+        sensors=sensors,
         lowpass=lowpass,
         forces=forces,
         network=network,
         rotating=rotating,
         instructed=Instruction(instructed),
+        own_process=True,
     )
     with Console(stderr=True).status("reading") as status:
         written, assessment = assess_file(

@@ -14,7 +14,9 @@ from cervjax.motion import Motion, read_storage
 from cervjax.motion.recordings import (
     OrientationRecording,
     ReadOptions,
+    SensorProtocol,
     SensorRecording,
+    calibrate_sensors,
     find_reader,
 )
 from cervjax.motion.synthesis import inclined_gravity
@@ -32,6 +34,7 @@ def run(
     torso: str = "torso",
     head: str = "skull",
     sensor_to_opensim_deg: tuple[float, float, float] | None = None,
+    sensors: Annotated[SensorProtocol, tyro.conf.arg(name="")] = SensorProtocol(),
 ) -> None:
     """Muscle forces behind a head movement, by a trained network.
 
@@ -49,6 +52,7 @@ def run(
         torso, head: columns of an orientation file.
         sensor_to_opensim_deg: rotation of an orientation file's ground into OpenSim's;
             -90 0 0 for one whose z axis points up.
+        sensors: for a CSV of two sensors that sit on the bodies anyhow.
     """
     predictor = Predictor.load(network)
     known = described_person(assignments(person))
@@ -69,6 +73,8 @@ def run(
             )
         if sensor_to_opensim_deg is not None:
             oriented = oriented.turned_deg(sensor_to_opensim_deg)
+        if not oriented.stated or any(v is not None for v in vars(sensors).values()):
+            oriented = calibrate_sensors(oriented, sensors).aligned
         recording = SensorRecording.from_orientations(oriented)
         recording = recording if lowpass is None else recording.lowpass(lowpass)
         predicted = predict_recording(predictor, recording, known)

@@ -15,7 +15,10 @@ from jaxtyping import Array, Float
 from scipy.optimize import linprog
 
 from cervjax.dynamics import mechanics
-from cervjax.kinematics import body_poses
+from cervjax.kinematics import BodyPoses, body_poses
+from cervjax.kinematics.paths import body_twists
+from cervjax.kinematics.tree import still_state
+from cervjax.math.rotation import cross
 from cervjax.model import Model
 from cervjax.muscle import rigid_tendon_state
 from cervjax.people import Personalizer, Subject
@@ -57,25 +60,17 @@ def isometric(model: Model, pad_height: float) -> Isometric:
     still = jnp.zeros_like(q)
     frame = mechanics(model, q, still, still)
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
-    skull = model.body_index(model.topology.anatomy.skull)
-
-    def pad(q: Array) -> Array:
-        poses = body_poses(model, q)
-        return poses.position[skull] + poses.rotation[skull] @ jnp.array([0.0, pad_height, 0.0])
-
-    def turned(q: Array) -> Array:
-        rotation = body_poses(model, q).rotation[skull]
-        return rotation @ body_poses(model, still).rotation[skull].T
-
-    along = jax.jacfwd(pad)(q)
-    # Angular velocity of the head about y per unit speed: the skew part of the turn.
-    about = jax.jacfwd(turned)(q)[0, 2]
-    joint = model.topology.joints[model.topology.moving_joints[0]]
-    base = _joint_center(model, joint)
+    topology, poses = model.topology, body_poses(model, q)
+    skull = model.body_index(topology.anatomy.skull)
+    pad = poses.position[skull] + poses.rotation[skull] @ jnp.array([0.0, pad_height, 0.0])
+    _, tree = still_state(model, q)
+    twist = body_twists(tree, model.coordinates.jacobian(q), topology)[topology.anchor[skull] + 1]
+    along = twist[:, 3:] + cross(twist[:, :3], pad)
+    base = _joint_center(model, poses, topology.moving_joints[0])
     active = frame.moment_arm * (state.active_fiber_force * state.cos_pennation)
     passive = frame.moment_arm @ (jnp.maximum(state.passive_fiber_force, 0.0) * state.cos_pennation)
-    loads = jnp.stack([along[0], along[2], about], axis=1)
-    height = pad(q)[1] - base[1]
+    loads = jnp.stack([along[:, 0], along[:, 2], twist[:, 1]], axis=1)
+    height = pad[1] - base[1]
     muscles = model.muscles
     return Isometric(
         active,
@@ -88,11 +83,9 @@ def isometric(model: Model, pad_height: float) -> Isometric:
     )
 
 
-def _joint_center(model: Model, joint: str) -> Float[Array, " 3"]:
-    k = model.topology.joints.index(joint)
-    poses = body_poses(model, jnp.zeros_like(model.default_q))
-    parent = model.topology.joint_parent[k]
-    return poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[k]
+def _joint_center(model: Model, poses: BodyPoses, joint: int) -> Float[Array, " 3"]:
+    parent = model.topology.joint_parent[joint]
+    return poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[joint]
 
 
 def strongest(problem: Isometric, load: Float[np.ndarray, " 6"], off: Sequence[int] = ()) -> float:

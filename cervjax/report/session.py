@@ -5,7 +5,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from cervjax.motion.recordings import (
     MarkerRecording,
     OrientationRecording,
     ReadOptions,
+    SensorProtocol,
     find_reader,
     known_suffixes,
 )
@@ -61,12 +62,13 @@ class Session:
         marker_map: CSV of a label and a name in each line.
         up: axis that points up; the format's own if None.
         start, end: s.
-        neutral: s, of sensors at rest.
+        sensors: how they were worn, and what the person was asked to do.
         lowpass: Hz.
         forces: whether to solve for them.
         network: folder of a training run or an ensemble.
         rotating: whether the page gets a view that turns.
         instructed: how fast the person was asked to move.
+        own_process: see `AssessmentOptions`.
     """
 
     recording: Path
@@ -76,12 +78,13 @@ class Session:
     up: str | None = None
     start: float | None = None
     end: float | None = None
-    neutral: tuple[float, float] | None = None
+    sensors: SensorProtocol = field(default_factory=SensorProtocol)
     lowpass: float | None = None
     forces: bool = True
     network: Path | None = None
     rotating: bool = False
     instructed: Instruction = Instruction.UNKNOWN
+    own_process: bool = False
 
 
 def assess_file(
@@ -106,7 +109,10 @@ def assess_file(
         raise ValueError("a network's forces are shown beside the solver's: forces must be solved")
     predictor = None if session.network is None else Predictor.load(session.network)
     options = AssessmentOptions(
-        forces=session.forces, cutoff=session.lowpass, instruction=session.instructed
+        forces=session.forces,
+        cutoff=session.lowpass,
+        instruction=session.instructed,
+        own_process=session.own_process,
     )
     assessment = _assessment(session, known, spec, options, progress)
     findings = assessment.findings
@@ -178,10 +184,9 @@ def _assessment(
         if session.start is not None or session.end is not None:
             raise ValueError("cut the sensors' file itself: its beginning tells how they sit")
         return assess_orientations(
-            recording, person, spec, options, neutral=session.neutral, progress=progress
+            recording, person, spec, options, protocol=session.sensors, progress=progress
         )
-    if session.neutral is not None:
-        raise ValueError("neutral is for sensors; markers have a static trial")
+    _no_sensors(session)
     whole = _named(recording, session.marker_map)
     assumed = None
     if session.static is None:
@@ -206,6 +211,15 @@ def _no_markers(session: Session) -> None:
         )
 
 
+def _no_sensors(session: Session) -> None:
+    given = [name for name, value in vars(session.sensors).items() if value is not None]
+    if given:
+        raise ValueError(
+            f"{', '.join(given)}: of sensors, and of no use for {session.recording}; markers "
+            "have a static trial"
+        )
+
+
 def _markers(path: Path, options: ReadOptions) -> MarkerRecording:
     reader = find_reader(path) if path.is_file() else None
     recording = None if reader is None else reader.read(path, options)
@@ -225,8 +239,7 @@ def _assess_coordinates(
     if path.suffix.lower() not in COORDINATE_FILES:
         known = ", ".join((*known_suffixes(), ".mot"))
         raise ValueError(f"{path} is none of {known}")
-    if session.neutral is not None:
-        raise ValueError("neutral is for sensors; markers have a static trial")
+    _no_sensors(session)
     _no_markers(session)
     if session.up is not None:
         raise ValueError(f"up is of no use for the coordinates in {path}")

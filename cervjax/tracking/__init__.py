@@ -9,6 +9,7 @@ from .clusters import (
     ClusterTurns as ClusterTurns,
     cluster_turns as cluster_turns,
 )
+from .frames import solve_frames as solve_frames
 from .inverse_kinematics import (
     ORIENTATION_WEIGHT as ORIENTATION_WEIGHT,
     SHARE_WEIGHT as SHARE_WEIGHT,

@@ -149,6 +149,9 @@ def calibrate(
         )
     model = Model.from_spec(spec)
     measures, given = Measures.of(model), dict(ratios or {})
+    unscaled = dict(zip(spec_markers(spec), np.asarray(upright_pose(model)[1]), strict=True))
+    there = np.array([place[m] for m in bodies.anchors])
+    _check_upright(static.name, _laid(np.array([unscaled[m] for m in bodies.anchors]), there)[0])
     found = _ratios(model, place, head, bodies, measures.neck_length, given)
     if sizes is not None:
         spread = _placement_sd(model, head, measures)
@@ -160,9 +163,7 @@ def calibrate(
     person = _scaled(Personalizer(model), subject)
     poses, positions = upright_pose(person)
     own = dict(zip(spec_markers(spec), np.asarray(positions), strict=True))
-    onto = np.array([own[m] for m in bodies.anchors]), np.array([place[m] for m in bodies.anchors])
-    _check_upright(static.name, _laid(*onto)[0])
-    turn, shift = _stood(*onto)
+    turn, shift = _stood(np.array([own[m] for m in bodies.anchors]), there)
     in_model = {m: turn.T @ (x - shift) for m, x in place.items()}
     # Scaling moves acromia by a part of the width that it scales clavicles by.
     apart = _width(in_model, anatomy) / _width(own, anatomy)

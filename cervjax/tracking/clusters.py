@@ -57,14 +57,14 @@ def cluster_turns(model: Model, recording: MarkerRecording) -> ClusterTurns:
         raise ValueError(f"{topology.name!r} has no marker {', '.join(lacking)}")
     index = [topology.markers.index(m) for m in recording.markers]
     own = np.asarray(upright_pose(model)[1], float)[index]
-    part = np.array([topology.anchor[topology.marker_body[k]] for k in index])
+    anchors = [topology.anchor[topology.marker_body[k]] for k in index]
+    part: np.ndarray = np.array(anchors, int)
     turned, known = [], np.ones(len(recording.time), bool)
     skin = np.full((len(recording.time), len(part)), np.nan)
-    for name, of in (("torso", part < 0), ("head", part == part.max())):
-        if np.count_nonzero(of) < 3 or part.max() < 0:
-            raise ValueError(
-                f"{recording.name}: {np.count_nonzero(of)} markers of the {name}; three are needed"
-            )
+    clusters = {"torso": np.flatnonzero(part < 0), "head": np.flatnonzero(part == max(anchors))}
+    for name, of in clusters.items():
+        if len(of) < 3 or max(anchors) < 0:
+            raise ValueError(f"{recording.name}: {len(of)} markers of the {name}; three are needed")
         rotation, told, skin[:, of] = _laid(own[of], recording.position[:, of])
         turned.append(rotation)
         known &= told

@@ -113,7 +113,7 @@ def weights_of(task: MarkerTask, model: Model, seen: Array) -> Float[Array, "mar
     each cluster `orientation_weight` times what is left behind its middle. Zero for markers that
     are not seen."""
     weight = jnp.where(jnp.isfinite(seen).all(axis=1), task.weight, 0.0)
-    own = clusters(task, model) * weight
+    own = jnp.asarray(clusters(task, model)) * weight
     total = jnp.maximum(jnp.sum(own, axis=1), jnp.finfo(weight.dtype).tiny)
     middle = contract("cm,cn->mn", own / total[:, None], own)
     behind = jnp.diag(jnp.sum(own, axis=0)) - middle

@@ -3,10 +3,9 @@
 import dataclasses
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.optimize import least_squares
 
 from cervjax.model import Model
@@ -15,10 +14,9 @@ from cervjax.people.subject import upright_pose
 from cervjax.spec import Marker
 
 from .calibration import Calibration
+from .frames import FRAMES_AT_ONCE, solve_frames
 from .inverse_kinematics import InverseKinematics
 
-_FRAMES = 64
-"""Of a recording, that are looked at."""
 _SHIFT_SD = 0.02
 """m; by which markers on skin sit elsewhere than the model's. Assumed: what three volunteers of
 another laboratory show is 1 to 4 cm."""
@@ -60,25 +58,33 @@ def place_neck(
     if limits is not None:
         ends = tuple(jnp.asarray(x, task.low.dtype) for x in limits)
         task = eqx.tree_at(lambda t: (t.low, t.high), task, ends)
-    at = np.unique(np.round(np.linspace(0, len(recording.time) - 1, _FRAMES)).astype(int))
-    # As many rows for every recording, so that one compiled function does for all.
-    at = np.resize(at, _FRAMES)
-    seen = jnp.asarray(recording.chosen(calibration.markers).position[at])
+    at = np.unique(np.round(np.linspace(0, len(recording.time) - 1, FRAMES_AT_ONCE)).astype(int))
+    # As many as are solved at once, however long the recording is.
+    seen = recording.chosen(calibration.markers).position[np.resize(at, FRAMES_AT_ONCE)]
     turns = _rotations(model, calibration.markers)
 
     def residuals(shift: np.ndarray) -> np.ndarray:
         moved = _shifted(model, turns, shift)
-        error = np.asarray(_errors(task, moved, seen))
+        error = solve_frames(task, moved, seen).marker_error
         left = np.where(np.isfinite(error), error, 0.0).ravel()
-        left = left * np.sqrt(_INDEPENDENT / _FRAMES) / _FIT_SD
+        left = left * np.sqrt(_INDEPENDENT / FRAMES_AT_ONCE) / _FIT_SD
         return np.concatenate([left, shift / _SHIFT_SD])
 
+    # Tenths of a millimeter are enough.
     found = least_squares(
-        residuals, np.zeros(2), bounds=(-_FARTHEST, _FARTHEST), diff_step=1e-3, x_scale=_SHIFT_SD
+        residuals,
+        np.zeros(2),
+        bounds=(-_FARTHEST, _FARTHEST),
+        diff_step=1e-2,
+        x_scale=_SHIFT_SD,
+        ftol=1e-4,
+        xtol=1e-3,
     )
     moved = np.asarray(_shifted(model, turns, found.x).marker_location)
     markers = tuple(
-        Marker(m.name, m.body, tuple(float(x) for x in place)) if m.name in turns else m
+        Marker(m.name, m.body, (float(place[0]), float(place[1]), float(place[2])))
+        if m.name in turns
+        else m
         for m, place in zip(calibration.spec.markers, moved, strict=True)
     )
     return dataclasses.replace(
@@ -102,11 +108,3 @@ def _shifted(model: Model, turns: dict[str, np.ndarray], shift: np.ndarray) -> M
     return dataclasses.replace(
         model, marker_location=model.marker_location + jnp.asarray(np.array(moves), model.dtype)
     )
-
-
-@eqx.filter_jit
-def _errors(task: InverseKinematics, model: Model, seen: Array) -> Array:
-    def one(frame: Array) -> Array:
-        return task(model, frame).marker_error
-
-    return jax.lax.map(one, seen, batch_size=_FRAMES)

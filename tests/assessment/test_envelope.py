@@ -7,11 +7,13 @@ from cervjax.assessment import (
     MAIN,
     MEASURES,
     Envelope,
+    Instruction,
     MovementNorms,
     Mover,
     changes,
     find_deficits,
     measure,
+    paced_norms,
 )
 from cervjax.people import Sex
 
@@ -21,12 +23,12 @@ NAMES = [m.name for m in MEASURES]
 
 @pytest.fixture(scope="module")
 def envelope():
-    return Envelope.of(AGE, Sex.FEMALE)
+    return Envelope.of(AGE, Sex.FEMALE, Instruction.FAST)
 
 
 def session(person, *, limits=None, **restriction):
-    """A simulated person's examination."""
-    norms, rng = MovementNorms(), np.random.default_rng((7, person))
+    """A simulated person's examination, who was told to move fast."""
+    norms, rng = paced_norms(Instruction.FAST), np.random.default_rng((7, person))
     mover = Mover.draw(norms, AGE, Sex.FEMALE, rng).today(norms, rng)
     return measure(*mover.restricted(reach=limits, **restriction).examination(rng))
 
@@ -40,7 +42,7 @@ def test_the_shipped_people_are_those_that_are_simulated(envelope):
     """Between two ages by interpolation, each person by themselves: 0.5 deg in the mean, 3 at most,
     because sway falls on other moments of a movement. After a change of the norms or the measures:
     experiments/envelope_table.py."""
-    fresh = Envelope.simulate(AGE, Sex.FEMALE, people=40)
+    fresh = Envelope.simulate(AGE, Sex.FEMALE, Instruction.FAST, people=40)
     ranges = [k for k, m in enumerate(MEASURES) if m.kind == "range" and m.region in MAIN]
     difference = np.degrees(fresh.measured - envelope.measured[:40])[..., ranges]
     assert np.isfinite(difference).mean() > 0.98

@@ -75,6 +75,7 @@ def test_actuators_that_a_controller_drives_are_refused(data, tmp_path):
     controller.prescribeControlForActuator("Skull_Moment", opensim.Constant(1.0))
     controller._markAdopted()
     model.addController(controller)
+    model.finalizeConnections()
     model.printToXML(str(tmp_path / "driven.osim"))
     with pytest.raises(UnsupportedComponentError, match="Skull_Moment"):
         read_osim(tmp_path / "driven.osim")

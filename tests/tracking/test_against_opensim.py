@@ -43,6 +43,7 @@ def test_poses_are_opensims(tracked, model, solve):
         weights=WEIGHTS,
         coordinate_weight=TASK,
         share_weight=0.0,
+        orientation_weight=1.0,
     )
     ours = solve(task, model, jnp.asarray(seen))
     assert np.all(np.asarray(ours.status) == PoseStatus.CONVERGED)
@@ -64,7 +65,9 @@ def test_a_recorded_movement_is_opensims(neck, data, solve):
     theirs = opensim_inverse_kinematics(
         person_neck, recording, coordinate_weight=TASK, accuracy=1e-9
     )
-    task = InverseKinematics.of(model, person.markers, coordinate_weight=TASK, share_weight=0.0, orientation_weight=1.0)
+    task = InverseKinematics.of(
+        model, person.markers, coordinate_weight=TASK, share_weight=0.0, orientation_weight=1.0
+    )
     ours = solve(task, model, jnp.asarray(recording.position))
     assert np.all(np.asarray(ours.status) == PoseStatus.CONVERGED)
     difference = np.degrees(np.asarray(ours.q) - theirs.motion.q)

@@ -21,4 +21,11 @@ from .readers import (
     known_suffixes as known_suffixes,
     register_reader as register_reader,
 )
+from .sensor_calibration import (
+    MOUNTINGS as MOUNTINGS,
+    CalibratedSensors as CalibratedSensors,
+    Convention as Convention,
+    SensorProtocol as SensorProtocol,
+    calibrate_sensors as calibrate_sensors,
+)
 from .sensors import SensorRecording as SensorRecording

@@ -1,6 +1,7 @@
 """Recordings of two inertial sensors, on torso and head."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +22,17 @@ class OrientationRecording:
     Attributes:
         name: where they come from.
         time: s, increasing.
-        torso, head: of the sensors.
+        torso, head: of the sensors; from the sensor's frame to the ground's.
+        stated: whether the file's format says that they are, and not the reverse.
+        up: axis of the file's own ground that points up.
     """
 
     name: str
     time: Float[np.ndarray, " frames"]
     torso: Rotation
     head: Rotation
+    stated: bool = True
+    up: str = "y"
 
     @classmethod
     def of(
@@ -38,6 +43,7 @@ class OrientationRecording:
         head: Float[np.ndarray, "frames 4"],
         *,
         up: str = "y",
+        stated: bool = True,
     ) -> "OrientationRecording":
         """From quaternions, scalar first. Gaps (NaN) of up to 0.1 s are bridged.
 
@@ -56,7 +62,41 @@ class OrientationRecording:
             for body, values in (("torso", torso), ("head", head))
         ]
         below, above = (_UP[up] * rotation for rotation in turned)
-        return cls(name, time, below, above)
+        return cls(name, time, below, above, stated, up)
+
+    def inverted(self) -> "OrientationRecording":
+        """The recording read the other way: its quaternions turn the ground's frame into the
+        sensor's.
+
+        Returns:
+            Rotations over time (s), from sensor to ground.
+        """
+        ground = _UP[self.up]
+        torso, head = (ground * (ground.inv() * x).inv() for x in (self.torso, self.head))
+        return dataclasses.replace(self, torso=torso, head=head)
+
+    def at_rest(self, start: float, end: float) -> tuple[Rotation, Rotation]:
+        """Mean orientations of torso and head between `start` and `end` (s).
+
+        Returns:
+            Rotations from sensor to ground.
+
+        Raises:
+            ValueError: there is no frame between, or the head moves.
+        """
+        inside = (self.time >= start - 1e-9) & (self.time <= end + 1e-9)
+        chosen = np.flatnonzero(inside)
+        if not len(chosen):
+            raise ValueError(f"{self.name} has no frame between {start:g} and {end:g} s")
+        below, above = (Rotation.from_quat(x.as_quat()[chosen]) for x in (self.torso, self.head))
+        torso, head = below.mean(), above.mean()
+        apart = np.degrees((head.inv() * above).magnitude().max())
+        if apart > 10:
+            raise ValueError(
+                f"{self.name}: the head turns by {apart:.0f} degrees between {start:g} and "
+                f"{end:g} s, where it should rest; give the time in which the person sits still"
+            )
+        return torso, head
 
     def turned_deg(self, angles: tuple[float, float, float]) -> "OrientationRecording":
         """The recording in another ground frame.
@@ -71,39 +111,31 @@ class OrientationRecording:
         turn = Rotation.from_euler("XYZ", angles, degrees=True)
         return dataclasses.replace(self, torso=turn * self.torso, head=turn * self.head)
 
-    def against_neutral(self, start: float, end: float) -> "OrientationRecording":
+    def against_neutral(
+        self, start: float, end: float, *, ahead: Sequence[float] = (1.0, 0.0, 0.0)
+    ) -> "OrientationRecording":
         """Body frames instead of sensor frames: between `start` and `end` (s) torso and head are
         taken to be upright and to face ahead, so that how sensors sit on them drops out.
 
-        The torso's heading is its sensor's x axis; where it faces elsewhere than the torso, turns
-        appear about other axes than they have.
+        Args:
+            start, end: s.
+            ahead: in the frame of the torso's sensor, the axis that points forwards. Where the
+                torso faces elsewhere, turns appear about other axes than they have.
 
         Returns:
             Rotations at all times (s).
 
         Raises:
-            ValueError: there is no frame between, the head moves, or the x axis of the torso's
-                sensor is upright.
+            ValueError: there is no frame between, the head moves, or `ahead` is upright.
         """
-        inside = (self.time >= start - 1e-9) & (self.time <= end + 1e-9)
-        chosen = np.flatnonzero(inside)
-        if not len(chosen):
-            raise ValueError(f"{self.name} has no frame between {start:g} and {end:g} s")
-        below, above = (Rotation.from_quat(x.as_quat()[chosen]) for x in (self.torso, self.head))
-        torso, head = below.mean(), above.mean()
-        apart = np.degrees((head.inv() * above).magnitude().max())
-        if apart > 10:
+        torso, head = self.at_rest(start, end)
+        facing = torso.apply(np.asarray(ahead, float))
+        if np.hypot(facing[0], facing[2]) < 0.5:
             raise ValueError(
-                f"{self.name}: the head turns by {apart:.0f} degrees between {start:g} and "
-                f"{end:g} s, where it should rest; give the time in which the person sits still"
+                f"{self.name}: the axis of the torso's sensor that is to point forwards is nearly "
+                "vertical at rest; give another --mounting, or another axis of the ground points up"
             )
-        ahead = torso.apply([1.0, 0.0, 0.0])
-        if np.hypot(ahead[0], ahead[2]) < 0.5:
-            raise ValueError(
-                f"{self.name}: the x axis of the torso's sensor is nearly vertical at rest; it has "
-                "to point forwards, or another axis of the ground points up"
-            )
-        upright = Rotation.from_euler("y", np.arctan2(-ahead[2], ahead[0]))
+        upright = Rotation.from_euler("y", np.arctan2(-facing[2], facing[0]))
         return dataclasses.replace(
             self,
             torso=self.torso * (torso.inv() * upright),
