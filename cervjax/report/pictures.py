@@ -30,7 +30,7 @@ def svg(figure: Figure) -> str:
     """The figure as an element that can stand in HTML."""
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cervjax"}):
         file = io.StringIO()
-        figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None})
     text = file.getvalue()
     return text[text.index("<svg") :]
 
