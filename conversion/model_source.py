@@ -28,8 +28,7 @@ def load_model(source: str | Path, *, allow_unsupported: bool = False) -> ModelS
         raise FileNotFoundError(
             f"{str(source)!r} is neither a file nor a shipped neck ({', '.join(SHIPPED)})"
         )
-    # OpenSim takes a second to import; a shipped model does without.
-    from .opensim_reader import read_osim
+    from .isolated import read_osim
 
     spec = read_osim(source, allow_unsupported=allow_unsupported)
     for path in spec.omitted:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import opensim
 
+from cervjax.execution.reading import reading
 from cervjax.spec import (
     Body,
     Bushing,
@@ -39,8 +40,8 @@ from .opensim_support import (
 _MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
 
 
-def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec:
-    """Read an OpenSim model (any file version OpenSim 4.6 reads).
+def read_here(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec:
+    """Read an OpenSim model in this process; `read_osim` survives damaged files.
 
     Args:
         path: an `.osim` file.
@@ -64,7 +65,7 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
         model = opensim.Model(str(path))
         model.finalizeConnections()
         model.initSystem()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"OpenSim cannot read {path}: {reason}") from error
     if model.getBodySet().getSize() == 0:
@@ -77,7 +78,8 @@ def read_osim(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
         raise UnsupportedComponentError(path, list(filter(needed_by_the_tree, unsupported)))
     omitted = (*unsupported, *idle)
     skipped = {p.split(" ")[0] for p in omitted}
-    return with_shipped_anatomy(_spec(model, skipped, omitted))
+    with reading(path, "an OpenSim model that can be carried", "mend the model in OpenSim"):
+        return with_shipped_anatomy(_spec(model, skipped, omitted))
 
 
 def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:

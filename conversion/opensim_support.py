@@ -47,7 +47,7 @@ class UnsupportedComponentError(ValueError):
     """
 
     def __init__(self, model: Path, components: list[str]) -> None:
-        self.components = tuple(components)
+        self.model, self.components = model, tuple(components)
         listed = "\n  ".join(components)
         remedy = (
             "Joints cannot be left out: replace them by supported ones."
@@ -59,6 +59,10 @@ class UnsupportedComponentError(ValueError):
             f"{model} has {len(components)} component(s) that cannot be converted:\n  {listed}\n"
             f"{remedy}"
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Between processes: an exception is made again from its arguments."""
+        return type(self), (self.model, list(self.components))
 
 
 def quiet_opensim() -> None:

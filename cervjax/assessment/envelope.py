@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cervjax.execution import read_arrays, reading, sealed_arrays
 from cervjax.people import Sex
 
 from .directions import DIRECTIONS
@@ -237,7 +238,8 @@ class Envelope:
 
     def save(self, path: str | Path) -> None:
         """Write a `.npz`."""
-        np.savez_compressed(path, measured=self.measured, about=json.dumps(self._described()))
+        arrays = {"measured": self.measured, "about": np.array(json.dumps(self._described()))}
+        np.savez_compressed(path, **sealed_arrays(arrays))
 
     @classmethod
     def load(cls, path: str | Path) -> "Envelope":
@@ -249,8 +251,12 @@ class Envelope:
         Raises:
             ValueError: it is of another format, or of other measures.
         """
-        with np.load(path) as stored:
+        what, remedy = "an envelope of healthy people", "simulate it again"
+        stored = read_arrays(Path(path), what, remedy)
+        with reading(path, what, remedy):
             about, measured = json.loads(str(stored["about"])), stored["measured"]
+            if measured.ndim != 3 or measured.shape[1:] != (2, len(about["measures"])):
+                raise ValueError(f"its measures have shape {measured.shape}")
         if about["format"] != ENVELOPE_FORMAT or about["measures"] != [m.name for m in MEASURES]:
             raise ValueError(f"{path} is an envelope of another version; simulate it again")
         norms = dict(about["norms"])

@@ -8,6 +8,7 @@ import argparse
 import ast
 import contextlib
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,20 @@ def run_command(name: str, arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, ImportError) as error:
         print(f"cervjax: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except MemoryError as error:
+        print(f"cervjax {name}: not enough memory ({error})", file=sys.stderr)
+        raise SystemExit(2) from error
+    except Exception as error:
+        if os.environ.get("CERVJAX_TRACEBACK"):
+            raise
+        said = str(error).splitlines()[:1]
+        print(
+            f"cervjax {name} {' '.join(given or sys.argv[2:])}: {type(error).__name__} "
+            f"{''.join(said)}. This is a defect of cervjax, please report it; with "
+            "CERVJAX_TRACEBACK=1 it says where",
+            file=sys.stderr,
+        )
+        raise SystemExit(3) from error
 
 
 def _summary(name: str) -> str:

@@ -1,12 +1,13 @@
 """`LabelDataset`: a stored dataset to read from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int
 
+from cervjax.execution import reading
 from cervjax.motion.synthesis import MovementKind
 from cervjax.people import Person
 from cervjax.spec import ModelSpec, same_fingerprint
@@ -16,6 +17,40 @@ from .fields import PERSON_FIELDS, PERSON_INDEX, SPLIT, SPLITS
 from .plan import DatasetPlan
 from .row import LabelBatch, RowStatus
 from .store import DamagedDatasetError, DatasetError, DatasetFolder
+
+
+def plan_of(folder: DatasetFolder, manifest: Mapping[str, Any]) -> DatasetPlan:
+    """The plan in a manifest, where it agrees with the rest of it.
+
+    Args:
+        folder: of the dataset.
+        manifest: its own.
+
+    Returns:
+        The plan.
+
+    Raises:
+        DatasetError: a value lacks, is of another type, or contradicts another one.
+    """
+    file = folder.path / "manifest.json"
+    try:
+        with reading(file, "the manifest of a label dataset", "generate the dataset again"):
+            plan = DatasetPlan.from_json(manifest["plan"])
+            rows = plan.persons * plan.rows_per_person
+            if manifest["rows"] != rows:
+                raise ValueError(f"rows = {manifest['rows']!r}, by its plan there are {rows}")
+            neck, versions = manifest["neck"], manifest["versions"]
+            if not isinstance(neck["name"], str) or not isinstance(neck["sha256"], str):
+                raise ValueError("neck has no name and fingerprint")
+            counts = manifest.get("counts", {})
+            if not isinstance(versions, dict) or not isinstance(counts, dict):
+                raise ValueError("versions and counts are no objects")
+            total = sum(counts.get("status", {}).values()) if counts.get("status") else rows
+            if total != rows:
+                raise ValueError(f"its counts add up to {total}, not to {rows} rows")
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    return plan
 
 
 class LabelDataset:
@@ -34,11 +69,12 @@ class LabelDataset:
         """
         self.folder = DatasetFolder(path)
         self.manifest = self.folder.manifest()
-        if not self.manifest["finished"]:
+        if self.manifest.get("finished") is not True:
             raise DatasetError(
                 f"{self.folder.path} is unfinished; generate it to the end with its own plan"
             )
-        self.plan = DatasetPlan.from_json(self.manifest["plan"])
+        self.plan = plan_of(self.folder, self.manifest)
+        self.folder.check_arrays(self.manifest)
         damaged = self.folder.damaged_files(range(self.plan.shards))
         if damaged:
             raise DamagedDatasetError(
@@ -46,10 +82,18 @@ class LabelDataset:
                 "...); generating it again with its plan makes them anew"
             )
         self._group = self.folder.group()
+        for name in self._group.array_keys():
+            array: Any = self._group[name]
+            wanted = self.plan.persons if name in PERSON_FIELDS else len(self)
+            if array.shape[:1] != (wanted,):
+                raise DatasetError(
+                    f"array {name!r} of {self.folder.path} has {array.shape[:1]} entries, not "
+                    f"{wanted}; generate the dataset again"
+                )
 
     def __len__(self) -> int:
         """Rows."""
-        return int(self.manifest["rows"])
+        return self.plan.persons * self.plan.rows_per_person
 
     @property
     def attributes(self) -> dict[str, Any]:

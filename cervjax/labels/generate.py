@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from cervjax.execution import Hosts
+from cervjax.execution import Hosts, reading
 from cervjax.execution.source_hash import source_hash
 from cervjax.model import Model, Topology
 from cervjax.motion import Motion
@@ -155,6 +155,7 @@ def _check_same(folder: DatasetFolder, facts: Mapping[str, Any]) -> None:
             f"{folder.path} holds another dataset ({changes}). Nothing was changed; choose "
             "another folder, or go on with what it was begun with"
         )
+    folder.check_arrays(found)
 
 
 def _difference(name: str, found: Any, wanted: Any) -> str:
@@ -241,7 +242,8 @@ def _finish(folder: DatasetFolder, plan: DatasetPlan, topology: Topology) -> dic
         )
     records = [folder.record(s) for s in range(plan.shards)]
     keys = [f"counts{suffix}" for suffix in plan.suffixes]
-    counts = {key: _added(topology, [r[key] for r in records]) for key in keys}
+    with reading(folder.path / "shards", "a folder of records", "remove it and generate again"):
+        counts = {key: _added(topology, [r[key] for r in records]) for key in keys}
     folder.write_manifest({**manifest, "finished": True, **counts})
     return folder.manifest()
 

@@ -10,7 +10,7 @@ comes last and names the size of every file, so that a lost file is not taken fo
 """
 
 import errno
-import json
+import hashlib
 import os
 import shutil
 import warnings
@@ -24,7 +24,7 @@ import zarr
 from filelock import FileLock, Timeout
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from cervjax.execution import write_json
+from cervjax.execution import read_json, sealed, write_json
 
 from .arrays import field_of
 from .fields import PERSON_FIELDS, Field
@@ -34,6 +34,7 @@ _FORMAT = "cervjax-labels"
 _CHUNK_ROWS = 4096
 _ZARR = "labels.zarr"
 _LOCK = ".lock"
+_REMEDY = "generate the dataset again with its plan: what is whole is kept"
 
 
 class DatasetError(ValueError):
@@ -67,17 +68,10 @@ class DatasetFolder:
         if not file.is_file():
             raise FileNotFoundError(f"no dataset at {self.path} (it has no manifest.json)")
         try:
-            manifest = json.loads(file.read_text())
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"{file} is damaged: {error}") from error
-        if not isinstance(manifest, dict) or manifest.get("format") != _FORMAT:
-            raise DatasetError(f"{file} is no manifest of a label dataset")
-        if manifest.get("schema") != SCHEMA:
-            raise DatasetError(
-                f"{self.path} has schema {manifest.get('schema')}, this version reads {SCHEMA}; "
-                "read it with the version that wrote it, or generate it again elsewhere"
-            )
-        return manifest
+            remedy = f"bring it back as it was written, or remove {self.path} and generate it again"
+            return read_json(file, "the manifest of a label dataset", remedy, _of_this_schema)
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
 
     @property
     def exists(self) -> bool:
@@ -137,7 +131,7 @@ class DatasetFolder:
     def write_manifest(self, facts: Mapping[str, Any]) -> None:
         """Replace the manifest, whole or not at all."""
         content = {"format": _FORMAT, "schema": SCHEMA, **facts}
-        write_json(self.path / "manifest.json", content, durable=True)
+        write_json(self.path / "manifest.json", sealed(content), durable=True)
 
     def create(
         self,
@@ -174,7 +168,35 @@ class DatasetFolder:
                 _create_array(group, name, first, field, template, count, shard)
             os.replace(partial, self._zarr)
             self._records.mkdir(exist_ok=True)
-            self.write_manifest(facts)
+            self.write_manifest({**facts, "arrays": self.described_arrays()})
+
+    def described_arrays(self) -> str:
+        """SHA-256 of what the arrays are said to be: shapes, types, units, names along their axes.
+
+        Returns:
+            Hexadecimal digits.
+        """
+        digest = hashlib.sha256()
+        for file in sorted(self._zarr.rglob("zarr.json")):
+            digest.update(str(file.relative_to(self._zarr)).encode())
+            digest.update(file.read_bytes())
+        return digest.hexdigest()
+
+    def check_arrays(self, manifest: Mapping[str, Any]) -> None:
+        """Whether the arrays are described as they were when they were made.
+
+        Args:
+            manifest: of the dataset.
+
+        Raises:
+            DatasetError: they are not.
+        """
+        if manifest.get("arrays", self.described_arrays()) != self.described_arrays():
+            raise DatasetError(
+                f"{self._zarr}: a zarr.json was damaged or edited after it was written (shapes, "
+                "units and the names of muscles are there); bring it back as it was written, or "
+                f"remove {self.path} and generate it again"
+            )
 
     def remove_leftovers(self) -> None:
         """Remove what a killed run left half written."""
@@ -195,8 +217,8 @@ class DatasetFolder:
         """
         try:
             return zarr.open_group(self._zarr, mode=mode, zarr_format=3)
-        except (FileNotFoundError, KeyError, ValueError) as error:
-            raise DatasetError(f"{self._zarr} is no zarr group: {error}") from error
+        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+            raise DatasetError(f"{self._zarr} is no zarr group: {error}; {_REMEDY}") from error
 
     def write_shard(
         self,
@@ -225,11 +247,15 @@ class DatasetFolder:
                     sizes[name] = _synced(self._file_of(name, shard))
             self._records.mkdir(exist_ok=True)
             record = {"shard": shard, **facts, "bytes": sizes}
-            write_json(self._record(shard), record, durable=True)
+            write_json(self._record(shard), sealed(record), durable=True)
 
     def is_finished(self, shard: int) -> bool:
-        """Whether the shard's record is there, and every file as long as it says."""
-        return self._record(shard).is_file() and not self.damaged_files([shard])
+        """Whether the shard's record is there and whole, and every file as long as it says."""
+        try:
+            return self._record(shard).is_file() and not self.damaged_files([shard])
+        except DatasetError:
+            # It is made again.
+            return False
 
     def record(self, shard: int) -> dict[str, Any]:
         """The record of a finished shard.
@@ -240,10 +266,19 @@ class DatasetFolder:
         Raises:
             DatasetError: it is damaged.
         """
+        file = self._record(shard)
         try:
-            return json.loads(self._record(shard).read_text())
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"{self._record(shard)} is damaged: {error}") from error
+            record = read_json(file, "the record of a shard", _REMEDY)
+        except FileNotFoundError as error:
+            raise DatasetError(f"{file} is missing; {_REMEDY}") from error
+        except ValueError as error:
+            raise DatasetError(str(error)) from error
+        sizes = record.get("bytes")
+        if record.get("shard") != shard or not isinstance(sizes, dict):
+            raise DatasetError(f"{file} is not the record of shard {shard}; {_REMEDY}")
+        if not all(isinstance(x, int) for x in sizes.values()):
+            raise DatasetError(f"{file}: sizes of files are no numbers; {_REMEDY}")
+        return record
 
     def damaged_files(self, shards: Iterable[int]) -> list[str]:
         """Files of finished shards that are missing or have another size than recorded."""
@@ -264,6 +299,16 @@ class DatasetFolder:
         while file.is_dir():
             file = file / "0"
         return file
+
+
+def _of_this_schema(manifest: Mapping[str, Any]) -> None:
+    if manifest.get("format") != _FORMAT:
+        raise ValueError("its format is another one")
+    if manifest.get("schema") != SCHEMA:
+        raise ValueError(
+            f"it has schema {manifest.get('schema')}, this version reads {SCHEMA}; read it with "
+            "the version that wrote it"
+        )
 
 
 def _synced(file: Path) -> int:

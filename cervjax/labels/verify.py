@@ -155,7 +155,10 @@ def _unreadable(dataset: LabelDataset) -> list[str]:
                 part = slice(first, end) if name in PERSON_FIELDS else rows
                 values = dataset.array(name, part)
             except DatasetError as error:
-                problems.append(str(error))
+                problems.append(
+                    f"{error}; remove shards/{shard:05d}.json and generate the dataset again, "
+                    "which makes that shard anew"
+                )
                 continue
             if name in expected and not np.array_equal(values, expected[name]):
                 problems.append(f"{name} of shard {shard} is not that of persons {first} to {end}")

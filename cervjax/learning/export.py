@@ -12,6 +12,7 @@ of rows) and `about.json` (what goes in and comes out). Without this package:
     forces = network.call(motion, person)["force"]  # [rows, inputs], float32
 """
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable
@@ -26,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cervjax.execution import reading, seal_of
 from cervjax.motion.synthesis import MotionSample
 from cervjax.people import LIMITS
 
@@ -114,8 +116,10 @@ def write_portable(predictor: Predictor, path: str | Path) -> Path:
     partial = path.with_suffix(".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("network.jax", bytes(exported.serialize()))
-        file.writestr("about.json", json.dumps(_about(predictor, exported), indent=1) + "\n")
+        network, about = bytes(exported.serialize()), _about(predictor, exported)
+        about["sha256"] = _seal(about, network)
+        file.writestr("network.jax", network)
+        file.writestr("about.json", json.dumps(about, indent=1) + "\n")
     partial.replace(path)
     return path
 
@@ -148,13 +152,27 @@ def read_portable(path: str | Path) -> PortableNetwork:
         FileNotFoundError: there is no such file.
         ValueError: it is something else.
     """
-    try:
+    with reading(path, "a network written by cervjax", "export it again"):
         with zipfile.ZipFile(path) as file:
             about = json.loads(file.read("about.json"))
-            exported = jax.export.deserialize(bytearray(file.read("network.jax")))
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ValueError(f"{path} is not a network written by cervjax: {error}") from error
+            network = file.read("network.jax")
+        if not isinstance(about, dict) or about.pop("sha256", None) not in (
+            None,
+            _seal(about, network),
+        ):
+            raise ValueError("it was edited after it was written")
+        try:
+            exported = jax.export.deserialize(bytearray(network))
+        except Exception as error:
+            # Flatbuffers and MLIR raise what they like.
+            raise ValueError(f"network.jax cannot be read: {error}") from error
     return PortableNetwork(about, jax.jit(exported.call))
+
+
+def _seal(about: dict[str, Any], network: bytes) -> str:
+    digest = hashlib.sha256(seal_of(about).encode())
+    digest.update(network)
+    return digest.hexdigest()
 
 
 def write_onnx(predictor: Predictor, path: str | Path) -> Path:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cervjax.execution import read_arrays, reading, sealed_arrays
 from cervjax.optimization import TorqueEquation
 
 from .evaluation import predict_rows
@@ -141,19 +142,21 @@ class ForceEnsemble(eqx.Module):
         numbers: dict[str, Any] = {k: np.asarray(v) for k, v in vars(self.novelty).items()}
         own: dict[str, Any] = {"coverage": self.coverage, "floor": self.floor, "width": self.width}
         own["missing_inputs"] = self.missing_inputs
-        np.savez(path, **own, **numbers)
+        np.savez(path, **sealed_arrays(own | numbers))
 
     @classmethod
     def restored(cls, members: Sequence[AbstractForceNetwork], path: Path) -> "ForceEnsemble":
         """The inverse of `save_calibration`."""
-        with np.load(path) as stored:
+        what, remedy = "the calibration of an ensemble", "calibrate the ensemble again"
+        stored = read_arrays(path, what, remedy)
+        with reading(path, what, remedy):
             numbers = {k: jnp.asarray(v) for k, v in stored.items()}
-        coverage = float(numbers.pop("coverage"))
-        # The second name is that of calibrations before version 0.2.
-        name = "missing_inputs" if "missing_inputs" in numbers else "half_known"
-        missing_inputs = bool(numbers.pop(name))
-        floor, width = numbers.pop("floor"), numbers.pop("width")
-        return cls(tuple(members), coverage, floor, width, Novelty(**numbers), missing_inputs)
+            coverage = float(numbers.pop("coverage"))
+            # The second name is that of calibrations before version 0.2.
+            name = "missing_inputs" if "missing_inputs" in numbers else "half_known"
+            missing_inputs = bool(numbers.pop(name))
+            floor, width = numbers.pop("floor"), numbers.pop("width")
+            return cls(tuple(members), coverage, floor, width, Novelty(**numbers), missing_inputs)
 
 
 def _mean_and_spread(forces: Sequence[AnyArray]) -> tuple[Array, Array]:

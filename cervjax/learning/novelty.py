@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cervjax.execution import replace_file
+from cervjax.execution import read_arrays, reading, replace_file, sealed_arrays
 from cervjax.math.contraction import contract
 
 from .inputs import NetworkInputs
@@ -58,14 +58,28 @@ class Novelty(eqx.Module):
     @classmethod
     def read(cls, path: Path) -> "Novelty":
         """The inverse of `write`."""
-        with np.load(path) as stored:
-            return cls(**{k: jnp.asarray(v) for k, v in stored.items()})
+        what = "a description of the inputs of training"
+        remedy = "bring back the file as the training wrote it, or train again"
+        stored = read_arrays(path, what, remedy)
+        with reading(path, what, remedy):
+            size = len(stored["mean"])
+            shapes = {
+                "low": (size,),
+                "high": (size,),
+                "mean": (size,),
+                "precision": (size, size),
+                "farthest": (),
+            }
+            found = {name: stored[name].shape for name in shapes}
+            if found != shapes or set(stored) != set(shapes):
+                raise ValueError(f"its arrays have shapes {found}")
+            return cls(**{k: jnp.asarray(v, jnp.float32) for k, v in stored.items()})
 
     def write(self, path: Path) -> None:
         """As NPZ; the file appears whole or not at all."""
         numbers: dict[str, Any] = {k: np.asarray(v) for k, v in vars(self).items()}
         with replace_file(path) as file:
-            np.savez(file, **numbers)
+            np.savez(file, **sealed_arrays(numbers))
 
     def __call__(self, inputs: NetworkInputs) -> Bool[Array, ""]:
         """Whether one row is novel; vmap for many."""

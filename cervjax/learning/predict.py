@@ -1,6 +1,5 @@
 """A motion and a person to muscle forces by a trained network: what `cervjax predict` does."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from cervjax.execution import read_json, reading, sealed, write_json
 from cervjax.model import Model
 from cervjax.motion import Motion, Storage, write_storages
 from cervjax.motion.recordings.sensors import SensorRecording
@@ -83,7 +83,12 @@ class Predictor:
         folder = Path(folder)
         about = folder / "ensemble.json"
         if about.is_file():
-            members = [folder / name for name in json.loads(about.read_text())["members"]]
+            what, remedy = "the list of an ensemble's members", "calibrate the ensemble again"
+            described = read_json(about, what, remedy)
+            with reading(about, what, remedy):
+                members = [folder / str(name) for name in described["members"]]
+                if not isinstance(described["members"], list) or not members:
+                    raise ValueError("it names no members")
             networks = [load_network(member) for member in members]
             network = ForceEnsemble.restored(networks, folder / "calibration.npz")
         else:
@@ -124,7 +129,7 @@ def save_ensemble(ensemble: ForceEnsemble, members: list[Path], folder: Path) ->
     ensemble.save_calibration(folder / "calibration.npz")
     names = [str(member.resolve().relative_to(folder.resolve())) for member in members]
     about = {"members": names, "coverage": ensemble.coverage}
-    (folder / "ensemble.json").write_text(json.dumps(about, indent=1) + "\n")
+    write_json(folder / "ensemble.json", sealed(about))
 
 
 @dataclass(frozen=True)

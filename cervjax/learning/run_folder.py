@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cervjax.execution import write_json, write_text
+from cervjax.execution import read_json, reading, seal_of, sealed, write_json, write_text
 from cervjax.execution.provenance import machine, package_versions
 from cervjax.model import Model
 from cervjax.spec import ModelSpec, same_fingerprint, spec_fingerprint
@@ -30,6 +30,7 @@ FORMAT = 2
 """Of `run.json`. Format 1 had no number, its configuration at the top level, and `unknown_person`
 for what is `missing_inputs`."""
 _PACKAGES = ("cervjax", "jax", "jaxlib", "equinox", "optax", "orbax-checkpoint", "numpy")
+_REMEDY = "bring back the file as the training wrote it, or train again"
 _OLD_NAMES = {"unknown_person": "missing_inputs"}
 
 
@@ -63,7 +64,7 @@ class RunFolder:
         write_json(self.path / "environment.json", _environment())
         # Last: a folder with this file is complete.
         described = {"format": FORMAT, "config": to_plain(config.resolved), **about}
-        write_json(self.path / "run.json", described)
+        write_json(self.path / "run.json", sealed(described))
 
     def _check_same(
         self, config: TrainingConfig, about: Mapping[str, Any], spec: ModelSpec
@@ -90,7 +91,9 @@ class RunFolder:
             FileNotFoundError: there is no run.
             ValueError: `run.json` holds something else.
         """
-        return from_plain(self._described()["config"], TrainingConfig, "a training run")
+        config = self._described()["config"]
+        with reading(self.path / "run.json", "the description of a training run", _REMEDY):
+            return from_plain(config, TrainingConfig, "a training run")
 
     def spec(self) -> ModelSpec:
         """The model of the run, with its reserves.
@@ -100,9 +103,17 @@ class RunFolder:
 
         Raises:
             FileNotFoundError: there is no run.
+            ValueError: its tables are damaged, or not those of the training.
         """
-        self._described()
-        return read_tables(self.path / "neck")
+        described, folder = self._described(), self.path / "neck"
+        with reading(folder, "the model of a training run", _REMEDY):
+            spec = read_tables(folder)
+            if not same_fingerprint(spec, described["model"]):
+                raise ValueError(
+                    "its tables are not those that the network was trained with: a row or a value "
+                    "was changed"
+                )
+        return spec
 
     def rate(self) -> float | None:
         """Frames of a window in a second.
@@ -142,11 +153,14 @@ class RunFolder:
             One mapping per validation; a line that a crash left half written is none.
         """
         file, lines = self.path / "metrics.jsonl", []
-        for line in file.read_text().splitlines() if file.exists() else ():
+        for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
             try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError:
+                found = json.loads(line)
+            except ValueError:
                 break
+            if not isinstance(found, dict) or not isinstance(found.get("step"), int):
+                break
+            lines.append(found)
         return lines
 
     def cut_metrics(self, step: int) -> None:
@@ -163,19 +177,33 @@ class RunFolder:
         file = self.path / "run.json"
         if not file.is_file():
             raise FileNotFoundError(f"no training run in {self.path}")
-        stored = json.loads(file.read_text())
-        version = stored.get("format", 1)
-        if version == 1:
-            about = {"rows": stored.pop("rows"), "rate": stored.pop("rate")}
-            about["model"] = stored.pop("neck")
-            config = {_OLD_NAMES.get(k, k): v for k, v in stored.items()}
-            return {"format": 1, "config": config, **about}
-        if version != FORMAT:
-            raise ValueError(
-                f"{file} has format {version}, this version reads 1 to {FORMAT}; read it with the "
-                "version that wrote it"
-            )
+        with reading(file, "the description of a training run", _REMEDY):
+            stored = read_json(file, "the description of a training run", _REMEDY)
+            version = stored.get("format", 1)
+            if version == 1:
+                about = {"rows": stored.pop("rows"), "rate": stored.pop("rate")}
+                about["model"] = stored.pop("neck")
+                config = {_OLD_NAMES.get(k, k): v for k, v in stored.items()}
+                stored = {"format": 1, "config": config, **about}
+            elif version != FORMAT:
+                raise ValueError(
+                    f"{file} has format {version}, this version reads 1 to {FORMAT}; read it with "
+                    "the version that wrote it"
+                )
+            rate = stored["rate"]
+            if not isinstance(stored["rows"], str) or not isinstance(stored["model"], str):
+                raise ValueError("rows and model are no fingerprints")
+            if not (rate is None or (isinstance(rate, int | float) and 0 < rate < 1e6)):
+                raise ValueError(f"rate = {rate!r} is no number of Hz")
+            if not isinstance(stored["config"], dict):
+                raise ValueError("config is no object")
         return stored
+
+    @property
+    def identity(self) -> str:
+        """Of what was asked and trained with: weights carry it, so that those of another run are
+        noticed."""
+        return seal_of(self._described())
 
 
 def _environment() -> dict[str, Any]:

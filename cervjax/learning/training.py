@@ -141,7 +141,7 @@ def train(
                 state, latest = _judged(run, config, state, judged)
                 state = _placed(state, whole)
                 if latest == float(state.best_loss):
-                    write_weights(_best(problem, state), run.weights_file)
+                    write_weights(_best(problem, state), run.weights_file, run.identity)
                 checkpoints.save(step, state)
                 if _stopped(state, config):
                     break
@@ -165,7 +165,7 @@ def load_network(folder: str | Path) -> AbstractForceNetwork:
     config = run.config()
     network = make_network(config.network, run.model(), key=jax.random.key(config.seed))
     if run.weights_file.is_file():
-        return read_weights(run.weights_file, network)
+        return read_weights(run.weights_file, network, run.identity)
     if run.checkpoint_folder.is_dir():
         # Runs before weights had a file of their own: the network stands beside its training state.
         with Checkpoints(run.checkpoint_folder) as checkpoints:

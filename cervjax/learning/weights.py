@@ -9,49 +9,58 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from cervjax.execution import replace_file
+from cervjax.execution import read_arrays, reading, replace_file, sealed_arrays
 
 from .networks import AbstractForceNetwork
 
 T = TypeVar("T")
 
-_FORMAT = "format"
-_VERSION = 1
+_FORMAT, _RUN = "format", "run"
+_VERSION = 2
+"""Format 1 had neither a seal nor the run's identity."""
 
 
-def write_weights(network: AbstractForceNetwork, path: Path) -> None:
+def write_weights(network: AbstractForceNetwork, path: Path, run: str = "") -> None:
     """Write every array of `network`, by its path, as NPZ; the file appears whole or not at all.
 
     Args:
         network: trained or not.
         path: of the file.
+        run: identity of the training run.
     """
     arrays: dict[str, Any] = {k: np.asarray(v) for k, v in leaves(network).items()}
+    about = {_FORMAT: np.array(_VERSION), _RUN: np.array(run)}
     with replace_file(path) as file:
-        np.savez(file, **{_FORMAT: np.array(_VERSION)}, **arrays)
+        np.savez(file, **sealed_arrays(about | arrays))
 
 
-def read_weights(path: Path, like: AbstractForceNetwork) -> AbstractForceNetwork:
+def read_weights(path: Path, like: AbstractForceNetwork, run: str = "") -> AbstractForceNetwork:
     """The network whose arrays `write_weights` put into `path`.
 
     Args:
         path: of the file.
         like: a network of the same configuration.
+        run: identity of the training run that it should be of; any if empty.
 
     Returns:
         `like` with the stored arrays.
 
     Raises:
-        ValueError: the file holds another kind of network.
+        ValueError: the file is damaged or edited, or holds the network of another kind or run.
     """
-    with np.load(path) as stored:
+    what = "a file of weights"
+    remedy = "bring back the file as the training wrote it, or train again"
+    stored = read_arrays(path, what, remedy)
+    with reading(path, what, remedy):
         version = int(stored[_FORMAT])
-        if version != _VERSION:
+        if version not in (1, _VERSION):
             raise ValueError(
-                f"{path} has format {version}, this version reads {_VERSION}; read it with the "
-                "version that wrote it"
+                f"{path} has format {version}, this version reads 1 to {_VERSION}; read it with "
+                "the version that wrote it"
             )
-        return filled(like, dict(stored.items()), str(path))
+        if run and _RUN in stored and str(stored[_RUN]) not in ("", run):
+            raise ValueError("these are weights of another training run")
+        return filled(like, stored, str(path))
 
 
 def filled(like: T, stored: dict[str, Any], where: str) -> T:

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from cervjax.execution.reading import reading
+
 VARIABLES: dict[str, tuple[str, bool]] = {
     "age": ("year", False),
     "stature": ("m", False),
@@ -98,18 +100,34 @@ def read_anthropometry(path: Path | Traversable) -> Anthropometry:
     Raises:
         ValueError: the table does not hold exactly `VARIABLES` of women and men, in order.
     """
+    with reading(path, "a table of a population's sizes", "write it again from the survey"):
+        return _read(path)
+
+
+def _read(path: Path | Traversable) -> Anthropometry:
     with path.open("r") as file:
-        rows = list(csv.DictReader(file))
+        rows = list(csv.DictReader(file, strict=True))
     expected = [(sex, name) for sex in SEXES for name in VARIABLES]
     found = [(row["sex"], row["variable"]) for row in rows]
     if found != expected:
         raise ValueError(f"{path} has rows {found}, not {expected}")
+    for row in rows:
+        unit, log = VARIABLES[row["variable"]]
+        if row["unit"] != unit or row["log"] != str(int(log)):
+            raise ValueError(f"{path}: {row['variable']} is in {row['unit']}, not in {unit}")
     shape = (2, len(VARIABLES))
     correlation = np.array([[float(row[name]) for name in VARIABLES] for row in rows])
+    matrix = correlation.reshape(*shape, -1)
+    if not np.allclose(matrix, np.swapaxes(matrix, 1, 2), atol=1e-6):
+        raise ValueError(f"{path}: correlations are not symmetric: rows or values were exchanged")
+    if np.abs(np.diagonal(matrix, axis1=1, axis2=2) - 1).max() > 1e-6 or np.any(
+        np.linalg.eigvalsh(matrix) < -1e-6
+    ):
+        raise ValueError(f"{path}: these are no correlations")
     return Anthropometry(
         np.array([float(row["mean"]) for row in rows]).reshape(shape),
         np.array([float(row["sd"]) for row in rows]).reshape(shape),
-        correlation.reshape(*shape, -1),
+        matrix,
         (int(rows[0]["count"]), int(rows[-1]["count"])),
     )
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from cervjax.assessment import MAIN, MEASURES, PACES, Assessment, Change, Quality
 from cervjax.assessment.deficits import healthy_scores
 from cervjax.assessment.envelope import FALSE_ALARMS, PERCENTILES, even, plain
+from cervjax.execution import sealed
 
 from . import pictures
 
@@ -148,7 +149,7 @@ def write_report(
     """
     folder = Path(folder)
     data = report_data(assessment, changes)
-    text = json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(sealed(data), indent=1, allow_nan=False, ensure_ascii=False)
     page = render(assessment, data, rotating=rotating)
     folder.mkdir(parents=True, exist_ok=True)
     targets = folder / "report.html", folder / "report.json"

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from cervjax.assessment import (
 )
 from cervjax.assessment.assess import MEASUREMENT_SD
 from cervjax.assessment.forces import NetworkForces
+from cervjax.execution import read_json, reading
 from cervjax.learning import described_person
 from cervjax.learning.predict import PredictedMotion, Predictor, predict_motion, write_prediction
 from cervjax.model import topology_of
@@ -274,15 +274,17 @@ class _Earlier:
 
 def _read_earlier(path: Path, person: AssessedPerson) -> _Earlier:
     """A report of the same person."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+    what, remedy = "a report.json of cervjax", "assess the earlier recording again"
+    data = read_json(path, what, remedy)
+    with reading(path, what, remedy):
         if data["format"] not in _READABLE:
             raise ValueError(f"{path} is a report of format {data['format']}, not {REPORT_FORMAT}")
-        stored = {(m["kind"], m["region"]): m["value"] for m in data["measures"]}
-        sex, age = data["person"]["sex"], data["person"]["age"]
-        envelope = data["envelope"]["identity"]
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is no report.json of cervjax: {error}") from error
+        stored = {
+            (str(m["kind"]), str(m["region"])): None if m["value"] is None else float(m["value"])
+            for m in data["measures"]
+        }
+        sex, age = str(data["person"]["sex"]), float(data["person"]["age"])
+        envelope = str(data["envelope"]["identity"])
     if sex != person.sex.name.lower() or age > person.age:
         raise ValueError(
             f"{path} is of somebody {sex}, {age:g} years; this person is "

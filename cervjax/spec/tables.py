@@ -22,6 +22,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
+from cervjax.execution.reading import reading
+
 from .anatomy import Anatomy
 from .components import (
     MUSCLE_CURVES,
@@ -82,7 +84,12 @@ def read_tables(folder: Traversable) -> ModelSpec:
         FileNotFoundError: there is no `neck.toml` or `bodies.csv`.
         ValueError: a table is malformed; the message names it.
     """
-    header = tomllib.loads((folder / "neck.toml").read_text())
+    with reading(folder, "a folder of a model's tables", "bring back the tables as written"):
+        return _read_all(folder)
+
+
+def _read_all(folder: Traversable) -> ModelSpec:
+    header = tomllib.loads((folder / "neck.toml").read_text(encoding="utf-8"))
     axes = _grouped(_read(folder, "axes"), "joint")
     coordinates = _grouped(_read(folder, "coordinates"), "joint")
     points = _grouped(_read(folder, "path_points"), "muscle")
@@ -150,7 +157,11 @@ def read_anatomy(path: Traversable) -> Anatomy:
     Raises:
         ValueError: the file holds something else.
     """
-    return from_plain(json.loads(path.read_text(encoding="utf-8")), Anatomy, "an anatomy")
+    with reading(path, "an anatomy", "bring it back as it was written"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no object")
+        return from_plain(content, Anatomy, "an anatomy")
 
 
 def _write_header(spec: ModelSpec, path: Path, extra: dict[str, str]) -> None:
@@ -361,7 +372,12 @@ def _read(folder: Traversable, table: str, *, required: bool = False) -> list[di
         if required:
             raise FileNotFoundError(f"{path} is missing; a neck needs at least bodies and joints")
         return []
-    return list(csv.DictReader(path.read_text().splitlines()))
+    with reading(path, "a table of a model", "bring it back as it was written"):
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))
+        for number, row in enumerate(rows, 2):
+            if None in row or None in row.values():
+                raise ValueError(f"line {number} has not as many values as the header")
+        return rows
 
 
 def _grouped(rows: Iterable[dict[str, str]], key: str) -> dict[str, list[dict[str, str]]]:

@@ -18,6 +18,16 @@ from .functions import (
 if TYPE_CHECKING:
     from .model_spec import ModelSpec
 
+_HEAVIEST = 1e4
+"""kg, of a body; nothing of a person or of what it carries is heavier."""
+_FARTHEST = 1e2
+"""m, of a place in a body."""
+_LARGEST = {
+    "max_isometric_force": 1e6,
+    "optimal_fiber_length": _FARTHEST,
+    "max_contraction_velocity": 1e3,
+}
+"""N, m, optimal fiber lengths per second."""
 _FORBIDDEN = set("\\*+/ \t\n")
 
 
@@ -39,6 +49,14 @@ def validate(spec: "ModelSpec") -> None:
     _couplers(spec)
     _attachments(spec)
     _numbers(spec)
+
+
+def _size(owner: str, what: str, place: tuple[float, float, float]) -> None:
+    if max(map(abs, place)) > _FARTHEST:
+        raise ValueError(
+            f"{owner!r}: {what} is at {place} m, beyond {_FARTHEST:g}: other units, or a damaged "
+            "number"
+        )
 
 
 def _unique(kind: str, names: Iterable[str]) -> None:
@@ -166,19 +184,47 @@ def _attachments(spec: "ModelSpec") -> None:
 
 
 def _numbers(spec: "ModelSpec") -> None:
+    if not any(body.mass > 0 for body in spec.bodies):
+        raise ValueError("no body has a mass; a model that nothing pulls on tells no forces")
     for body in spec.bodies:
-        if body.mass < 0:
-            raise ValueError(f"body {body.name!r} has mass {body.mass} kg; it must be >= 0")
+        if not 0 <= body.mass <= _HEAVIEST:
+            raise ValueError(
+                f"body {body.name!r} has mass {body.mass} kg; it must be 0 to {_HEAVIEST:g}"
+            )
+        xx, yy, zz, xy, xz, yz = body.inertia
+        # Eigenvalues of a symmetric matrix are not negative where its leading minors are not.
+        # That the sum of two moments is no less than the third is not asked for: the published
+        # neck breaks it.
+        minors = (xx, yy, zz, xx * yy - xy**2, xx * zz - xz**2, yy * zz - yz**2)
+        slack = 1e-9 * max(abs(xx), abs(yy), abs(zz)) ** 2
+        if min(minors[:3]) < 0 or min(minors[3:]) < -slack:
+            raise ValueError(
+                f"body {body.name!r} has the inertia {body.inertia} kg m^2, which no body has: "
+                "moments are not negative, and products no greater than their moments allow"
+            )
+    for joint in spec.joints:
+        for frame in (joint.parent, joint.child):
+            _size(joint.name, "an offset", frame.translation)
+    for body in spec.bodies:
+        _size(body.name, "its mass center", body.mass_center)
     for muscle in spec.muscles:
         if len(muscle.path) < 2:
             raise ValueError(f"muscle {muscle.name!r} has {len(muscle.path)} path points, needs 2")
         for name in ("max_isometric_force", "optimal_fiber_length", "max_contraction_velocity"):
-            if not getattr(muscle, name) > 0:
+            most = _LARGEST[name]
+            if not 0 < getattr(muscle, name) <= most:
                 raise ValueError(
-                    f"muscle {muscle.name!r}: {name} is {getattr(muscle, name)}, must be positive"
+                    f"muscle {muscle.name!r}: {name} is {getattr(muscle, name)}, must be positive "
+                    f"and at most {most:g}"
                 )
-        if muscle.tendon_slack_length < 0:
-            raise ValueError(f"muscle {muscle.name!r}: tendon_slack_length is negative")
+        if not 0 <= muscle.tendon_slack_length <= _FARTHEST:
+            raise ValueError(
+                f"muscle {muscle.name!r}: tendon_slack_length is {muscle.tendon_slack_length} m, "
+                f"must be 0 to {_FARTHEST:g}"
+            )
+        for part in muscle.path:
+            if isinstance(part, PathPoint):
+                _size(muscle.name, f"the point {part.name!r}", part.location)
         if not 0 <= muscle.pennation_angle_at_optimal < math.acos(0.1):
             raise ValueError(
                 f"muscle {muscle.name!r}: pennation_angle_at_optimal is "

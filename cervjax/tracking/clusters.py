@@ -58,10 +58,11 @@ def cluster_turns(model: Model, recording: MarkerRecording) -> ClusterTurns:
     index = [topology.markers.index(m) for m in recording.markers]
     own = np.asarray(upright_pose(model)[1], float)[index]
     anchors = [topology.anchor[topology.marker_body[k]] for k in index]
-    part: np.ndarray = np.array(anchors, int)
     turned, known = [], np.ones(len(recording.time), bool)
-    skin = np.full((len(recording.time), len(part)), np.nan)
-    clusters = {"torso": np.flatnonzero(part < 0), "head": np.flatnonzero(part == max(anchors))}
+    skin = np.full((len(recording.time), len(anchors)), np.nan)
+    torso = np.array([k for k, at in enumerate(anchors) if at < 0], int)
+    skull = np.array([k for k, at in enumerate(anchors) if at == max(anchors)], int)
+    clusters = {"torso": torso, "head": skull}
     for name, of in clusters.items():
         if len(of) < 3 or max(anchors) < 0:
             raise ValueError(f"{recording.name}: {len(of)} markers of the {name}; three are needed")
@@ -75,7 +76,7 @@ def _laid(
     own: Float[np.ndarray, "markers 3"], seen: Float[np.ndarray, "frames markers 3"]
 ) -> tuple[Rotation, Bool[np.ndarray, " frames"], Float[np.ndarray, "frames markers"]]:
     """Rotations that lay `own` onto what was seen, where they are told; distances that are left."""
-    here = np.isfinite(seen).all(axis=2)
+    here: np.ndarray = np.all(np.isfinite(seen), axis=2)
     count = np.maximum(here.sum(axis=1), 1)
     weight = here / count[:, None]
     filled = np.where(here[:, :, None], seen, 0.0)
@@ -83,7 +84,7 @@ def _laid(
     away = filled - np.einsum("fm,fmx->fx", weight, filled)[:, None]
     spread = np.einsum("fm,fmi,fmj->fij", weight, away, arm)
     sizes = np.linalg.eigvalsh(np.einsum("fm,fmi,fmj->fij", weight, arm, arm))
-    known = (here.sum(axis=1) >= 3) & (sizes[:, 1] > _THIN**2)
+    known: np.ndarray = (here.sum(axis=1) >= 3) & (sizes[:, 1] > _THIN**2)
     left, _, right = np.linalg.svd(np.where(known[:, None, None], spread, np.eye(3)))
     left[:, :, 2] *= np.sign(np.linalg.det(left @ right))[:, None]
     matrix = left @ right

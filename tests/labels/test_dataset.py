@@ -9,6 +9,7 @@ import pytest
 import xarray
 import zarr
 
+from cervjax.execution import sealed
 from cervjax.labels import (
     DatasetError,
     DatasetPlan,
@@ -248,7 +249,7 @@ def test_verification_finds_wrong_numbers(dataset, bare, tmp_path, name):
         facts = json.loads(record.read_text())
         files = (folder / "labels.zarr" / name / "c" / str(shard)).rglob("0")
         facts["bytes"][name] = sum(f.stat().st_size for f in files if f.is_file())
-        record.write_text(json.dumps(facts))
+        record.write_text(json.dumps(sealed(facts)))
     problems = verify_dataset(folder, bare, sample=10).problems
     assert any(p.startswith(f"{name} differs") for p in problems)
 

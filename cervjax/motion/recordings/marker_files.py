@@ -1,13 +1,22 @@
 """Marker recordings in files: OpenSim's `.trc`, and `.c3d`."""
 
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
+
+from cervjax.execution import read_arrays
 
 from .markers import MarkerRecording
 from .readers import AbstractRecordingReader, ReadOptions, register_reader
 
 _UNITS = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}
+_C3D_SECONDS, _C3D_BYTES = 20, 4 * 2**30
+"""Limits of the process that reads a `.c3d`; a trial of an hour takes a second."""
+_FASTEST = 1e6
+"""Hz."""
 _LARGEST = 2 * 2**30
 """Bytes of a file that is read: markers of a day at 100 Hz are less."""
 
@@ -114,27 +123,25 @@ def _read_trc(path: Path) -> MarkerRecording:
 
 
 def _read_c3d(path: Path) -> MarkerRecording:
-    # Only those with .c3d files pay for its import.
-    import ezc3d
-
-    try:
-        content = ezc3d.c3d(str(path))
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ValueError(f"it can't be read as .c3d: {error}") from error
-    point = content["parameters"]["POINT"]
-    labels = [name.strip() for name in point["LABELS"]["value"]]
-    units = (point["UNITS"]["value"] or ["mm"])[0].strip()
+    content = _c3d_arrays(path)
+    # Bytes that are no text must not stop a message or a report later.
+    labels = [str(name).encode("utf-8", "replace").decode().strip() for name in content["labels"]]
+    units = str(content["units"]).strip()
     if units not in _UNITS:
         raise ValueError(f"its units are {units!r}, not one of {', '.join(_UNITS)}")
-    data = np.moveaxis(np.asarray(content["data"]["points"], float)[:3], 0, 2)
+    points, residual = content["points"], content["residuals"].T
+    if points.ndim != 3 or points.shape[1] < len(labels) or residual.shape != points.shape[:0:-1]:
+        raise ValueError(
+            f"it has points of shape {points.shape} and residuals of shape {residual.shape} for "
+            f"{len(labels)} labels"
+        )
+    data = np.moveaxis(points, 0, 2)
     data = np.moveaxis(data, 0, 1)[:, : len(labels)]
-    residual = np.asarray(content["data"]["meta_points"]["residuals"], float)[0].T
     # A negative residual marks what cameras did not see.
     data = np.where((residual[:, : len(labels), None] < 0), np.nan, data)
-    rate = float(point["RATE"]["value"][0])
-    if not rate > 0:
+    rate, first = float(content["rate"]), int(content["first"])
+    if not 0 < rate < _FASTEST:
         raise ValueError(f"its rate is {rate:g} Hz")
-    first = content["header"]["points"]["first_frame"]
     time = (first + np.arange(len(data))) / rate
     named = [k for k, name in enumerate(labels) if name and not name.startswith("*")]
     return MarkerRecording(
@@ -143,6 +150,34 @@ def _read_c3d(path: Path) -> MarkerRecording:
         time,
         _UNITS[units] * data[:, named],
     )
+
+
+def _c3d_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What `c3d_child.py` reads, in a process with limits of time and memory."""
+    child = Path(__file__).with_name("c3d_child.py")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "c3d.npz"
+        limits = (str(_C3D_SECONDS), str(_C3D_BYTES))
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", str(child), str(path.resolve()), str(out), *limits],
+                capture_output=True,
+                timeout=2 * _C3D_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ValueError(
+                f"it can't be read as .c3d: it takes longer than {2 * _C3D_SECONDS} s"
+            ) from error
+        if done.returncode == 3:
+            said = done.stderr.decode(errors="replace").strip().splitlines()
+            raise ValueError(f"it can't be read as .c3d: {said[-1] if said else 'damaged'}")
+        if done.returncode != 0 or not out.is_file():
+            raise ValueError(
+                "it can't be read as .c3d: it is damaged, so that its reader crashes or takes more "
+                f"than {_C3D_SECONDS} s or {_C3D_BYTES / 2**30:.0f} GiB"
+            )
+        return read_arrays(out, "markers of a .c3d", "export the trial again")
 
 
 @register_reader
