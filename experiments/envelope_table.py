@@ -15,8 +15,7 @@ import tyro
 from rich.progress import track
 
 import cervjax.assessment
-from cervjax.assessment import Envelope
-from cervjax.assessment.envelope import SHIPPED_AGES, write_table
+from cervjax.assessment.envelope import SHIPPED_AGES, examined, write_table
 from cervjax.people import Sex
 
 
@@ -43,7 +42,7 @@ def run(config: Config) -> None:
 
 def _simulated(case: tuple[float, Sex, int]) -> np.ndarray:
     age, sex, people = case
-    return Envelope.simulate(age, sex, people=people).measured
+    return examined(age, sex, people)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from cervjax.execution import read_arrays, reading, sealed_arrays
 from cervjax.people import Sex
 
-from .directions import DIRECTIONS
+from .directions import DIRECTIONS, MAIN
 from .healthy import MovementNorms, Mover
 from .instruction import Instruction, judged, paced
 from .measures import MEASURES, measure
@@ -86,20 +86,9 @@ class Envelope:
         Raises:
             ValueError: age or number of people is out of range.
         """
-        if not 18 <= age <= 90:
-            raise ValueError(f"age = {age:g} years; published ranges are of adults, 18 to 90")
         if people < 40:
             raise ValueError(f"people = {people}; percentiles need 40 or more")
-        measured = np.full((people, 2, len(MEASURES)), np.nan)
-        for person in range(people):
-            # Chances of their own, whatever the age: the same people, older, so that ages between
-            # two can be interpolated.
-            mover = Mover.draw(norms, age, sex, np.random.default_rng((seed, person)))
-            for day in range(2):
-                rng = np.random.default_rng((seed, person, day + 1))
-                today = mover.today(norms, rng)
-                # Once in each direction: who moves more often does no worse.
-                measured[person, day] = measure(*today.examination(rng, directions=DIRECTIONS))
+        measured = examined(age, sex, people, norms, seed)
         return cls(float(age), sex, norms, seed, paced(measured, instruction), instruction)
 
     @classmethod
@@ -197,16 +186,19 @@ class Envelope:
             raise ValueError("nothing was measured, so nothing can be compared")
         worse = self.worse(self._rows)
         drawn = self._drawn
+        # A recording of some of the six directions is a part of an examination, of which the
+        # stated part is called limited in anything.
+        asked, known = known, known | (_MAIN & self.judged)
         result = np.full(len(MEASURES), np.inf)
         for kind, part in FALSE_ALARMS.items():
             of = np.array([m.kind == kind for m in MEASURES]) & known
-            if of.any():
+            if (of & asked).any():
                 # The simulated people are too few for the tail of well-behaved measures, and a
                 # normal distribution ends too soon for the others.
                 seen = np.isfinite(worse[:, of]).any(axis=1)
                 worst = (np.nanmax(x[:, of], axis=1) for x in (worse[seen], drawn))
                 ends = [np.nanquantile(x, 1 - part) for x in worst]
-                result[of] = max(ends)
+                result[of & asked] = max(ends)
         return result
 
     @functools.cached_property
@@ -275,10 +267,49 @@ class Envelope:
         )
 
 
+def examined(
+    age: float,
+    sex: Sex,
+    people: int,
+    norms: MovementNorms = MovementNorms(),
+    seed: int = 0,
+) -> Float[np.ndarray, "people 2 measures"]:
+    """Simulated people on two days each, at the pace of `norms`.
+
+    Args:
+        age: years.
+        sex: of everybody.
+        people: how many.
+        norms: what they are drawn from.
+        seed: of the drawing.
+
+    Returns:
+        In the order of `MEASURES`; rad, rad/s or no unit.
+
+    Raises:
+        ValueError: age is out of range.
+    """
+    if not 18 <= age <= 90:
+        raise ValueError(f"age = {age:g} years; published ranges are of adults, 18 to 90")
+    measured = np.full((people, 2, len(MEASURES)), np.nan)
+    for person in range(people):
+        # Chances of their own, whatever the age: the same people, older, so that ages between two
+        # can be interpolated.
+        mover = Mover.draw(norms, age, sex, np.random.default_rng((seed, person)))
+        for day in range(2):
+            rng = np.random.default_rng((seed, person, day + 1))
+            today = mover.today(norms, rng)
+            # Once in each direction: who moves more often does no worse.
+            measured[person, day] = measure(*today.examination(rng, directions=DIRECTIONS))
+    return measured
+
+
 _LESS = np.array([m.less_is_worse is True for m in MEASURES])
 _MORE = np.array([m.less_is_worse is False for m in MEASURES])
 
 
+_MAIN = np.array([m.kind != "range" or m.region in MAIN for m in MEASURES])
+"""Of the six main directions, their sides included."""
 _FAST = np.array([m.kind in ("speed", "overall speed") for m in MEASURES])
 
 

@@ -28,9 +28,7 @@ class MovementNorms:
         women_range: by which women's full arcs in flexion and extension, bending, rotation are
             wider than men's: Ferrario 2002. Size of the body is taken to make no difference.
         day_to_day: 95 % limits of one person's full arcs in flexion and extension, bending,
-            rotation, from day to day: Christensen & Nilsson 1998. The two sides vary on their own:
-            Stenneberg 2023 (J Manipulative Physiol Ther 46:125) has limits of 14.2° for rotation
-            to the right and 20.1°, the square root of 2 times as much, for both sides.
+            rotation, from day to day: Christensen & Nilsson 1998.
         common: part of the variance of range that a person's three planes share. Assumed.
         flexion_share, flexion_share_sd: of flexion in flexion and extension. Assumed.
         side_sd: of the share of the left in bending and rotation; both are symmetric in the mean
@@ -113,9 +111,9 @@ class Mover:
     def today(self, norms: MovementNorms, rng: np.random.Generator) -> "Mover":
         """The same person on one day."""
         low, high = self.reach[[0, 2, 4]], self.reach[[1, 3, 5]]
-        arc = np.repeat(low + high, 2)
-        sd = np.repeat(np.radians(norms.day_to_day) / 1.96 / np.sqrt(2), 2)
-        reach = np.maximum(self.reach + sd * rng.normal(size=6), 0.25 * arc)
+        arc = low + high
+        wanted = arc + np.radians(norms.day_to_day) / 1.96 * rng.normal(size=3)
+        reach = self.reach * np.repeat(np.maximum(wanted, 0.5 * arc) / arc, 2)
         shift = np.radians(norms.neutral_sd) * rng.normal(size=3)
         reach = reach + np.array([s * shift[a] for a, s in zip(MAIN_AXIS, MAIN_SIGN, strict=True)])
         return dataclasses.replace(

@@ -17,6 +17,8 @@ _BESIDE = np.radians(35.0)
 """Movements that end farther beside an axis are between the main directions."""
 _EARNEST = 0.5
 """Of the ellipsoid through a person's main directions."""
+_POINTS = 12
+"""Of a way, between which its length is measured."""
 _MIDDLE, _DETOUR = np.radians(25.0), 1.3
 """rad from neutral, the middle that a movement out leaves, and its path from there over the line.
 Of movements out in the main directions of four people of two laboratories the longest is 1.25;
@@ -167,6 +169,8 @@ def _goes_out(path: Float[np.ndarray, "n 3"]) -> bool:
     if not len(inside):
         return False
     way = path[inside[-1] :]
+    # At so many points sway adds nothing to the length, however slow the movement is.
+    way = way[np.unique(np.linspace(0, len(way) - 1, _POINTS).round().astype(int))]
     length = np.sum(np.linalg.norm(np.diff(way, axis=0), axis=1))
     return bool(length < _DETOUR * np.linalg.norm(way[-1] - way[0]) + np.radians(1.0))
 

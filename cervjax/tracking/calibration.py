@@ -103,8 +103,8 @@ def calibrate(
 ) -> Calibration:
     """A person's size and markers from a trial in which they sit or stand still, looking ahead.
 
-    The stillest second of the trial is used. The torso is taken to stand upright, and to face
-    across its shoulders.
+    Where the person does not stand still throughout, the stillest second is used. The torso is
+    taken to stand upright, and to face across its shoulders.
 
     Shoulder width is the distance of the acromia over the model's, head size the mean distance
     among the head's markers over the model's, neck length the height of the head's markers over
@@ -205,10 +205,11 @@ def spec_markers(spec: ModelSpec) -> tuple[str, ...]:
 
 
 def _stillest(static: MarkerRecording) -> MarkerRecording:
-    """The second in which a person moves least, where the trial is longer and has one in which
-    every marker is seen."""
+    """The trial where the person stands still throughout; else the second in which they move least
+    and every marker is seen."""
     length = float(static.time[-1] - static.time[0])
-    if length <= _SECOND:
+    spread = np.sqrt(np.nanvar(static.position, axis=0).sum(axis=1))
+    if length <= _SECOND or np.nanmax(spread, initial=0.0) <= _STILL:
         return static
     part = static.stillest(_SECOND, within=length)
     return part if part.seen.any(axis=0).all() else static

