@@ -78,8 +78,12 @@ def needed_by_the_tree(component: str) -> bool:
 
 
 def unsupported_components(model: Any) -> list[str]:
-    """`path (reason)` of every component of an OpenSim model that cannot be carried and that acts,
-    or may act, in an analysis."""
+    """Components of an OpenSim model that cannot be carried and that act, or may act, in an
+    analysis.
+
+    Returns:
+        `path (reason)` of each.
+    """
     idle = {path.split(" ")[0] for path in idle_components(model)}
     found = []
     for component in model.getComponentsList():
@@ -93,30 +97,33 @@ def unsupported_components(model: Any) -> list[str]:
 
 
 def idle_components(model: Any) -> list[str]:
-    """`path (reason)` of every component that does nothing in an analysis: forces and constraints
-    that are switched off, and actuators on bodies that no controller drives. OpenSim's static
-    optimization would use such actuators as if they were muscles."""
-    driven = set()
-    for controller in (model.getControllerSet().get(k) for k in range(_count(model))):
-        names = controller.getPropertyByName("actuator_list").toString().strip("()").split()
-        driven |= set(names)
+    """Components that do nothing in an analysis: forces and constraints that are switched off, and
+    actuators on bodies that no controller drives. OpenSim's static optimization would use such
+    actuators as if they were muscles.
+
+    Returns:
+        `path (reason)` of each.
+    """
+    driven: set[str] = set()
+    controllers = model.getControllerSet()
+    for controller in (controllers.get(k) for k in range(controllers.getSize())):
+        listed = controller.getPropertyByName("socket_actuators")
+        # Paths, of which the last part is the name.
+        paths = listed.toString().replace("(", " ").replace(")", " ").split()
+        driven |= {part.rpartition("/")[2] for part in paths}
     found = []
     for component in model.getComponentsList():
         kind, path = component.getConcreteClassName(), component.getAbsolutePathString()
         force = opensim.Force.safeDownCast(component)
         constraint = opensim.Constraint.safeDownCast(component)
         off = force is not None and not force.get_appliesForce()
-        if kind in _BODY_ACTUATORS and (off or not driven & {component.getName(), path, "ALL"}):
+        if kind in _BODY_ACTUATORS and (off or component.getName() not in driven):
             found.append(f"{path} ({kind})")
         elif off:
             found.append(f"{path} ({kind}: switched off, appliesForce is false)")
         elif constraint is not None and not constraint.get_isEnforced():
             found.append(f"{path} ({kind}: not enforced)")
     return found
-
-
-def _count(model: Any) -> int:
-    return model.getControllerSet().getSize()
 
 
 def _problem(component: Any) -> str | None:

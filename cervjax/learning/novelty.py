@@ -57,7 +57,17 @@ class Novelty(eqx.Module):
 
     @classmethod
     def read(cls, path: Path) -> "Novelty":
-        """The inverse of `write`."""
+        """The inverse of `write`.
+
+        Args:
+            path: of the file.
+
+        Returns:
+            What was written.
+
+        Raises:
+            ValueError: the file is damaged, or was edited.
+        """
         what = "a description of the inputs of training"
         remedy = "bring back the file as the training wrote it, or train again"
         stored = read_arrays(path, what, remedy)

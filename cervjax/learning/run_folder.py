@@ -202,7 +202,11 @@ class RunFolder:
     @property
     def identity(self) -> str:
         """Of what was asked and trained with: weights carry it, so that those of another run are
-        noticed."""
+        noticed.
+
+        Returns:
+            Hexadecimal digits.
+        """
         return seal_of(self._described())
 
 

@@ -81,6 +81,6 @@ class SizeNorms:
             value: no unit.
 
         Returns:
-            0 to 100.
+            0 to 100, no unit.
         """
         return float(100 * scipy.stats.norm.cdf((value - self.mean[name]) / self.sd[name]))

@@ -208,8 +208,10 @@ def _stillest(static: MarkerRecording) -> MarkerRecording:
     """The trial where the person stands still throughout; else the second in which they move least
     and every marker is seen."""
     length = float(static.time[-1] - static.time[0])
+    if length <= _SECOND or not static.seen.any(axis=0).all():
+        return static
     spread = np.sqrt(np.nanvar(static.position, axis=0).sum(axis=1))
-    if length <= _SECOND or np.nanmax(spread, initial=0.0) <= _STILL:
+    if spread.max() <= _STILL:
         return static
     part = static.stillest(_SECOND, within=length)
     return part if part.seen.any(axis=0).all() else static

@@ -100,8 +100,12 @@ def _prior(task: MarkerTask, seen: Array) -> Float[Array, "q q"]:
 
 
 def clusters(task: MarkerTask, model: Model) -> np.ndarray:
-    """1 where a marker belongs to a rigid part that carries three or more, a row for each part; no
-    unit. Fewer do not tell how a part is turned."""
+    """Which markers belong to rigid parts that carry three or more: fewer do not tell how a part is
+    turned.
+
+    Returns:
+        A row for each such part, 1 for its markers and 0 for the others; no unit.
+    """
     topology = model.topology
     part = np.array([topology.anchor[topology.marker_body[k]] for k in task.markers])
     rows = [part == p for p in np.unique(part) if np.count_nonzero(part == p) >= 3]
@@ -110,8 +114,11 @@ def clusters(task: MarkerTask, model: Model) -> np.ndarray:
 
 def weights_of(task: MarkerTask, model: Model, seen: Array) -> Float[Array, "markers markers"]:
     """The matrix that distances of markers are weighted with: `weight` on its diagonal, and for
-    each cluster `orientation_weight` times what is left behind its middle. Zero for markers that
-    are not seen."""
+    each cluster `orientation_weight` times what is left behind its middle.
+
+    Returns:
+        No unit; zero for markers that are not seen.
+    """
     weight = jnp.where(jnp.isfinite(seen).all(axis=1), task.weight, 0.0)
     own = jnp.asarray(clusters(task, model)) * weight
     total = jnp.maximum(jnp.sum(own, axis=1), jnp.finfo(weight.dtype).tiny)

@@ -94,6 +94,15 @@ def test_forces_are_those_of_the_solver(assessment, worn):
     assert np.percentile(np.abs(forces.force - theirs)[good], 99) < 2.0
 
 
+def test_forces_in_a_process_of_their_own(recording, static, person, worn, assessment):
+    """The same as in a thread, to 0.1 N and a thousandth: that process compiles with less effort,
+    so that float32 rounds otherwise."""
+    options = AssessmentOptions(force_frames=96, own_process=True)
+    found = assess_markers(recording, static, person, worn, options)
+    np.testing.assert_allclose(found.forces.force, assessment.forces.force, rtol=1e-3, atol=0.1)
+    np.testing.assert_array_equal(found.forces.status, assessment.forces.status)
+
+
 def test_groups_and_bands(assessment):
     forces = assessment.forces
     at = forces.groups.index(("splenius", "left"))

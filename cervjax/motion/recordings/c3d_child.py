@@ -8,7 +8,11 @@ import sys
 
 
 def main() -> None:
-    """Markers of a file as arrays; a message on standard error and code 3 where it is damaged."""
+    """Markers of a file as arrays.
+
+    Raises:
+        SystemExit: with code 3, and a message on standard error, where the file is damaged.
+    """
     path, out, seconds, most = sys.argv[1:]
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     try:
