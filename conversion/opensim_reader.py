@@ -70,8 +70,8 @@ def read_here(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
         raise ValueError(f"OpenSim cannot read {path}: {reason}") from error
     if model.getBodySet().getSize() == 0:
         raise ValueError(f"{path} holds no bodies; it is not an OpenSim model of a neck")
-    unsupported = unsupported_components(model)
     idle = idle_components(model)
+    unsupported = unsupported_components(model, idle)
     if unsupported and not allow_unsupported:
         raise UnsupportedComponentError(path, unsupported)
     if any(map(needed_by_the_tree, unsupported)):

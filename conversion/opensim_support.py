@@ -1,6 +1,7 @@
 """Which components of an OpenSim model a `ModelSpec` can carry."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,20 +78,24 @@ def needed_by_the_tree(component: str) -> bool:
     return component.startswith("/jointset/") and reason.split(":")[0].rstrip(")").endswith("Joint")
 
 
-def unsupported_components(model: Any) -> list[str]:
+def unsupported_components(model: Any, idle: Sequence[str]) -> list[str]:
     """Components of an OpenSim model that cannot be carried and that act, or may act, in an
     analysis.
+
+    Args:
+        model: of OpenSim.
+        idle: its `idle_components`.
 
     Returns:
         `path (reason)` of each.
     """
-    idle = {path.split(" ")[0] for path in idle_components(model)}
+    idle_paths = {path.split(" ")[0] for path in idle}
     found = []
     for component in model.getComponentsList():
         reason = _problem(component)
         path = component.getAbsolutePathString()
         # What belongs to an idle part (the path of a muscle that is switched off) is idle too.
-        inside = any(path == p or path.startswith(p + "/") for p in idle)
+        inside = any(path == p or path.startswith(p + "/") for p in idle_paths)
         if reason is not None and not inside:
             found.append(f"{path} ({reason})")
     return found

@@ -23,7 +23,7 @@ from rich.progress import track
 from scipy.spatial.transform import Rotation
 
 from cervjax.assessment import head_turns, healthy_limits, with_limits
-from cervjax.assessment.directions import rotation_of
+from cervjax.assessment.directions import rotation_of, turns_of
 from cervjax.assessment.poses import SHARE_WEIGHT, limits_for
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording, read_markers
@@ -190,8 +190,7 @@ def _clusters(static: MarkerRecording, trials: list[MarkerRecording]) -> list[np
         known: np.ndarray = np.all(np.isfinite(np.hstack(turned)), axis=1)
         torso, head = (Rotation.from_quat(x[known]) for x in turned)
         turn = np.full((len(known), 3), np.nan)
-        forwards, up, aside = (axes.inv() * torso.inv() * head * axes).as_rotvec().T
-        turn[known] = np.column_stack([aside, forwards, up])
+        turn[known] = turns_of(axes.inv() * torso.inv() * head * axes)
         found.append(turn)
     return found
 
@@ -237,8 +236,7 @@ def _posed(
         orientation_weight=variant.orientation_weight,
     )
     if variant.wide:
-        forwards, up, aside = cluster_turns(model, seen).relative.as_rotvec().T
-        turn = np.column_stack([aside, forwards, up])
+        turn = turns_of(cluster_turns(model, seen).relative)
         task = with_limits(task, *limits_for(model.topology, turn))
     pose = solve_frames(task, model, seen.position)
     return head_turns(model, pose.q), pose.marker_error

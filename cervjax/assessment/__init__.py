@@ -1,5 +1,7 @@
 """From a recording to where a person's movement falls short of healthy people's."""
 
+from cervjax.tracking import with_limits as with_limits
+
 from .assess import (
     Assessment as Assessment,
     AssessmentOptions as AssessmentOptions,
@@ -42,7 +44,6 @@ from .measures import (
 )
 from .poses import (
     healthy_limits as healthy_limits,
-    with_limits as with_limits,
 )
 from .quality import (
     Quality as Quality,

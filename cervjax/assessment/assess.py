@@ -28,11 +28,10 @@ from .forces import ForceOptions, ForceSummary, NetworkForces, expected_subject
 from .instruction import Instruction
 from .measures import LEAST_TURN, MEASURES, measure
 from .poses import SHARE_WEIGHT, healthy_limits, marker_poses, sensor_poses
+from .posture import NeutralPosture, beyond_ranges
 from .quality import (
     TOO_FAR,
-    NeutralPosture,
     Quality,
-    beyond_ranges,
     check_coordinates,
     check_length,
     check_same_markers,
@@ -112,8 +111,8 @@ class AssessmentOptions:
         weights: of markers by name.
         seed: of everything that is drawn.
         instruction: how fast the person was asked to move.
-        own_process: whether forces are solved in a process of their own. It halves the time of a
-            first run on two cores; a script that is run needs `if __name__ == "__main__"` then.
+        own_process: whether forces are solved in a process of their own. It shortens a first
+            run on two cores; a script that is run needs `if __name__ == "__main__"` then.
     """
 
     forces: bool = True
@@ -333,13 +332,11 @@ def _in_both(
     sentence about the others."""
     anatomy = spec.anatomy
     still = {*anatomy.anchor_markers, *anatomy.shoulder_markers}
-    kept = [m for m in static.markers if m in recording.markers or m in still]
     tracked = (*anatomy.head_markers, *anatomy.trunk_markers)
-    unseen = set(recording.markers) - set(
-        np.array(recording.markers)[recording.seen.any(axis=0)].tolist()
-    )
-    kept = [m for m in kept if m not in unseen or m in still]
-    lost = [m for m in static.markers if m in tracked and (m not in kept or m in unseen)]
+    ever: np.ndarray = np.any(recording.seen, axis=0)
+    seen = {m for m, was in zip(recording.markers, ever, strict=True) if was}
+    kept = [m for m in static.markers if m in seen or m in still]
+    lost = [m for m in static.markers if m in tracked and m not in seen]
     head = [m for m in anatomy.head_markers if m in kept]
     trunk = [m for m in anatomy.trunk_markers if m in kept and m in recording.markers]
     if min(len(head), len(trunk)) < 3:

@@ -18,7 +18,7 @@ from cervjax.people import Sex
 from .directions import DIRECTIONS, MAIN
 from .healthy import MovementNorms, Mover
 from .instruction import Instruction, judged, paced
-from .measures import MEASURES, measure
+from .measures import MEASURES, SPEEDS, measure
 
 ENVELOPE_FORMAT = 3
 SHIPPED_AGES = (28.0, 59.0, 90.0)
@@ -310,17 +310,16 @@ _MORE = np.array([m.less_is_worse is False for m in MEASURES])
 
 _MAIN = np.array([m.kind != "range" or m.region in MAIN for m in MEASURES])
 """Of the six main directions, their sides included."""
-_FAST = np.array([m.kind in ("speed", "overall speed") for m in MEASURES])
 
 
 def even(values: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
     """Speeds as logarithms, no unit, as they are spread; the others as they are: rad, or none."""
-    return np.where(_FAST, np.log(np.where(_FAST, values, 1.0)), values)
+    return np.where(SPEEDS, np.log(np.where(SPEEDS, values, 1.0)), values)
 
 
 def plain(evened: Float[np.ndarray, "*n measures"]) -> Float[np.ndarray, "*n measures"]:
     """What `even` was given: rad, rad/s or no unit."""
-    return np.where(_FAST, np.exp(np.where(_FAST, evened, 0.0)), evened)
+    return np.where(SPEEDS, np.exp(np.where(SPEEDS, evened, 0.0)), evened)
 
 
 def origin(norms: MovementNorms, seed: int) -> dict[str, Any]:

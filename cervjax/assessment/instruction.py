@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from .healthy import MovementNorms
-from .measures import MEASURES
+from .measures import MEASURES, SPEEDS
 
 _OF_SPEED = ("speed", "overall speed", "speed asymmetry")
 
@@ -113,5 +113,4 @@ def paced(
     # Chances of their own for each person, the same on both days and in every direction.
     own = np.random.default_rng(7).normal(size=(len(measured), 1, 1))
     factor = pace.factor * np.exp(pace.spread * own)
-    fast = np.array([m.kind in ("speed", "overall speed") for m in MEASURES])
-    return np.where(fast, factor * measured, measured)
+    return np.where(SPEEDS, factor * measured, measured)

@@ -69,6 +69,8 @@ MEASURES: tuple[Measure, ...] = (
     *(Measure("coupling", d, "deg", _DEG, False) for d in MAIN),
 )
 """All that is measured, in the order of `measure`'s numbers."""
+SPEEDS = np.array([m.kind in ("speed", "overall speed") for m in MEASURES])
+"""Which of them are speeds, spread as their logarithms are."""
 _SIDES = ((2, 3), (4, 5))
 """Left and right of bending and rotation, in `MAIN`."""
 

@@ -1,10 +1,8 @@
 """Recordings to coordinates of the neck, within what healthy people can do."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -13,7 +11,13 @@ from cervjax.motion.recordings import MarkerRecording, OrientationRecording
 from cervjax.motion.synthesis import plane_of_coordinates
 from cervjax.people import Physiology
 from cervjax.spec import PLANES, ModelSpec
-from cervjax.tracking import InverseKinematics, OrientationKinematics, PoseStatus, solve_frames
+from cervjax.tracking import (
+    InverseKinematics,
+    OrientationKinematics,
+    PoseStatus,
+    solve_frames,
+    with_limits,
+)
 
 _SIDE = 0.55
 """Of a plane's range, that one side may have."""
@@ -26,8 +30,6 @@ share."""
 SHARE_WEIGHT = 1e-3
 """m^2/rad^2; stronger than where markers alone are wanted: forces ask for coordinates that people
 have, and 5 mm of sliding skin would set upper against lower neck to the ends of their ranges."""
-
-_Task = TypeVar("_Task", InverseKinematics, OrientationKinematics)
 
 
 class MarkerPoses(NamedTuple):
@@ -127,9 +129,3 @@ def limits_for(
             most = sign * widest[of].sum() / room
             low_or_high[of] *= float(np.clip(wanted, 1.0, max(most, 1.0)))
     return own[0], own[1]
-
-
-def with_limits(task: _Task, low: Float[np.ndarray, " q"], high: Float[np.ndarray, " q"]) -> _Task:
-    """`task` inside other limits of the coordinates, rad."""
-    ends = tuple(jnp.asarray(x, task.low.dtype) for x in (low, high))
-    return eqx.tree_at(lambda t: (t.low, t.high), task, ends)

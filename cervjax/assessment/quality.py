@@ -13,7 +13,7 @@ from cervjax.tracking import Calibration
 
 from .deficits import Findings
 from .directions import MAIN, MAIN_AXIS, MAIN_SIGN
-from .measures import excursions
+from .posture import BeyondRange, NeutralPosture
 
 _LEAST_SECONDS, _LEAST_FRAMES, _LEAST_RATE = 2.0, 32, 20.0
 """Below this many Hz the peak of a natural movement's speed falls between frames."""
@@ -26,8 +26,6 @@ _MISPLACED, _SLIDING = 0.025, 0.010
 _GLITCH, _GLITCH_TIMES = 0.02, 3.0
 """m, root mean square of one frame's marker errors from which it does not count, where it is also
 so many times the median frame's."""
-_RESTING, _MIDDLE = np.radians(5.0), np.radians(25.0)
-"""rad/s and rad, below which a head rests, and near the middle."""
 APART = np.radians(3.0)
 """Between the model's head and the person's, that is said."""
 OFFSET = np.radians(8.0)
@@ -68,66 +66,9 @@ class Quality:
     marker_error: Mapping[str, float] = field(default_factory=dict)
     marker_seen: Mapping[str, float] = field(default_factory=dict)
     beyond_model: float = 0.0
-    beyond: tuple["BeyondRange", ...] = ()
+    beyond: tuple[BeyondRange, ...] = ()
     model_apart: tuple[float, float] = (0.0, 0.0)
-    neutral: "NeutralPosture | None" = None
-
-
-@dataclass(frozen=True)
-class BeyondRange:
-    """A coordinate that leaves the model's own range.
-
-    Attributes:
-        coordinate: name.
-        part: of the frames.
-        farthest: rad, by which it does.
-    """
-
-    coordinate: str
-    part: float
-    farthest: float
-
-
-@dataclass(frozen=True)
-class NeutralPosture:
-    """How the head rests between movements, against the static trial.
-
-    Attributes:
-        rest: rad, median of the turns (see `turns_of`) where the head rests near the middle.
-        before: the same before movements in each of `MAIN`; only those that were seen.
-    """
-
-    rest: Float[np.ndarray, " 3"]
-    before: Mapping[str, Float[np.ndarray, " 3"]]
-
-    @classmethod
-    def of(
-        cls,
-        time: Float[np.ndarray, " n"],
-        turn: Float[np.ndarray, "n 3"],
-        valid: Bool[np.ndarray, " n"],
-    ) -> "NeutralPosture | None":
-        """From a movement: where the head is slow and not far out, and where movements begin.
-
-        Args:
-            time: s, evenly spaced.
-            turn: rad, smoothed.
-            valid: frames that count.
-
-        Returns:
-            None where the head never rests near the middle.
-        """
-        speed = np.linalg.norm(np.gradient(turn, time, axis=0), axis=1)
-        at_rest = valid & (speed < _RESTING) & (np.linalg.norm(turn, axis=1) < _MIDDLE)
-        if np.count_nonzero(at_rest) < 8:
-            return None
-        found: dict[str, list[np.ndarray]] = {}
-        for e in excursions(time, turn, valid):
-            at = turn[int(np.argmin(np.abs(time - e.start)))]
-            if np.linalg.norm(at) < _MIDDLE:
-                found.setdefault(MAIN[e.direction], []).append(at)
-        before = {name: np.median(found[name], axis=0) for name in MAIN if name in found}
-        return cls(np.median(turn[at_rest], axis=0), before)
+    neutral: NeutralPosture | None = None
 
 
 def check_length(name: str, time: Float[np.ndarray, " frames"]) -> None:
@@ -272,30 +213,6 @@ def marker_warnings(
             f"Torso markers are far from where a person of this size has them: {listed}."
         )
     return tuple(warnings)
-
-
-def beyond_ranges(
-    coordinates: Sequence[str],
-    q: Float[np.ndarray, "frames q"],
-    ranges: Float[np.ndarray, "q 2"],
-) -> tuple[tuple[BeyondRange, ...], Float[np.ndarray, " frames"]]:
-    """Which coordinates leave the model's own range, and by how much the farthest does in each
-    frame.
-
-    Args:
-        coordinates: names.
-        q: rad.
-        ranges: rad, least and greatest.
-
-    Returns:
-        Coordinates that do by more than 1e-3 rad; rad, zero inside.
-    """
-    excess = np.maximum(np.maximum(ranges[:, 0] - q, q - ranges[:, 1]), 0.0)
-    found = [
-        BeyondRange(name, float((column > 1e-3).mean()), float(column.max()))
-        for name, column in zip(coordinates, excess.T, strict=True)
-    ]
-    return tuple(b for b in found if b.farthest > 1e-3), excess.max(axis=1)
 
 
 def movement_warnings(findings: Findings, quality: Quality) -> list[str]:

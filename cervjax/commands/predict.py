@@ -73,7 +73,7 @@ def run(
             )
         if sensor_to_opensim_deg is not None:
             oriented = oriented.turned_deg(sensor_to_opensim_deg)
-        if not oriented.stated or any(v is not None for v in vars(sensors).values()):
+        if not oriented.stated or sensors.given:
             oriented = calibrate_sensors(oriented, sensors).aligned
         recording = SensorRecording.from_orientations(oriented)
         recording = recording if lowpass is None else recording.lowpass(lowpass)

@@ -191,7 +191,8 @@ class DatasetFolder:
         Raises:
             DatasetError: they are not.
         """
-        if manifest.get("arrays", self.described_arrays()) != self.described_arrays():
+        described = self.described_arrays()
+        if manifest.get("arrays", described) != described:
             raise DatasetError(
                 f"{self._zarr}: a zarr.json was damaged or edited after it was written (shapes, "
                 "units and the names of muscles are there); bring it back as it was written, or "

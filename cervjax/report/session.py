@@ -212,11 +212,10 @@ def _no_markers(session: Session) -> None:
 
 
 def _no_sensors(session: Session) -> None:
-    given = [name for name, value in vars(session.sensors).items() if value is not None]
-    if given:
+    if session.sensors.given:
         raise ValueError(
-            f"{', '.join(given)}: of sensors, and of no use for {session.recording}; markers "
-            "have a static trial"
+            f"{', '.join(session.sensors.given)}: of sensors, and of no use for "
+            f"{session.recording}; markers have a static trial"
         )
 
 

@@ -9,7 +9,7 @@ from .clusters import (
     ClusterTurns as ClusterTurns,
     cluster_turns as cluster_turns,
 )
-from .frames import solve_frames as solve_frames
+from .frames import solve_frames as solve_frames, with_limits as with_limits
 from .inverse_kinematics import (
     ORIENTATION_WEIGHT as ORIENTATION_WEIGHT,
     SHARE_WEIGHT as SHARE_WEIGHT,

@@ -151,10 +151,10 @@ def calibrate(
     measures, given = Measures.of(model), dict(ratios or {})
     unscaled = dict(zip(spec_markers(spec), np.asarray(upright_pose(model)[1]), strict=True))
     there = np.array([place[m] for m in bodies.anchors])
-    _check_upright(static.name, _laid(np.array([unscaled[m] for m in bodies.anchors]), there)[0])
+    _check_upright(static.name, np.array([unscaled[m] for m in bodies.anchors]), there)
     found = _ratios(model, place, head, bodies, measures.neck_length, given)
     if sizes is not None:
-        spread = _placement_sd(model, head, measures)
+        spread = _placement_sd(np.array([unscaled[m] for m in head]), measures)
         found = {
             name: value if name in given else sizes.weighed(name, value, spread[name])
             for name, value in found.items()
@@ -225,16 +225,22 @@ def _width(points: Mapping[str, np.ndarray], anatomy: Anatomy) -> float:
     return float(np.linalg.norm(right - left))
 
 
-def _placement_sd(model: Model, head: tuple[str, ...], measures: Measures) -> dict[str, float]:
-    """Standard deviations of the ratios, from where people stick markers; no unit."""
-    names = model.topology.markers
-    at = np.asarray(upright_pose(model)[1])[[names.index(m) for m in head]]
-    apart = np.linalg.norm(at[:, None] - at[None], axis=2)
-    mean = float(apart.sum() / (len(head) * (len(head) - 1)))
+def _mean_distance(at: Float[np.ndarray, "n 3"]) -> float:
+    """m, among points."""
+    distance = np.linalg.norm(at[:, None] - at[None], axis=2)
+    return float(distance.sum() / (len(at) * (len(at) - 1)))
+
+
+def _placement_sd(head: Float[np.ndarray, "n 3"], measures: Measures) -> dict[str, float]:
+    """Standard deviations of the ratios, from where people stick markers; no unit.
+
+    Args:
+        head: m, the model's markers of the head.
+    """
     return {
         "neck_length": _BAND_SD / measures.neck_length,
         "shoulder_width": _ACROMION_SD * np.sqrt(2.0) / measures.shoulder_width,
-        "head_size": _HEAD_MARKER_SD / mean,
+        "head_size": _HEAD_MARKER_SD / _mean_distance(head),
     }
 
 
@@ -269,8 +275,11 @@ def _check_head(name: str, place: Mapping[str, np.ndarray]) -> None:
         )
 
 
-def _check_upright(name: str, turn: Float[np.ndarray, "3 3"]) -> None:
-    lean = float(np.degrees(np.arccos(np.clip(turn[1, 1], -1.0, 1.0))))
+def _check_upright(
+    name: str, points: Float[np.ndarray, "n 3"], onto: Float[np.ndarray, "n 3"]
+) -> None:
+    turn = Rotation.align_vectors(onto - onto.mean(axis=0), points - points.mean(axis=0))[0]
+    lean = float(np.degrees(np.arccos(np.clip(turn.as_matrix()[1, 1], -1.0, 1.0))))
     if lean > _LEAN_DEG:
         raise ValueError(
             f"{name}: the torso leans by {lean:.0f} degrees in a trial in which it should be "
@@ -351,9 +360,7 @@ def _ratios(
     own = dict(zip(model.topology.markers, np.asarray(positions), strict=True))
 
     def apart(points: Mapping[str, np.ndarray], names: tuple[str, ...]) -> float:
-        at = np.array([points[m] for m in names])
-        distance = np.linalg.norm(at[:, None] - at[None], axis=2)
-        return float(distance.sum() / (len(names) * (len(names) - 1)))
+        return _mean_distance(np.array([points[m] for m in names]))
 
     found = dict(given)
     shoulders = model.topology.anatomy.shoulder_markers
@@ -395,15 +402,4 @@ def _stood(
     (x, _, z), (u, _, w) = (points - middle).T, (onto - there).T
     angle = np.arctan2(z @ u - x @ w, x @ u + z @ w)
     turn = Rotation.from_euler("y", angle).as_matrix()
-    return turn, there - turn @ middle
-
-
-def _laid(
-    points: Float[np.ndarray, "n 3"], onto: Float[np.ndarray, "n 3"]
-) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
-    """Rotation and shift that lay `points` onto others (Kabsch 1976)."""
-    middle, there = points.mean(axis=0), onto.mean(axis=0)
-    left, _, right = np.linalg.svd((onto - there).T @ (points - middle))
-    sign = np.sign(np.linalg.det(left @ right))
-    turn = left @ np.diag([1.0, 1.0, sign]) @ right
     return turn, there - turn @ middle

@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from cervjax.execution.rows import CPU_CHUNK, in_chunks
 from cervjax.model import Model
@@ -32,6 +33,12 @@ def solve_frames(task: Task, model: Model, frames: np.ndarray) -> Any:
         What `task` returns of one frame, with an axis of frames.
     """
     return in_chunks(partial(_solved, task, model), FRAMES_AT_ONCE, np.asarray(frames, model.dtype))
+
+
+def with_limits(task: Task, low: Float[np.ndarray, " q"], high: Float[np.ndarray, " q"]) -> Task:
+    """`task` inside other limits of the coordinates, rad."""
+    ends = tuple(jnp.asarray(x, task.low.dtype) for x in (low, high))
+    return eqx.tree_at(lambda t: (t.low, t.high), task, ends)
 
 
 @eqx.filter_jit

@@ -25,7 +25,7 @@ off (root mean square), which is how far markers slide on skin."""
 
 ORIENTATION_WEIGHT = 100.0
 """By default: a body that cannot be both where its cluster is and turned as it gives way in place.
-Heads of three volunteers are then turned as their clusters to 0.3 degrees (docs/validation.md)."""
+Heads of three volunteers are then turned as their clusters to 0.1 degrees (docs/validation.md)."""
 
 
 class Pose(NamedTuple):

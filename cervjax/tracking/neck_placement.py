@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +13,7 @@ from cervjax.people.subject import upright_pose
 from cervjax.spec import Marker
 
 from .calibration import Calibration
-from .frames import FRAMES_AT_ONCE, solve_frames
+from .frames import FRAMES_AT_ONCE, solve_frames, with_limits
 from .inverse_kinematics import InverseKinematics
 
 _SHIFT_SD = 0.02
@@ -56,8 +55,7 @@ def place_neck(
     model = Model.from_spec(calibration.spec)
     task = InverseKinematics.of(model, calibration.markers, share_weight=share_weight)
     if limits is not None:
-        ends = tuple(jnp.asarray(x, task.low.dtype) for x in limits)
-        task = eqx.tree_at(lambda t: (t.low, t.high), task, ends)
+        task = with_limits(task, *limits)
     at = np.unique(np.round(np.linspace(0, len(recording.time) - 1, FRAMES_AT_ONCE)).astype(int))
     # As many as are solved at once, however long the recording is.
     seen = recording.chosen(calibration.markers).position[np.resize(at, FRAMES_AT_ONCE)]

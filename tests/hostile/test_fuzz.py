@@ -118,6 +118,17 @@ def survives(read, path, name):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 2**20
 
 
+def drawn(examples):
+    """So many examples, the same every time, without shrinking."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 def _fuzz(good, tmp_path_factory, like, name, examples):
     read = READERS[name] or (lambda p: read_weights(p, like, "run"))
     folder = tmp_path_factory.mktemp("fuzz")
@@ -128,13 +139,7 @@ def _fuzz(good, tmp_path_factory, like, name, examples):
             (folder / other.name).write_bytes(other.read_bytes())
 
     @seed(20261128)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(examples)
     @given(damage)
     def run(changes):
         path.write_bytes(damaged(data, changes))
@@ -176,13 +181,7 @@ def test_damaged_osim_files(data, tmp_path):
 
 def _native(content, path, read, examples, header):
     @seed(20261128)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @drawn(examples)
     @given(st.booleans(), damage)
     def run(near, changes):
         part = header / len(content) if near else 1.0

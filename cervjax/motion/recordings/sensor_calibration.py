@@ -51,6 +51,11 @@ class SensorProtocol:
     nod: Interval | None = None
     turn: Interval | None = None
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of what is known."""
+        return tuple(name for name, value in vars(self).items() if value is not None)
+
     def __post_init__(self) -> None:
         if self.mounting is not None and self.mounting not in MOUNTINGS:
             raise ValueError(
@@ -170,9 +175,8 @@ def _ahead(
         return found, "Which way the torso faces follows from the nod."
     if protocol.mounting is not None:
         axis = protocol.mounting
-        return np.array(
-            MOUNTINGS[axis]
-        ), f"The torso's sensor points forwards with {axis}, as given."
+        said = f"The torso's sensor points forwards with {axis}, as given."
+        return np.array(MOUNTINGS[axis]), said
     raise ValueError(
         f"{recording.name}: nothing tells which way the torso's sensor faces, and a wrong guess "
         "exchanges bending with flexion and extension, or left with right. Give --mounting x (or "
