@@ -25,10 +25,10 @@ from scipy.spatial.transform import Rotation
 from cervjax.assessment import head_turns, healthy_limits, with_limits
 from cervjax.assessment.directions import rotation_of, turns_of
 from cervjax.assessment.poses import SHARE_WEIGHT, limits_for
+from cervjax.kinematics import upright_pose
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording, read_markers
 from cervjax.people import Sex, SizeNorms
-from cervjax.people.subject import upright_pose
 from cervjax.spec import ModelSpec, shipped_neck
 from cervjax.tracking import (
     Calibration,

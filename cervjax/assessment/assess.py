@@ -27,6 +27,7 @@ from .force_worker import AbstractForceWorker
 from .forces import ForceOptions, ForceSummary, NetworkForces, expected_subject
 from .instruction import Instruction
 from .measures import LEAST_TURN, MEASURES, measure
+from .peers import peer_capacity
 from .poses import SHARE_WEIGHT, healthy_limits, marker_poses, sensor_poses
 from .posture import NeutralPosture, beyond_ranges
 from .quality import (
@@ -83,6 +84,7 @@ class Assessment:
         forces: None where not asked for.
         quality: of the recording.
         network: what a trained network says, where one was given.
+        capacity: N m, of healthy people alike, see `peer_capacity`; None without forces.
     """
 
     source: str
@@ -98,6 +100,7 @@ class Assessment:
     forces: ForceSummary | None
     quality: Quality
     network: NetworkForces | None = None
+    capacity: Float[np.ndarray, "3 6"] | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ class _Recorded(NamedTuple):
 
     Attributes:
         kind: markers, sensors or coordinates.
+        nominal: the model that ratios are to.
         spec, subject: the person's neck.
         motion: coordinates as recorded.
         turn: rad, of the head against the torso, as markers or sensors tell it without a model.
@@ -152,6 +156,7 @@ class _Recorded(NamedTuple):
     """
 
     kind: str
+    nominal: ModelSpec
     spec: ModelSpec
     subject: Subject
     motion: Motion
@@ -185,7 +190,7 @@ def assess_markers(
             with markers exchanged, or mostly lost.
     """
     check_length(recording.name, recording.time)
-    solver = _begun(spec, person, options)
+    solver = _begun(spec, options)
     progress("size and markers of the person")
     known = person.known_ratios(Model.from_spec(spec))
     both, left_out = _in_both(recording, static, spec)
@@ -220,6 +225,7 @@ def assess_markers(
     )
     recorded = _Recorded(
         "markers",
+        spec,
         calibration.spec,
         Subject.of(None, **{**subject.ratios(), **known}),
         Motion(recording.name, spec.free_coordinates, chosen.time, pose.q),
@@ -256,7 +262,7 @@ def assess_orientations(
             turns more than the head, or something about the sensors cannot be decided.
     """
     check_length(recording.name, recording.time)
-    solver = _begun(spec, person, options)
+    solver = _begun(spec, options)
     first = float(recording.time[0])
     start, end = protocol.neutral or (first, first + 1.0)
     sensors = calibrate_sensors(recording, protocol)
@@ -279,6 +285,7 @@ def assess_orientations(
     rate = 1 / float(np.median(np.diff(aligned.time)))
     recorded = _Recorded(
         "sensors",
+        spec,
         spec,
         _described_subject(person, spec),
         Motion(recording.name, spec.free_coordinates, aligned.time, q),
@@ -309,11 +316,12 @@ def assess_motion(
     """
     check_length(motion.name, motion.time)
     check_coordinates(motion, *healthy_limits(topology_of(spec)))
-    solver = _begun(spec, person, options)
+    solver = _begun(spec, options)
     rate = 1 / float(np.median(np.diff(motion.time)))
     upright = "Coordinates tell nothing of how the torso leans: it is taken as upright."
     recorded = _Recorded(
         "coordinates",
+        spec,
         spec,
         _described_subject(person, spec),
         motion,
@@ -354,14 +362,12 @@ def _in_both(
     return static.chosen(kept), (sentence,)
 
 
-def _begun(
-    spec: ModelSpec, person: AssessedPerson, options: AssessmentOptions
-) -> AbstractForceWorker | None:
+def _begun(spec: ModelSpec, options: AssessmentOptions) -> AbstractForceWorker | None:
     """What solves for forces. It compiles meanwhile: that does not wait for the recording, and
     takes most of the time of a first run."""
     if not options.forces:
         return None
-    return AbstractForceWorker.of(spec, person, own_process=options.own_process)
+    return AbstractForceWorker.of(spec, own_process=options.own_process)
 
 
 def _assessed(
@@ -401,7 +407,7 @@ def _assessed(
         findings = Findings.nothing(envelope)
     beyond, excess = beyond_ranges(motion.coordinates, smooth.q, model.topology.free_ranges)
     inside = frames.valid & (excess <= TOO_FAR)
-    forces = None
+    forces = capacity = None
     warnings = list(recorded.quality.warnings)
     if solver is not None and np.count_nonzero(inside) < _LEAST_SOLVED:
         warnings.append(
@@ -409,7 +415,7 @@ def _assessed(
         )
     elif solver is not None:
         progress("muscle forces")
-        forces = solver(
+        solved = solver(
             person,
             recorded.subject,
             smooth,
@@ -417,6 +423,9 @@ def _assessed(
             inside,
             ForceOptions(frames=options.force_frames, seed=options.seed),
         )
+        # Here: in the process that solves it would be waited for.
+        capacity = peer_capacity(recorded.nominal, person, recorded.subject, options.seed)
+        forces = solved()
         if not person.weighed:
             warnings.append(
                 f"Stature and weight are not given: the head is taken to weigh "
@@ -448,6 +457,7 @@ def _assessed(
         findings,
         forces,
         quality,
+        capacity=capacity,
     )
 
 

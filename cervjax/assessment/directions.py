@@ -1,16 +1,12 @@
 """Directions in which a head turns, and their names."""
 
 import itertools
-from functools import partial
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from cervjax.execution.rows import in_chunks
-from cervjax.kinematics import BodyPoses, body_poses
+from cervjax.kinematics import frame_poses
 from cervjax.model import Model
 
 MAIN = (
@@ -26,7 +22,6 @@ MAIN_AXIS = (0, 0, 1, 1, 2, 2)
 """Component of a turn that each belongs to."""
 MAIN_SIGN = (-1, 1, -1, 1, 1, -1)
 """Its sign: extension, bending to the right and rotation to the left are positive."""
-_CHUNK = 512
 
 
 def _directions() -> tuple[tuple[str, ...], Float[np.ndarray, "26 3"]]:
@@ -59,16 +54,6 @@ def head_turns(
     rotation = frame_poses(model, both).rotation[:, model.body_index(skull)]
     turned = Rotation.from_matrix(np.asarray(rotation, float))
     return turns_of(turned[1:] * turned[0].inv())
-
-
-def frame_poses(model: Model, q: Float[np.ndarray, "frames q"]) -> BodyPoses:
-    """Poses of all bodies in many frames, a fixed number at a time: compiled once."""
-    return in_chunks(partial(_poses, model), _CHUNK, np.asarray(q, model.dtype))
-
-
-@eqx.filter_jit
-def _poses(model: Model, q: Float[Array, "frames q"]) -> BodyPoses:
-    return jax.vmap(lambda row: body_poses(model, row))(q)
 
 
 def turns_of(relative: Rotation) -> Float[np.ndarray, "frames 3"]:

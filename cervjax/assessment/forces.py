@@ -4,11 +4,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.interpolate import PchipInterpolator
 
 from cervjax.execution.rows import in_chunks
@@ -17,10 +15,8 @@ from cervjax.learning.predict import PredictedMotion
 from cervjax.model import Model, Topology
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import MotionSample
-from cervjax.optimization.isometric_strength import torque_capacity
 from cervjax.people import (
     LIMITS,
-    AnsurPopulation,
     AssessedPerson,
     Personalizer,
     Physiology,
@@ -29,10 +25,10 @@ from cervjax.people import (
 )
 from cervjax.spec import ModelSpec
 
+from .peers import PEOPLE, people_alike
+
 _ROWS = 1024
 """Solved at once: a fixed number, so that everybody uses the same compiled function."""
-PEOPLE = 24
-"""Healthy people alike."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,6 @@ class ForceSummary:
         joint_band: N, 5th and 95th percentile of healthy people alike; compression, then shear.
         status: a `RowStatus` of each frame.
         reserve: N m, the largest that reserves carry in each frame.
-        capacity: N m, 5th, 50th and 95th percentile of the largest isometric moments of healthy
-            people alike, in each of `MAIN`.
         demand: the largest activation of each group's muscles in the frames compared, and the
             95th percentile of it among healthy people alike.
     """
@@ -76,7 +70,6 @@ class ForceSummary:
     joint_band: Float[np.ndarray, "2 2 frames levels"]
     status: Int[np.ndarray, " frames"]
     reserve: Float[np.ndarray, " frames"]
-    capacity: Float[np.ndarray, "3 6"]
     demand: Float[np.ndarray, "2 groups"]
 
     @property
@@ -112,12 +105,11 @@ class ForceSolver:
     label: Labeler
 
     @classmethod
-    def of(cls, spec: ModelSpec, person: AssessedPerson, reserve: float = 1.0) -> "ForceSolver":
+    def of(cls, spec: ModelSpec, reserve: float = 1.0) -> "ForceSolver":
         """For necks like `spec`.
 
         Args:
             spec: of the model.
-            person: whose peers will be asked for.
             reserve: N m, optimal force of one reserve per free coordinate.
 
         Returns:
@@ -128,8 +120,6 @@ class ForceSolver:
         solver = cls(model, Labeler(Personalizer(model), RowOptions()))
         nothing = np.zeros((1, len(model.topology.coordinates)), np.float32)
         solver(np.ones((1, len(LIMITS)), np.float32), (nothing, nothing, nothing), np.zeros((1, 3)))
-        others = _alike(model, np.ones(len(LIMITS), np.float32), person, ForceOptions())
-        torque_capacity(solver.label.personalizer, others)
         return solver
 
     def __call__(
@@ -199,7 +189,7 @@ def movement_forces(
         solver(np.broadcast_to(own, (len(chosen), len(own))), tuple(sample), drop), (len(chosen),)
     )
     compared = _spaced(len(chosen), options.band_frames)
-    others = _alike(model, own, person, options)
+    others = people_alike(model, own, person, people, options.seed)
     rows = np.tile(compared, people)
     alike = _Solved.of(
         solver(
@@ -214,7 +204,6 @@ def movement_forces(
         return PchipInterpolator(time[compared], ends, axis=1)(time)
 
     groups, members = _groups(model.topology, model.topology.muscles)
-    capacity = np.nanpercentile(torque_capacity(solver.label.personalizer, others), (5, 50, 95), 0)
     largest = [np.nanmax(solved.activation, axis=-2) for solved in (mine.at(compared), alike)]
     demand = np.array(
         [
@@ -238,7 +227,6 @@ def movement_forces(
         np.stack([band(loads) for loads in alike.loads], axis=1),
         mine.status,
         mine.reserve,
-        capacity,
         demand,
     )
 
@@ -343,32 +331,3 @@ def _groups(
             names.append((name, side))
             rows.append(np.array(inside, dtype=np.float32))
     return tuple(names), np.array(rows)
-
-
-@eqx.filter_jit
-def _drawn(
-    population: AnsurPopulation, index: Int[Array, " people"], seed: Int[Array, ""] | int
-) -> Float[Array, "people ratios"]:
-    key = jax.random.key(seed)
-    return jax.vmap(lambda k: population(k, key).subject.as_vector())(index)
-
-
-def _alike(
-    model: Model,
-    own: Float[np.ndarray, " ratios"],
-    person: AssessedPerson,
-    options: ForceOptions,
-) -> Float[np.ndarray, "people ratios"]:
-    """Healthy people of the person's sex, age and size: strength and head mass vary."""
-    nearest = float(np.clip(person.age, 19.0, 89.0))
-    population = AnsurPopulation.of(
-        model,
-        np.ones(3),
-        women=1.0 if person.sex == Sex.FEMALE else 0.0,
-        ages=(nearest - 1.0, nearest + 1.0),
-    )
-    vectors = np.array(_drawn(population, jnp.arange(options.people), options.seed))
-    names = list(LIMITS)
-    for size in ("neck_length", "shoulder_width", "head_size"):
-        vectors[:, names.index(size)] = own[names.index(size)]
-    return vectors

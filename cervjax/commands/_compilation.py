@@ -23,6 +23,9 @@ def keep_compiled() -> None:
     # Children compile for the same folder.
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
+    # Below a second nothing is kept by default; such functions add up to seconds.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _user_cache() -> Path:

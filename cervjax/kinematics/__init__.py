@@ -4,6 +4,10 @@ from .body_motion import (
     BodyMotion as BodyMotion,
     body_motion as body_motion,
 )
+from .frame_poses import (
+    frame_poses as frame_poses,
+    upright_pose as upright_pose,
+)
 from .markers import (
     Bending as Bending,
     MarkerMotion as MarkerMotion,

@@ -1,5 +1,6 @@
 """A step of Newton's method inside limits."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -27,14 +28,17 @@ def bounded_step(
     Returns:
         The change of each unknown, in its own unit.
     """
-    change = jnp.zeros_like(gradient)
-    for _ in range(_PASSES):
+
+    def once(step: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+        change, held = step
         known = jnp.where(held, change, 0.0)
         right = gradient + contract("uv,v->u", matrix, known)
         change = known - solve_spd(*without(held, matrix, right))
         beyond = (change < low) | (change > high)
-        change = jnp.clip(change, low, high)
-        held = held | beyond
+        return (jnp.clip(change, low, high), held | beyond), None
+
+    # A loop: the elimination would be compiled once for each pass.
+    (change, _), _ = jax.lax.scan(once, (jnp.zeros_like(gradient), held), length=_PASSES)
     return change
 
 

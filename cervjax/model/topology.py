@@ -122,6 +122,26 @@ class Topology:
         return groups[name]
 
     @functools.cached_property
+    def rest_generations(self) -> tuple[tuple[int, ...], ...]:
+        """The joints that do not move, by how many of them are between their parent and its anchor.
+
+        Returns:
+            Indices of joints: first those on ground or on a body that a joint moves, then those on
+            the children of these, and so on.
+        """
+        moved = {0, *(self.joint_child[k] for k in self.moving_joints)}
+        depth = dict.fromkeys(moved, 0)
+        generations: list[list[int]] = []
+        for k, (parent, child) in enumerate(zip(self.joint_parent, self.joint_child, strict=True)):
+            if k in self.moving_joints:
+                continue
+            if depth[parent] == len(generations):
+                generations.append([])
+            generations[depth[parent]].append(k)
+            depth[child] = depth[parent] + 1
+        return tuple(tuple(joints) for joints in generations)
+
+    @functools.cached_property
     def descendants(self) -> Float[np.ndarray, "joints bodies"]:
         """Which moving bodies are distal to which moving joints.
 

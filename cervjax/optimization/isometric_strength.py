@@ -5,20 +5,17 @@ a linear program in the activations. Rigid tendons; passive forces, gravity and 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.optimize import linprog
 
-from cervjax.dynamics import mechanics
-from cervjax.kinematics import BodyPoses, body_poses
-from cervjax.kinematics.paths import body_twists
-from cervjax.kinematics.tree import still_state
-from cervjax.math.rotation import cross
+from cervjax.dynamics import evaluate_frame
+from cervjax.math.rotation import cross, rotate
 from cervjax.model import Model
 from cervjax.muscle import rigid_tendon_state
 from cervjax.people import Personalizer, Subject
@@ -58,19 +55,20 @@ def isometric(model: Model, pad_height: float) -> Isometric:
     """The balance of `model`, with a pad `pad_height` (m) above the head's origin."""
     q = jnp.zeros_like(model.default_q)
     still = jnp.zeros_like(q)
-    frame = mechanics(model, q, still, still)
-    state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
-    topology, poses = model.topology, body_poses(model, q)
+    frame = evaluate_frame(model, q, still, still)
+    state = rigid_tendon_state(model.muscles, frame.length, still @ frame.moment_arm)
+    topology = model.topology
     skull = model.body_index(topology.anatomy.skull)
-    pad = poses.position[skull] + poses.rotation[skull] @ jnp.array([0.0, pad_height, 0.0])
-    _, tree = still_state(model, q)
-    twist = body_twists(tree, model.coordinates.jacobian(q), topology)[topology.anchor[skull] + 1]
+    mover = topology.anchor[skull]
+    above = rotate(frame.rest.rotation[skull], jnp.array([0.0, pad_height, 0.0], model.dtype))
+    above = frame.rest.position[skull] + above
+    pad = frame.state.position[mover] + rotate(frame.state.rotation[mover], above)
+    twist = frame.twist[mover + 1]
     along = twist[:, 3:] + cross(twist[:, :3], pad)
-    base = _joint_center(model, poses, topology.moving_joints[0])
     active = frame.moment_arm * (state.active_fiber_force * state.cos_pennation)
     passive = frame.moment_arm @ (jnp.maximum(state.passive_fiber_force, 0.0) * state.cos_pennation)
     loads = jnp.stack([along[:, 0], along[:, 2], twist[:, 1]], axis=1)
-    height = pad[1] - base[1]
+    height = pad[1] - frame.state.center[0, 1]
     muscles = model.muscles
     return Isometric(
         active,
@@ -81,11 +79,6 @@ def isometric(model: Model, pad_height: float) -> Isometric:
         loads,
         height,
     )
-
-
-def _joint_center(model: Model, poses: BodyPoses, joint: int) -> Float[Array, " 3"]:
-    parent = model.topology.joint_parent[joint]
-    return poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[joint]
 
 
 def strongest(problem: Isometric, load: Float[np.ndarray, " 6"], off: Sequence[int] = ()) -> float:
@@ -149,7 +142,8 @@ def torque_capacity(
     return result
 
 
-@eqx.filter_jit
+# It runs once: compiling it well would take longer than it saves.
+@partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 def _isometric(personalizer: Personalizer, subjects: Float[Array, "people ratios"]) -> Isometric:
     def one(vector: Array) -> Isometric:
         return isometric(personalizer(Subject.from_vector(vector)), PAD_HEIGHT)

@@ -78,7 +78,7 @@ class Personalizer(eqx.Module):
         self.model = model
         self.recipe = recipe
         self.inertia = inertia
-        self.path_length = _default_lengths(model)
+        self.path_length = default_lengths(model)
         self.flexors = _members(topology, recipe.flexor_groups)
         self.extensors = _members(topology, recipe.extensor_groups)
         both = set(self.flexors) & set(self.extensors)
@@ -88,6 +88,18 @@ class Personalizer(eqx.Module):
 
     def __call__(self, subject: Subject) -> Model:
         """The neck of one person; `jax.vmap` for many."""
+        scaled = self.scaled(subject)
+        return self.stretched(scaled, subject, muscle_paths(scaled, scaled.default_q).length)
+
+    def scaled(self, subject: Subject) -> Model:
+        """The bodies of one person, with the muscles of the model.
+
+        Args:
+            subject: the person's ratios.
+
+        Returns:
+            Sizes (m), masses (kg) and inertias of the person.
+        """
         model, topology = self.model, self.model.topology
         scale = self._body_scale(subject)
         mass_scale = jnp.ones_like(model.body_mass)
@@ -95,7 +107,7 @@ class Personalizer(eqx.Module):
         inertia = _affine_inertia if self.inertia == "affine" else _opensim_inertia
         parent, child = np.array(topology.joint_parent), np.array(topology.joint_child)
         ends = np.array(topology.bushing_bodies, dtype=int).reshape(-1, 2)
-        scaled = eqx.tree_at(
+        return eqx.tree_at(
             lambda m: (
                 m.body_mass,
                 m.body_mass_center,
@@ -122,8 +134,19 @@ class Personalizer(eqx.Module):
                 model.bushings.translation2 * scale[ends[:, 1]],
             ),
         )
-        stretch = muscle_paths(scaled, model.default_q).length / self.path_length
-        muscles = model.muscles
+
+    def stretched(self, scaled: Model, subject: Subject, length: Float[Array, " muscles"]) -> Model:
+        """The person's bodies with the person's muscles.
+
+        Args:
+            scaled: what `scaled` returned.
+            subject: the person's ratios.
+            length: m, of the muscles of `scaled` in its default pose.
+
+        Returns:
+            The neck of the person.
+        """
+        stretch, muscles = length / self.path_length, self.model.muscles
         return eqx.tree_at(
             lambda m: (
                 m.muscles.optimal_fiber_length,
@@ -154,7 +177,8 @@ class Personalizer(eqx.Module):
 
 
 @eqx.filter_jit
-def _default_lengths(model: Model) -> Float[Array, " muscles"]:
+def default_lengths(model: Model) -> Float[Array, " muscles"]:
+    """Lengths of the muscles in the default pose, m."""
     # Compiled as one: done operation by operation, each is compiled by itself.
     return muscle_paths(model, model.default_q).length
 

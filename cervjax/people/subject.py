@@ -9,7 +9,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from cervjax.kinematics import BodyPoses, body_poses, marker_positions
+from cervjax.kinematics import upright_pose
 from cervjax.model import Model
 from cervjax.spec import Anatomy
 
@@ -158,8 +158,8 @@ class Measures:
         head, lowest = model.body_index(recipe.head[0]), model.body_index(recipe.neck[0])
         joint = model.topology.joint_child.index(lowest)
         parent = model.topology.joint_parent[joint]
-        base = (
-            poses.position[parent] + poses.rotation[parent] @ model.joint_parent_translation[joint]
+        base = poses.position[parent] + poses.rotation[parent] @ np.asarray(
+            model.joint_parent_translation[joint]
         )
         names = model.topology.markers
         left, right = anatomy.shoulder_markers
@@ -168,8 +168,8 @@ class Measures:
             raise ValueError(f"shoulder width needs the markers {sorted(missing)}")
         width = markers[names.index(right)] - markers[names.index(left)]
         return cls(
-            float(jnp.linalg.norm(poses.position[head] - base)),
-            float(jnp.linalg.norm(width)),
+            float(np.linalg.norm(poses.position[head] - base)),
+            float(np.linalg.norm(width)),
             float(sum(model.body_mass[model.body_index(b)] for b in recipe.head)),
         )
 
@@ -195,13 +195,6 @@ class Measures:
         }
         ratios = {k: np.asarray(v) / own for k, (v, own) in sizes.items() if v is not None}
         return Subject.of(None, **ratios, **strengths)
-
-
-@eqx.filter_jit
-def upright_pose(model: Model) -> tuple[BodyPoses, Float[Array, "markers 3"]]:
-    """Bodies and markers (m) at coordinates of zero, in one compiled function."""
-    upright = jnp.zeros_like(model.default_q)
-    return body_poses(model, upright), marker_positions(model, upright)
 
 
 def subject_at(subjects: Subject, index: int) -> Subject:

@@ -188,8 +188,8 @@ def render(assessment: Assessment, data: dict[str, Any], *, rotating: bool = Fal
 
 
 def _forces(assessment: Assessment) -> dict[str, Any] | None:
-    forces = assessment.forces
-    if forces is None:
+    forces, capacity = assessment.forces, assessment.capacity
+    if forces is None or capacity is None:
         return None
     names = forces.levels
     compared, network = forces.compared, assessment.network
@@ -224,7 +224,7 @@ def _forces(assessment: Assessment) -> dict[str, Any] | None:
         "groups": groups,
         "capacity_Nm": {
             name: dict(zip(("5 %", "50 %", "95 %"), map(_number, column), strict=True))
-            for name, column in zip(MAIN, forces.capacity.T, strict=True)
+            for name, column in zip(MAIN, capacity.T, strict=True)
         },
         "joints": {
             name: {

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
 from cervjax.assessment import DIRECTION_VECTORS, DIRECTIONS, MAIN, Assessment
-from cervjax.assessment.directions import MAIN_AXIS, MAIN_SIGN, frame_poses
+from cervjax.assessment.directions import MAIN_AXIS, MAIN_SIGN
+from cervjax.kinematics import frame_poses
 from cervjax.model import Model
 
 PERSON, HEALTHY = "#b2182b", "#4393c3"
@@ -122,10 +123,12 @@ def draw_forces(assessment: Assessment, groups: Sequence[str] | None = None) -> 
         axis = figure.add_subplot(rows, 2, k + 1)
         for side, color in SIDES.items():
             column = forces.groups.index((name, side))
+            # Between these frames the band is interpolated.
+            low, high = forces.band[:, forces.compared, column]
             axis.fill_between(
-                forces.time,
-                forces.band[0, :, column],
-                forces.band[1, :, column],
+                forces.time[forces.compared],
+                low,
+                high,
                 color=color,
                 alpha=0.2,
                 linewidth=0,

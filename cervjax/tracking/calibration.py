@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from cervjax.kinematics import upright_pose
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
 from cervjax.people import LIMITS, Measures, Personalizer, SizeNorms, Subject
-from cervjax.people.subject import upright_pose
+from cervjax.people.personalizer import default_lengths
 from cervjax.spec import Anatomy, Marker, ModelSpec
 
 _SECOND = 1.0
@@ -160,7 +161,7 @@ def calibrate(
             for name, value in found.items()
         }
     subject = Subject.of(None, **found)
-    person = _scaled(Personalizer(model), subject)
+    person = _personalized(Personalizer(model), subject)
     poses, positions = upright_pose(person)
     own = dict(zip(spec_markers(spec), np.asarray(positions), strict=True))
     turn, shift = _stood(np.array([own[m] for m in bodies.anchors]), there)
@@ -194,9 +195,14 @@ def calibrate(
     )
 
 
-@eqx.filter_jit
-def _scaled(personalizer: Personalizer, subject: Subject) -> Model:
-    return personalizer(subject)
+def _personalized(personalizer: Personalizer, subject: Subject) -> Model:
+    """What `personalizer` returns, with the function of path lengths that it has compiled."""
+    scaled = _scaled(personalizer, subject)
+    return _stretched(personalizer, scaled, subject, default_lengths(scaled))
+
+
+_scaled = eqx.filter_jit(Personalizer.scaled)
+_stretched = eqx.filter_jit(Personalizer.stretched)
 
 
 def spec_markers(spec: ModelSpec) -> tuple[str, ...]:

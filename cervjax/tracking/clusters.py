@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
+from cervjax.kinematics import upright_pose
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
-from cervjax.people.subject import upright_pose
 
 _THIN = 0.01
 """m; markers whose spread across their line is below this tell no rotation about it."""

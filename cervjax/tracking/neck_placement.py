@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import least_squares
 
+from cervjax.kinematics import upright_pose
 from cervjax.model import Model
 from cervjax.motion.recordings import MarkerRecording
-from cervjax.people.subject import upright_pose
 from cervjax.spec import Marker
 
 from .calibration import Calibration

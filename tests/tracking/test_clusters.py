@@ -11,10 +11,9 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from cervjax import Model, Personalizer, Subject
-from cervjax.kinematics import marker_positions
+from cervjax.kinematics import marker_positions, upright_pose
 from cervjax.motion.recordings import MarkerRecording, read_markers
 from cervjax.people import Sex, SizeNorms
-from cervjax.people.subject import upright_pose
 from cervjax.tracking import (
     Calibration,
     InverseKinematics,
