@@ -58,7 +58,14 @@ class TreeState(NamedTuple):
 
 def rest_frames(model: Model) -> RestFrames:
     """Compose the joints that do not move, a generation at once: one by one they would be most of
-    what XLA has to compile."""
+    what XLA has to compile.
+
+    Args:
+        model: of the person.
+
+    Returns:
+        Rotations (no unit) and positions (m).
+    """
     topology = model.topology
     parent, child = np.array(topology.joint_parent), np.array(topology.joint_child)
     moving = np.array(topology.moving_joints, dtype=int)

@@ -197,7 +197,7 @@ def test_a_person_is_described_or_refused():
 def test_healthy_people_alike_are_as_strong_as_published(assessment):
     """Women's medians: two thirds to four fifths of men's 30, 52, 36 and 15 N m (Vasavada 2001,
     2008), to a third, because the generic neck is stronger in flexion; sides alike to a tenth."""
-    low, middle, high = assessment.forces.capacity
+    low, middle, high = assessment.capacity
     published = np.array([0.68 * 30, 0.8 * 52, 0.74 * 36, 0.74 * 36, 0.74 * 15, 0.74 * 15])
     np.testing.assert_allclose(middle, published, rtol=0.34)
     np.testing.assert_allclose(middle[[2, 4]], middle[[3, 5]], rtol=0.1)
