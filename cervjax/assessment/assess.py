@@ -29,7 +29,7 @@ from .instruction import Instruction
 from .measures import LEAST_TURN, MEASURES, measure
 from .peers import peer_capacity
 from .poses import SHARE_WEIGHT, healthy_limits, marker_poses, sensor_poses
-from .posture import NeutralPosture, beyond_ranges
+from .posture import BEYOND, NeutralPosture, beyond_ranges
 from .quality import (
     TOO_FAR,
     Quality,
@@ -196,6 +196,10 @@ def assess_markers(
     both, left_out = _in_both(recording, static, spec)
     sizes = SizeNorms.of(person.sex, stature=person.stature, weight=person.weight)
     calibration = calibrate(both, spec, ratios=known, sizes=sizes)
+    ever = _ever_seen(recording)
+    # What a person's size needs of the static trial may not be in the other.
+    tracked = tuple(m for m in calibration.markers if m in ever)
+    calibration = dataclasses.replace(calibration, markers=tracked)
     chosen = recording.chosen(calibration.markers)
     check_same_markers(chosen, static, spec.anatomy.head_markers)
     seen = np.mean(chosen.seen, axis=0)
@@ -341,12 +345,11 @@ def _in_both(
     anatomy = spec.anatomy
     still = {*anatomy.anchor_markers, *anatomy.shoulder_markers}
     tracked = (*anatomy.head_markers, *anatomy.trunk_markers)
-    ever: np.ndarray = np.any(recording.seen, axis=0)
-    seen = {m for m, was in zip(recording.markers, ever, strict=True) if was}
+    seen = _ever_seen(recording)
     kept = [m for m in static.markers if m in seen or m in still]
     lost = [m for m in static.markers if m in tracked and m not in seen]
     head = [m for m in anatomy.head_markers if m in kept]
-    trunk = [m for m in anatomy.trunk_markers if m in kept and m in recording.markers]
+    trunk = [m for m in anatomy.trunk_markers if m in kept and m in seen]
     if min(len(head), len(trunk)) < 3:
         raise ValueError(
             f"{recording.name} and {static.name} share {', '.join(head) or 'no marker'} of the "
@@ -357,9 +360,15 @@ def _in_both(
         return static.chosen(kept), ()
     sentence = (
         f"{', '.join(lost)} of the static trial {static.name} {'is' if len(lost) == 1 else 'are'} "
-        f"not in {recording.name}, and not used."
+        f"not in {recording.name}, and not used"
     )
+    sentence += ", but for the person's size." if still & set(lost) else "."
     return static.chosen(kept), (sentence,)
+
+
+def _ever_seen(recording: MarkerRecording) -> set[str]:
+    ever: np.ndarray = np.any(recording.seen, axis=0)
+    return {m for m, was in zip(recording.markers, ever, strict=True) if was}
 
 
 def _begun(spec: ModelSpec, options: AssessmentOptions) -> AbstractForceWorker | None:
@@ -436,7 +445,7 @@ def _assessed(
         cutoff=float(cutoff),
         lost=frames.lost,
         bridged=max(0.0, float(frames.valid.mean()) - (1 - frames.lost)),
-        beyond_model=float((excess > 1e-3).mean()),
+        beyond_model=float((excess > BEYOND).mean()),
         beyond=beyond,
         model_apart=(float(rms(apart, None)), float(apart.max())),
         neutral=NeutralPosture.of(time, turn, frames.valid),

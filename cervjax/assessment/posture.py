@@ -13,6 +13,10 @@ _RESTING, _MIDDLE = np.radians(5.0), np.radians(25.0)
 """rad/s and rad, below which a head rests, and near the middle."""
 
 
+BEYOND = np.radians(0.5)
+"""rad; a coordinate that leaves its range by less is inside it."""
+
+
 @dataclass(frozen=True)
 class BeyondRange:
     """A coordinate that leaves the model's own range.
@@ -84,11 +88,11 @@ def beyond_ranges(
         ranges: rad, least and greatest.
 
     Returns:
-        Coordinates that do by more than 1e-3 rad; rad, zero inside.
+        Coordinates that do by more than `BEYOND`; rad, zero inside.
     """
     excess = np.maximum(np.maximum(ranges[:, 0] - q, q - ranges[:, 1]), 0.0)
     found = [
-        BeyondRange(name, float((column > 1e-3).mean()), float(column.max()))
+        BeyondRange(name, float((column > BEYOND).mean()), float(column.max()))
         for name, column in zip(coordinates, excess.T, strict=True)
     ]
-    return tuple(b for b in found if b.farthest > 1e-3), excess.max(axis=1)
+    return tuple(b for b in found if b.farthest > BEYOND), excess.max(axis=1)

@@ -21,6 +21,8 @@ _BRIDGED = 0.2
 """s, longest gap in which the pose is interpolated and still counts."""
 _MOST_LOST = 0.5
 """Part of the frames without a pose, beyond which there is nothing to assess."""
+_WORTH_SAYING = 5e-4
+"""Of the frames without a pose; fewer are 0.0 % on the page."""
 _MISPLACED, _SLIDING = 0.025, 0.010
 """m, root mean square of marker errors that is refused, and that is warned of."""
 _GLITCH, _GLITCH_TIMES = 0.02, 3.0
@@ -225,7 +227,7 @@ def movement_warnings(findings: Findings, quality: Quality) -> list[str]:
         Sentences.
     """
     warnings = []
-    if quality.lost > 0:
+    if quality.lost >= _WORTH_SAYING:
         warnings.append(f"{100 * quality.lost:.1f} % of the frames tell no pose.")
     if quality.beyond:
         listed = ", ".join(
