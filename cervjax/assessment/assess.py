@@ -21,7 +21,7 @@ from cervjax.spec import ModelSpec
 from cervjax.tracking import calibrate, cluster_turns, place_neck
 
 from .deficits import Findings, find_deficits
-from .directions import head_turns, rotation_of, turns_of
+from .directions import DIRECTION_VECTORS, DIRECTIONS, head_turns, rotation_of, turns_of
 from .envelope import Envelope
 from .force_worker import AbstractForceWorker
 from .forces import ForceOptions, ForceSummary, NetworkForces, expected_subject
@@ -201,7 +201,7 @@ def assess_markers(
     tracked = tuple(m for m in calibration.markers if m in ever)
     calibration = dataclasses.replace(calibration, markers=tracked)
     chosen = recording.chosen(calibration.markers)
-    check_same_markers(chosen, static, spec.anatomy.head_markers)
+    left_out += check_same_markers(chosen, static, spec.anatomy)
     seen = np.mean(chosen.seen, axis=0)
     chosen = chosen.filled()
     limits = healthy_limits(topology_of(spec))
@@ -405,13 +405,14 @@ def _assessed(
     if envelope is None:
         envelope = Envelope.of(person.age, person.sex, options.instruction)
     values = measure(time, turn, frames.valid)
+    neutral = NeutralPosture.of(time, turn, frames.valid)
     if not np.linalg.norm(turn[frames.valid], axis=1).max() > LEAST_TURN:
         raise ValueError(
             f"{motion.name}: the head never turns by more than 15 degrees in frames that count; "
             "there is no movement to assess"
         )
     if (np.isfinite(values) & envelope.judged).any():
-        findings = find_deficits(values, envelope, uncertainty=MEASUREMENT_SD)
+        findings = find_deficits(values, envelope, uncertainty=_uncertainty(neutral))
     else:
         findings = Findings.nothing(envelope)
     beyond, excess = beyond_ranges(motion.coordinates, smooth.q, model.topology.free_ranges)
@@ -448,7 +449,7 @@ def _assessed(
         beyond_model=float((excess > BEYOND).mean()),
         beyond=beyond,
         model_apart=(float(rms(apart, None)), float(apart.max())),
-        neutral=NeutralPosture.of(time, turn, frames.valid),
+        neutral=neutral,
     )
     quality = dataclasses.replace(
         quality, warnings=(*warnings, *movement_warnings(findings, quality))
@@ -468,6 +469,21 @@ def _assessed(
         quality,
         capacity=capacity,
     )
+
+
+def _uncertainty(neutral: NeutralPosture | None) -> Float[np.ndarray, " measures"]:
+    """Standard deviations of what was measured; rad. A head that rests elsewhere than in the
+    posture that angles are counted from may have that much less on one side and more on the other:
+    ranges are uncertain by it, and differences of sides by twice as much."""
+    if neutral is None:
+        return MEASUREMENT_SD
+    off = np.zeros(len(MEASURES))
+    for k, m in enumerate(MEASURES):
+        if m.kind == "range":
+            off[k] = np.abs(DIRECTION_VECTORS[DIRECTIONS.index(m.region)]) @ np.abs(neutral.rest)
+        elif m.kind == "range asymmetry":
+            off[k] = 2 * np.abs(neutral.rest[{"bending": 1, "rotation": 2}[m.region]])
+    return np.hypot(MEASUREMENT_SD, off)
 
 
 def _described_subject(person: AssessedPerson, spec: ModelSpec) -> Subject:

@@ -200,6 +200,7 @@ def healthy_scores(
     if not of.any():
         return np.full(3, np.nan)
     rows = envelope.measured.reshape(-1, len(MEASURES))[:, of]
+    rows = rows[np.isfinite(rows).any(axis=1)]
     scores = 100 * np.nanmean(np.clip(rows / envelope.expected[of], 0.0, 1.0), axis=1)
     return np.nanpercentile(scores, (5, 50, 95))
 

@@ -23,6 +23,9 @@ _MIDDLE, _DETOUR = np.radians(25.0), 1.3
 """rad from neutral, the middle that a movement out leaves, and its path from there over the line.
 Of movements out in the main directions of four people of two laboratories the longest is 1.25;
 heads that circle stay 20 to 40 degrees from neutral, or take 1.4 to 5 times the line."""
+_RESTED = 0.4
+"""Of the peak speed, below which a movement began from rest: a head that sways, or that a low-pass
+has smoothed, is at a tenth to a third, one on its way through the middle at nine tenths."""
 _ENDS = 0.05
 """Of its peak speed, below which a movement has not begun or is over."""
 TYPICAL = np.radians([60.0, 70.0, 42.0, 42.0, 75.0, 75.0])
@@ -87,6 +90,8 @@ class Excursion:
         smoothness: SPARC of the way out.
         out: whether it goes straight out from the middle. Heads that circle tell nothing of how far
             they could go.
+        rested: whether it began from rest. On the way through the middle from the other side a
+            head is faster than any that starts there.
     """
 
     start: float
@@ -96,6 +101,7 @@ class Excursion:
     speed: float
     smoothness: float
     out: bool
+    rested: bool
 
     @property
     def beside(self) -> float:
@@ -160,6 +166,7 @@ def excursions(
                 float(way[fastest]),
                 spectral_arc_length(profile, rate),
                 _goes_out(path),
+                bool(way[: fastest + 1].min() < _RESTED * way[fastest]),
             )
         )
     return result
@@ -209,9 +216,9 @@ def measure(
     turn about its axis, as goniometers say, in movements that are mostly that; between them, the
     farthest turn of movements that end within 12 degrees of the direction, where it is half or more
     of what an ellipsoid through the person's own main directions says: less than that was no
-    attempt. Speed is the highest of any
-    movement in the direction, overall the geometric mean of all six, smoothness the mean, coupling
-    the angle by which the movement that goes farthest ends beside its axis.
+    attempt. Speed is the highest of any movement in the direction that began from rest, overall the
+    geometric mean of all six, smoothness the mean of the same movements, coupling the angle by
+    which the movement that goes farthest ends beside its axis.
 
     Args:
         time: s, evenly spaced.
@@ -237,8 +244,9 @@ def measure(
         # NaN where a main direction beside it was not examined, and so never more than that.
         if farthest > _EARNEST * ellipsoid_reach(reach[:6], DIRECTION_VECTORS[k]):
             reach[k] = farthest
-    speed = np.array([max((e.speed for e in g), default=np.nan) for g in of])
-    smooth = np.array([np.mean([e.smoothness for e in g]) if g else np.nan for g in of])
+    begun = [[e for e in group if e.rested] for group in of]
+    speed = np.array([max((e.speed for e in g), default=np.nan) for g in begun])
+    smooth = np.array([np.mean([e.smoothness for e in g]) if g else np.nan for g in begun])
     beside = np.full(6, np.nan)
     for k, group in enumerate(of):
         if group:

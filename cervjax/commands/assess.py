@@ -8,7 +8,7 @@ import jax
 import tyro
 from rich.console import Console
 
-from cervjax.assessment import Instruction
+from cervjax.assessment import MAIN, Instruction
 from cervjax.motion.recordings import SensorProtocol
 from cervjax.report.session import Session, assess_file
 from conversion import load_model
@@ -93,4 +93,11 @@ def run(
     for deficit in assessment.findings.deficits:
         print(deficit.sentence)
     if not assessment.findings.deficits:
-        print("nothing passes the thresholds; see the report for what was examined")
+        missing = len(assessment.findings.missing)
+        if missing == len(MAIN):
+            print("nothing was examined: no movement went straight out from the middle")
+        else:
+            print(
+                f"nothing passes the thresholds; {len(MAIN) - missing} of the six main directions "
+                "were examined"
+            )

@@ -289,7 +289,8 @@ def _check_upright(
     if lean > _LEAN_DEG:
         raise ValueError(
             f"{name}: the torso leans by {lean:.0f} degrees in a trial in which it should be "
-            "upright: another axis of the laboratory points up, or markers are exchanged"
+            "upright: another axis of the laboratory points up (option --up; .trc files are taken "
+            "to have y up, .c3d z), or markers are exchanged"
         )
 
 

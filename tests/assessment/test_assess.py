@@ -324,3 +324,39 @@ def test_slow_people_are_judged_by_what_they_were_asked(person, instruction):
     found = find_deficits(measure(*mover.examination(rng, directions=MAIN)), envelope)
     slow = any("speed" in d.measure.kind for d in found.deficits)
     assert slow == (instruction == Instruction.FAST)
+
+
+def test_a_head_that_was_turned_in_the_static_trial_makes_sides_uncertain(
+    recording, static, worn, person, quick
+):
+    """18 degrees to the left then are 18 less to the left now, and 18 more to the right: intervals
+    hold both."""
+    head = [m for m in static.markers if m in worn.anatomy.head_markers]
+    at = [static.markers.index(m) for m in head]
+    place = static.position.copy()
+    middle = np.nanmean(place[:, at], axis=(0, 1))
+    turn = Rotation.from_rotvec([0.0, np.radians(18.0), 0.0])
+    place[:, at] = turn.apply((place[:, at] - middle).reshape(-1, 3)).reshape(-1, len(at), 3)
+    place[:, at] += middle
+    aside = dataclasses.replace(static, position=place)
+    found = assess_markers(recording, aside, person, worn, quick)
+    plain = assess_markers(recording, static, person, worn, quick)
+    # This person's left rotation is cut to 35 degrees: said where the posture is known.
+    assert any(d.region == "left rotation" for d in plain.findings.deficits)
+    for deficit in found.findings.deficits:
+        low, high = deficit.interval
+        if deficit.measure.kind == "range" and "rotation" in deficit.region:
+            assert high - low > np.radians(2 * 1.96 * 15)
+        if deficit.measure.kind == "range asymmetry":
+            assert high - low > np.radians(2 * 1.96 * 30)
+    assert any("uncertain by as much" in w for w in found.quality.warnings)
+
+
+def test_another_persons_static_trial_is_refused(recording, static, worn, person, quick):
+    """A head band that is a centimeter wider, a breastbone's marker 3 cm lower."""
+    for marker, away in (("LAH", [0.0, 0.0, -0.012]), ("SXS", [0.0, -0.03, 0.0])):
+        place = static.position.copy()
+        place[:, static.markers.index(marker)] += away
+        other = dataclasses.replace(static, position=place)
+        with pytest.raises(ValueError, match="another person's static trial"):
+            assess_markers(recording, other, person, worn, quick)

@@ -123,3 +123,27 @@ def test_the_cutoff_follows_the_noise():
     )
     assert 3.0 <= loud < quiet <= 10.0
     assert len(time) == len(turn)
+
+
+def test_a_sweep_through_the_middle_tells_no_speed_of_one_side():
+    """To the left from rest, straight through to the right, back: as far and as smoothly on both
+    sides, yet the way to the right begins in full movement. Its speed is not compared."""
+
+    def way(begin, end, duration):
+        part = np.linspace(0.0, 1.0, round(100 * duration))
+        return begin + (end - begin) * part**3 * (10 - 15 * part + 6 * part**2)
+
+    rest = np.zeros(80)
+    left = [rest, way(0, 70, 1.2), way(70, -70, 1.6), way(-70, 0, 1.2), rest]
+    for sign in (1, -1):
+        rotation = sign * np.radians(np.concatenate(left))
+        turn = np.column_stack([np.zeros_like(rotation), np.zeros_like(rotation), rotation])
+        values = measure(np.arange(len(turn)) / 100, turn)
+        begun, swept = ("left", "right") if sign > 0 else ("right", "left")
+        assert value(values, f"range: {begun} rotation") == pytest.approx(np.radians(70), abs=1e-2)
+        assert value(values, f"range: {swept} rotation") == pytest.approx(np.radians(70), abs=1e-2)
+        # The peak of a minimum-jerk movement is 1.875 times its mean.
+        fastest = 1.875 * np.radians(70) / 1.2
+        assert value(values, f"speed: {begun} rotation") == pytest.approx(fastest, rel=0.02)
+        assert np.isnan(value(values, f"speed: {swept} rotation"))
+        assert np.isnan(value(values, "speed asymmetry: rotation"))

@@ -13,7 +13,8 @@ Interval = tuple[float, float]
 
 _LEAST, _MOST_OFF = np.radians(15.0), 30.0
 """rad, least turn of a nod or turn; degrees, by which its axis may be off."""
-
+_STEEP = 45.0
+"""Degrees by which what is said to face forwards may point up or down; chests slope by less."""
 
 Convention = Literal["sensor-to-ground", "ground-to-sensor"]
 """What a quaternion rotates: vectors of the sensor into the ground, or the reverse."""
@@ -175,6 +176,15 @@ def _ahead(
         return found, "Which way the torso faces follows from the nod."
     if protocol.mounting is not None:
         axis = protocol.mounting
+        rise = float(rest.apply(np.array(MOUNTINGS[axis]))[1])
+        if abs(rise) > np.sin(np.radians(_STEEP)):
+            slope = np.degrees(np.arcsin(min(abs(rise), 1.0)))
+            raise ValueError(
+                f"{recording.name}: at rest the torso sensor's {axis} points "
+                f"{'up' if rise > 0 else 'down'} by {slope:.0f} degrees, and cannot be what faces "
+                "forwards: --mounting, --convention or --up is another, or the quaternions' "
+                "columns are in another order (w first)"
+            )
         said = f"The torso's sensor points forwards with {axis}, as given."
         return np.array(MOUNTINGS[axis]), said
     raise ValueError(
