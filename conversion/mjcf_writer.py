@@ -28,6 +28,7 @@ from cervjax.spec import (
     ModelSpec,
     MultiplierFunction,
     OffsetFrame,
+    PathPoint,
     PolynomialFunction,
     affine_form,
 )
@@ -106,6 +107,11 @@ def _document(spec: ModelSpec, impossible_inertia: ImpossibleInertia) -> ET.Elem
         elements[joint.child.body] = _body(elements, custom, spec, joint, impossible_inertia)
     for muscle in spec.muscles:
         for i, point in enumerate(muscle.path):
+            if not isinstance(point, PathPoint) or muscle.wraps:
+                raise ValueError(
+                    f"muscle {muscle.name!r} has {point.name!r}, a {type(point).__name__}, or "
+                    "wraps: MuJoCo has no such path; remove the muscle from the model first"
+                )
             _site(elements[point.body], f"{muscle.name}:{i}", point.location, "0.001")
     for marker in spec.markers:
         _site(elements[marker.body], marker.name, marker.location, "0.005")

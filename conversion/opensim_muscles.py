@@ -4,7 +4,20 @@ from typing import Any
 
 import opensim
 
-from cervjax.spec import DeGrooteFreglyCurves, MillardCurves, Muscle, PathPoint, ThelenCurves
+from cervjax.spec import (
+    AbstractPathComponent,
+    ConditionalPathPoint,
+    DeGrooteFreglyCurves,
+    MillardCurves,
+    MovingPathPoint,
+    Muscle,
+    PathPoint,
+    PathWrap,
+    ThelenCurves,
+)
+
+from .opensim_functions import read_function
+from .opensim_wraps import wrap_name
 
 SUPPORTED_MUSCLES = (
     "Millard2012EquilibriumMuscle",
@@ -46,23 +59,59 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
         default_activation=muscle.get_default_activation(),
         ignore_tendon_compliance=muscle.get_ignore_tendon_compliance(),
         curves=_CURVES[kind](muscle),
+        wraps=_wraps(muscle),
     )
 
 
-def _path(muscle: Any, skipped: set[str]) -> tuple[PathPoint, ...]:
+def _path(muscle: Any, skipped: set[str]) -> tuple[AbstractPathComponent, ...]:
     points = muscle.getGeometryPath().getPathPointSet()
-    path = []
-    for i in range(points.getSize()):
-        point = points.get(i)
-        if point.getAbsolutePathString() in skipped:
-            continue
-        fixed = opensim.PathPoint.safeDownCast(point)
-        frame, location = fixed.getParentFrame(), fixed.get_location()
-        if frame.getConcreteClassName() not in ("Body", "Ground"):
-            location = frame.findTransformInBaseFrame().shiftFrameStationToBase(location)
-        where = (location.get(0), location.get(1), location.get(2))
-        path.append(PathPoint(fixed.getName(), frame.findBaseFrame().getName(), where))
-    return tuple(path)
+    listed = (points.get(i) for i in range(points.getSize()))
+    return tuple(_point(p) for p in listed if p.getAbsolutePathString() not in skipped)
+
+
+def _point(point: Any) -> AbstractPathComponent:
+    kind, name = point.getConcreteClassName(), point.getName()
+    frame = point.getParentFrame()
+    body = frame.findBaseFrame().getName()
+    if kind == "MovingPathPoint":
+        moving = opensim.MovingPathPoint.safeDownCast(point)
+        x, y, z = (
+            read_function(f)
+            for f in (moving.get_x_location(), moving.get_y_location(), moving.get_z_location())
+        )
+        names = [_coordinate_of(moving, f"{axis}_coordinate") for axis in "xyz"]
+        return MovingPathPoint(name, body, (x, y, z), (names[0], names[1], names[2]))
+    fixed = opensim.PathPoint.safeDownCast(point)
+    location = fixed.get_location()
+    if frame.getConcreteClassName() not in ("Body", "Ground"):
+        location = frame.findTransformInBaseFrame().shiftFrameStationToBase(location)
+    where = (location.get(0), location.get(1), location.get(2))
+    if kind != "ConditionalPathPoint":
+        return PathPoint(name, body, where)
+    conditional = opensim.ConditionalPathPoint.safeDownCast(point)
+    ends = conditional.get_range(0), conditional.get_range(1)
+    return ConditionalPathPoint(name, body, where, _coordinate_of(conditional, "coordinate"), ends)
+
+
+def _coordinate_of(point: Any, socket: str) -> str:
+    """Name of the coordinate that a socket is connected to; empty where it is to none."""
+    found = point.getSocket(socket)
+    if not found.isConnected():
+        return ""
+    return point.getConnectee(socket).getName()
+
+
+def _wraps(muscle: Any) -> tuple[PathWrap, ...]:
+    wraps = muscle.getGeometryPath().getWrapSet()
+    return tuple(
+        PathWrap(
+            w.getName(),
+            wrap_name(w.getWrapObject()),
+            w.getMethodName(),
+            (w.getStartPoint(), w.getEndPoint()),
+        )
+        for w in (wraps.get(i) for i in range(wraps.getSize()))
+    )
 
 
 def _millard_curves(muscle: Any) -> MillardCurves:

@@ -6,6 +6,7 @@ nothing in an analysis (switched off, or actuators on bodies that nothing drives
 listed there in any case.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import opensim
 
 from cervjax.execution.reading import reading
 from cervjax.spec import (
+    AbstractWrapObject,
     Body,
     Bushing,
     Coordinate,
@@ -22,6 +24,7 @@ from cervjax.spec import (
     Marker,
     ModelSpec,
     MotionType,
+    Muscle,
     OffsetFrame,
     TransformAxis,
     with_shipped_anatomy,
@@ -36,6 +39,7 @@ from .opensim_support import (
     quiet_opensim,
     unsupported_components,
 )
+from .opensim_wraps import read_wrap_objects
 
 _MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
 
@@ -111,7 +115,14 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
         credits=model.getCredits(),
         publications=model.getPublications(),
         omitted=omitted,
+        wrap_objects=_wrap_objects(model, muscles),
     )
+
+
+def _wrap_objects(model: Any, muscles: Sequence[Muscle]) -> tuple[AbstractWrapObject, ...]:
+    """Those that a muscle may wrap over."""
+    used = {w.wrap_object for m in muscles for w in m.wraps}
+    return tuple(w for w in read_wrap_objects(model) if w.name in used)
 
 
 def _items(collection: Any) -> list[Any]:

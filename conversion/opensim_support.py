@@ -9,16 +9,19 @@ import opensim
 
 from .opensim_functions import SUPPORTED_JOINTS, function_problem
 from .opensim_muscles import SUPPORTED_MUSCLES
+from .opensim_wraps import SUPPORTED_WRAPS
 
 _CARRIED = {
-    "Ground", "Body", "PhysicalOffsetFrame", "Coordinate", "PathPoint", "GeometryPath",
+    "Ground", "Body", "PhysicalOffsetFrame", "Coordinate", "PathPoint", "MovingPathPoint",
+    "ConditionalPathPoint", "GeometryPath", "PathWrap",
     "BushingForce", "CoordinateActuator", "CoordinateCouplerConstraint", "Marker",
-    *SUPPORTED_JOINTS, *SUPPORTED_MUSCLES,
+    *SUPPORTED_JOINTS, *SUPPORTED_MUSCLES, *SUPPORTED_WRAPS,
 }  # fmt: skip
 
 _WITHOUT_PHYSICS = {
     "FrameGeometry", "Mesh", "Sphere", "Cylinder", "Ellipsoid", "Brick", "Line", "Arrow",
-    "Cone", "Torus", "Appearance", "Station", "WrapObjectSet", "BodySet", "JointSet",
+    "Cone", "Torus", "Appearance", "Station", "WrapObjectSet", "PathWrapSet", "PathPointSet",
+    "PathWrapPoint", "BodySet", "JointSet",
     "ControllerSet", "ConstraintSet", "ForceSet", "MarkerSet", "ContactGeometrySet", "ProbeSet",
     "ComponentSet", "MuscleFixedWidthPennationModel", "MuscleFirstOrderActivationDynamicModel",
 }  # fmt: skip
@@ -152,8 +155,12 @@ def _muscle(muscle: Any) -> str | None:
     path = muscle.getPath().getConcreteClassName()
     if path != "GeometryPath":
         return f"its path is a {path}"
-    if muscle.getGeometryPath().getWrapSet().getSize():
-        return "its path wraps over wrap objects"
+    wrapped = _wrapped_over(muscle)
+    for kind in wrapped:
+        if kind not in SUPPORTED_WRAPS:
+            return f"its path wraps over a {kind}"
+    if len(wrapped) > 1:
+        return f"its path wraps over {len(wrapped)} objects, which is not as OpenSim does it yet"
     if hasattr(muscle, "get_ignore_passive_fiber_force"):
         if muscle.get_ignore_passive_fiber_force():
             return "ignore_passive_fiber_force is true"
@@ -162,6 +169,18 @@ def _muscle(muscle: Any) -> str | None:
     if muscle.get_ignore_activation_dynamics():
         return "ignore_activation_dynamics is true"
     return _force(muscle)
+
+
+def _wrapped_over(muscle: Any) -> list[str]:
+    wraps = muscle.getGeometryPath().getWrapSet()
+    return [wraps.get(i).getWrapObject().getConcreteClassName() for i in range(wraps.getSize())]
+
+
+def _moving_point(point: Any) -> str | None:
+    if point.getParentFrame().getConcreteClassName() not in ("Body", "Ground"):
+        return "in an offset frame"
+    functions = point.get_x_location(), point.get_y_location(), point.get_z_location()
+    return next((p for p in map(function_problem, functions) if p is not None), None)
 
 
 def _custom_joint(joint: Any) -> str | None:
@@ -200,6 +219,7 @@ _CHECKS = {
     "Thelen2003Muscle": _muscle,
     "DeGrooteFregly2016Muscle": _muscle,
     "CustomJoint": _custom_joint,
+    "MovingPathPoint": _moving_point,
     "Coordinate": _coordinate,
     "CoordinateCouplerConstraint": _coupler,
 }

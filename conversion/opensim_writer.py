@@ -1,13 +1,17 @@
 """`ModelSpec` -> `.osim` (document version 40600, read by OpenSim 4.5 and later)."""
 
+import dataclasses
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cervjax.spec import (
     GROUND,
+    AbstractPathComponent,
+    AbstractWrapObject,
     Bushing,
+    ConditionalPathPoint,
     Constant,
     Coordinate,
     DeGrooteFreglyCurves,
@@ -16,9 +20,11 @@ from cervjax.spec import (
     LinearFunction,
     MillardCurves,
     ModelSpec,
+    MovingPathPoint,
     MultiplierFunction,
     Muscle,
     OffsetFrame,
+    PathPoint,
     PiecewiseLinearFunction,
     PolynomialFunction,
     SimmSpline,
@@ -49,12 +55,16 @@ def write_osim(spec: ModelSpec, path: str | Path) -> None:
     _text(model, "publications", spec.publications)
     _text(model, "length_units", "meters")
     _text(model, "force_units", "N")
+    on_ground = [w for w in spec.wrap_objects if w.body == GROUND]
+    if on_ground:
+        _wrap_objects(_named(model, "Ground", GROUND), on_ground)
     bodies = _set(model, "BodySet")
     for body in spec.bodies:
         element = _named(bodies, "Body", body.name)
         _text(element, "mass", _number(body.mass))
         _text(element, "mass_center", _numbers(body.mass_center))
         _text(element, "inertia", _numbers(body.inertia))
+        _wrap_objects(element, [w for w in spec.wrap_objects if w.body == body.name])
     joints = _set(model, "JointSet")
     for joint in spec.joints:
         _joint(joints, joint)
@@ -116,8 +126,13 @@ def _frame(parent: ET.Element, name: str, frame: OffsetFrame) -> None:
 
 def _forces(model: ET.Element, spec: ModelSpec) -> None:
     forces = _set(model, "ForceSet")
+    coordinate_paths = {
+        c.name: f"/jointset/{joint.name}/{c.name}"
+        for joint in spec.joints
+        for c in joint.coordinates
+    }
     for muscle in spec.muscles:
-        _muscle(forces, muscle)
+        _muscle(forces, muscle, coordinate_paths)
     for bushing in spec.bushings:
         _bushing(forces, bushing)
     for actuator in spec.actuators:
@@ -133,16 +148,63 @@ def _forces(model: ET.Element, spec: ModelSpec) -> None:
         _text(element, "members", " ".join(members))
 
 
-def _muscle(parent: ET.Element, muscle: Muscle) -> None:
+def _path_point(
+    parent: ET.Element,
+    point: AbstractPathComponent,
+    muscle: str,
+    coordinate_paths: Mapping[str, str],
+) -> None:
+    kind = type(point).__name__
+    if not isinstance(point, PathPoint | MovingPathPoint | ConditionalPathPoint):
+        raise ValueError(f"muscle {muscle!r} has {point.name!r}, a {kind}: OpenSim has none")
+    entry = _named(parent, kind, point.name)
+    _text(entry, "socket_parent_frame", _body_path(point.body))
+    if isinstance(point, MovingPathPoint):
+        for axis, function, name in zip("xyz", point.location, point.coordinate, strict=True):
+            if name:
+                _text(entry, f"socket_{axis}_coordinate", coordinate_paths[name])
+            _function(ET.SubElement(entry, f"{axis}_location"), function)
+        return
+    _text(entry, "location", _numbers(point.location))
+    if isinstance(point, ConditionalPathPoint):
+        _text(entry, "socket_coordinate", coordinate_paths[point.coordinate])
+        _text(entry, "range", _numbers(point.range))
+
+
+def _wrap_objects(parent: ET.Element, wrap_objects: Sequence[AbstractWrapObject]) -> None:
+    if not wrap_objects:
+        return
+    objects = ET.SubElement(_named(parent, "WrapObjectSet", "wrapobjectset"), "objects")
+    for thing in wrap_objects:
+        entry = _named(objects, type(thing).__name__, thing.name)
+        _text(entry, "active", _flag(thing.active))
+        _text(entry, "xyz_body_rotation", _numbers(thing.xyz_body_rotation))
+        _text(entry, "translation", _numbers(thing.translation))
+        _text(entry, "quadrant", thing.quadrant)
+        for size in dataclasses.fields(thing):
+            if size.name not in _NO_SIZES:
+                _text(entry, size.name, _number(getattr(thing, size.name)))
+
+
+_NO_SIZES = {f.name for f in dataclasses.fields(AbstractWrapObject)}
+"""What every wrap object has; the rest are its own sizes, by OpenSim's names."""
+
+
+def _muscle(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[str, str]) -> None:
     element = _named(parent, _MUSCLE_KINDS[type(muscle.curves)], muscle.name)
     _text(element, "min_control", _number(muscle.min_control))
     _text(element, "max_control", _number(muscle.max_control))
     path = _named(element, "GeometryPath", "path")
     points = ET.SubElement(ET.SubElement(path, "PathPointSet"), "objects")
     for point in muscle.path:
-        entry = _named(points, "PathPoint", point.name)
-        _text(entry, "socket_parent_frame", _body_path(point.body))
-        _text(entry, "location", _numbers(point.location))
+        _path_point(points, point, muscle.name, coordinate_paths)
+    if muscle.wraps:
+        wraps = ET.SubElement(ET.SubElement(path, "PathWrapSet"), "objects")
+        for wrap in muscle.wraps:
+            entry = _named(wraps, "PathWrap", wrap.name)
+            _text(entry, "wrap_object", wrap.wrap_object)
+            _text(entry, "method", wrap.method)
+            _text(entry, "range", " ".join(map(str, wrap.range)))
     for name in (
         "max_isometric_force",
         "optimal_fiber_length",

@@ -118,8 +118,11 @@ def _with_elements(
     """The same with what is not straight: lengths, lines, and own rates of path elements."""
     rotation, position = anchor_poses(state)
     anchor = np.array(model.topology.anchor) + 1
+    coordinates = model.coordinates
     frame = PathFrame(
         straight.q,
+        coordinates.all_coordinates(straight.q),
+        coordinates.coordinate_jacobian(straight.q),
         multiply(rotation[anchor], rest.rotation),
         position[anchor] + rotate(rotation[anchor], rest.position),
         straight.points,
@@ -132,7 +135,7 @@ def _with_elements(
         lengths = lengths.at[muscle].add(lines.length)
         own = own.at[muscle].add(lines.own_rate)
         pull.append(lines.pull)
-        couple.append(cross(lines.start, lines.pull))
+        couple.append(lines.couple)
     return lengths, CrossingSegments(jnp.concatenate(pull), jnp.concatenate(couple), own)
 
 
@@ -313,6 +316,8 @@ def _sum_by_muscle(values: Array, owner: np.ndarray, count: int) -> Array:
 
     Gathered in layers (each muscle's first segment, second, ...): a scatter-add is slow on CPUs.
     """
+    if not len(owner):
+        return jnp.zeros((count, *values.shape[1:]), values.dtype)
     padded = jnp.concatenate([values, jnp.zeros_like(values[:1])])
     order = np.arange(len(owner))
     total = None

@@ -292,13 +292,21 @@ def _written_back(model: Model, spec: ModelSpec, name: str) -> ModelSpec:
         for i, joint in enumerate(spec.joints)
     )
     points = iter(arrays.path_point_location)
+    whole = {
+        stretch.muscle: element.written(k)
+        for element in arrays.path_elements
+        for k, stretch in enumerate(element.stretches)
+        if element.whole
+    }
     numbers = [
         f.name for f in dataclasses.fields(MuscleParameters) if f.name not in ("curves", "members")
     ]
     muscles = tuple(
         dataclasses.replace(
             muscle,
-            path=tuple(
+            path=whole[i]
+            if i in whole
+            else tuple(
                 dataclasses.replace(p, location=row(next(points)))
                 if isinstance(p, PathPoint)
                 else p
@@ -327,9 +335,13 @@ def _written_back(model: Model, spec: ModelSpec, name: str) -> ModelSpec:
         )
         for i, bushing in enumerate(spec.bushings)
     )
+    wrap_objects = spec.wrap_objects
+    for element in arrays.path_elements:
+        wrap_objects = element.written_wraps(wrap_objects)
     return dataclasses.replace(
         spec,
         name=name,
+        wrap_objects=wrap_objects,
         bodies=bodies,
         joints=joints,
         muscles=muscles,

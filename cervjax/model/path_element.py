@@ -8,12 +8,12 @@ held: what a point that moves in its body adds.
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Self, TypeVar
+from typing import ClassVar, NamedTuple, Self, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from cervjax.spec import AbstractPathComponent
+from cervjax.spec import AbstractPathComponent, AbstractWrapObject, ModelSpec
 
 
 class Stretch(NamedTuple):
@@ -21,9 +21,10 @@ class Stretch(NamedTuple):
 
     Attributes:
         muscle: index.
-        first, last: indices of the fixed points into `Model.path_point_location`.
+        first, last: indices of the fixed points into `Model.path_point_location`; -1 for a whole
+            path, which has none there.
         first_body, last_body: indices of the bodies that these are fixed in.
-        components: what lies between them, in order.
+        components: what lies between them, in order; all of a whole path.
     """
 
     muscle: int
@@ -52,12 +53,16 @@ class PathFrame(NamedTuple):
 
     Attributes:
         q: rad or m.
+        coordinate: rad or m, all of the model's coordinates.
+        coordinate_rate: their change with `q`.
         rotation: of each body, to ground.
         position: m, of each body's origin in ground.
         point: m, of each fixed path point in ground.
     """
 
     q: Float[Array, " q"]
+    coordinate: Float[Array, " coordinates"]
+    coordinate_rate: Float[Array, "coordinates q"]
     rotation: Float[Array, "bodies 3 3"]
     position: Float[Array, "bodies 3"]
     point: Float[Array, "points 3"]
@@ -68,15 +73,15 @@ class PathLines(NamedTuple):
 
     Attributes:
         length: m, of each stretch.
-        pull: unit vector from each line's first to its last end, in ground; zero for a line that
-            does not pull.
-        start: m, a point of each line, in ground.
+        pull: force of a unit tension on each line's first body, in ground; zero for a line that
+            does not pull. A straight line's is the unit vector from its first to its last end.
+        couple: m, moment of it about ground's origin; a straight line's is `cross(start, pull)`.
         own_rate: m/rad (or m/m), change of each stretch's length with `q`, all bodies held.
     """
 
     length: Float[Array, " stretches"]
     pull: Float[Array, "lines 3"]
-    start: Float[Array, "lines 3"]
+    couple: Float[Array, "lines 3"]
     own_rate: Float[Array, "stretches q"]
 
 
@@ -84,19 +89,22 @@ class AbstractPathElement(eqx.Module):
     """All stretches of one kind, in every muscle.
 
     Attributes:
+        whole: whether stretches are whole paths, from a muscle's origin to its insertion.
         stretches: which they are; static.
     """
+
+    whole: ClassVar[bool] = False
 
     stretches: eqx.AbstractVar[tuple[Stretch, ...]]
 
     @classmethod
     @abc.abstractmethod
-    def build(cls, stretches: Sequence[Stretch], bodies: tuple[str, ...]) -> Self:
+    def build(cls, stretches: Sequence[Stretch], spec: ModelSpec) -> Self:
         """The element of `stretches`.
 
         Args:
-            stretches: all of this kind.
-            bodies: names, ground first; indices are into them.
+            stretches: all of this kind; indices of bodies count ground first.
+            spec: of the model.
 
         Returns:
             Numbers as leaves, the rest static.
@@ -131,6 +139,30 @@ class AbstractPathElement(eqx.Module):
         Returns:
             Numbers given in the frame of a body, scaled with it.
         """
+
+    def written(self, k: int) -> tuple[AbstractPathComponent, ...]:
+        """The components of a stretch with the numbers that the element holds.
+
+        Args:
+            k: which stretch.
+
+        Returns:
+            As many as the stretch has; its own where the element holds no others.
+        """
+        return self.stretches[k].components
+
+    def written_wraps(
+        self, wrap_objects: Sequence[AbstractWrapObject]
+    ) -> tuple[AbstractWrapObject, ...]:
+        """Wrap objects with the numbers that the element holds.
+
+        Args:
+            wrap_objects: of the spec that it was built from.
+
+        Returns:
+            As many; those given where the element holds no others.
+        """
+        return tuple(wrap_objects)
 
 
 PATH_ELEMENTS: dict[type[AbstractPathComponent], type[AbstractPathElement]] = {}

@@ -17,11 +17,13 @@ from cervjax.spec import (
     Anatomy,
     ModelSpec,
     MotionType,
+    Muscle,
     PathPoint,
     affine_form,
 )
 
 from .path_element import PATH_ELEMENTS, AbstractPathElement, Line, Stretch
+from .wrapping import WholePaths
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         point_body=tuple(index[p.body] for p in fixed_points(spec)),
         marker_body=tuple(index[m.body] for m in spec.markers),
         muscle_points=tuple(itertools.pairwise(starts)),
-        curved=tuple(s.first for s in stretches_of(spec)),
+        curved=tuple(s.first for s in stretches_of(spec) if s.first >= 0),
         lines=lines,
         bushing_bodies=tuple((index[b.frame1.body], index[b.frame2.body]) for b in spec.bushings),
         reserve_coordinates=tuple(coordinates.index(a.coordinate) for a in spec.actuators),
@@ -241,13 +243,21 @@ def fixed_points(spec: ModelSpec) -> list[PathPoint]:
     Returns:
         Path points, in the order of `Model.path_point_location`.
     """
-    return [p for m in spec.muscles for p in m.path if isinstance(p, PathPoint)]
+    straight = [m for m in spec.muscles if not _is_whole(m)]
+    return [p for m in straight for p in m.path if isinstance(p, PathPoint)]
+
+
+def _is_whole(muscle: Muscle) -> bool:
+    """Whether a path element evaluates the whole path."""
+    kinds = [PATH_ELEMENTS[type(p)] for p in muscle.path if type(p) in PATH_ELEMENTS]
+    return bool(muscle.wraps) or any(kind.whole for kind in kinds)
 
 
 def _muscle_points(spec: ModelSpec) -> list[int]:
     starts = [0]
     for muscle in spec.muscles:
-        starts.append(starts[-1] + sum(isinstance(p, PathPoint) for p in muscle.path))
+        fixed = 0 if _is_whole(muscle) else sum(isinstance(p, PathPoint) for p in muscle.path)
+        starts.append(starts[-1] + fixed)
     return starts
 
 
@@ -259,10 +269,22 @@ def stretches_of(spec: ModelSpec) -> list[Stretch]:
 
     Returns:
         Stretches, muscle by muscle.
+
+    Raises:
+        ValueError: a path that is evaluated piece by piece does not begin and end in a PathPoint.
     """
     index = {name: i for i, name in enumerate((GROUND, *(b.name for b in spec.bodies)))}
     points, found, point = fixed_points(spec), [], -1
     for number, muscle in enumerate(spec.muscles):
+        if _is_whole(muscle):
+            found.append(Stretch(number, -1, -1, 0, 0, muscle.path))
+            continue
+        for end in (muscle.path[0], muscle.path[-1]):
+            if not isinstance(end, PathPoint):
+                raise ValueError(
+                    f"muscle {muscle.name!r}: its path ends in {end.name!r}, a "
+                    f"{type(end).__name__}; it must begin and end in a PathPoint"
+                )
         between: list[AbstractPathComponent] = []
         for part in muscle.path:
             if not isinstance(part, PathPoint):
@@ -291,7 +313,10 @@ def path_elements(spec: ModelSpec) -> tuple[AbstractPathElement, ...]:
     """
     grouped: dict[type[AbstractPathElement], list[Stretch]] = {}
     for stretch in stretches_of(spec):
-        kinds = set()
+        kinds: set[type[AbstractPathElement]] = set()
+        if stretch.first < 0:
+            grouped.setdefault(WholePaths, []).append(stretch)
+            continue
         for part in stretch.components:
             if type(part) not in PATH_ELEMENTS:
                 raise ValueError(
@@ -306,8 +331,7 @@ def path_elements(spec: ModelSpec) -> tuple[AbstractPathElement, ...]:
                 "belong to different path elements"
             )
         grouped.setdefault(kinds.pop(), []).append(stretch)
-    bodies = (GROUND, *(b.name for b in spec.bodies))
-    return tuple(kind.build(stretches, bodies) for kind, stretches in grouped.items())
+    return tuple(kind.build(stretches, spec) for kind, stretches in grouped.items())
 
 
 def element_lines(spec: ModelSpec) -> tuple[Line, ...]:

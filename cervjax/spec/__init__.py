@@ -4,9 +4,7 @@ from .anatomy import PLANES as PLANES, Anatomy as Anatomy
 from .components import (
     GROUND as GROUND,
     MUSCLE_CURVES as MUSCLE_CURVES,
-    PATH_COMPONENTS as PATH_COMPONENTS,
     AbstractMuscleCurves as AbstractMuscleCurves,
-    AbstractPathComponent as AbstractPathComponent,
     Body as Body,
     Bushing as Bushing,
     Coordinate as Coordinate,
@@ -20,11 +18,9 @@ from .components import (
     MotionType as MotionType,
     Muscle as Muscle,
     OffsetFrame as OffsetFrame,
-    PathPoint as PathPoint,
     ThelenCurves as ThelenCurves,
     TransformAxis as TransformAxis,
     register_muscle_curves as register_muscle_curves,
-    register_path_component as register_path_component,
 )
 from .fingerprint import same_fingerprint as same_fingerprint, spec_fingerprint as spec_fingerprint
 from .functions import (
@@ -40,6 +36,15 @@ from .functions import (
 from .model_spec import (
     ModelSpec as ModelSpec,
 )
+from .path_components import (
+    PATH_COMPONENTS as PATH_COMPONENTS,
+    AbstractPathComponent as AbstractPathComponent,
+    ConditionalPathPoint as ConditionalPathPoint,
+    MovingPathPoint as MovingPathPoint,
+    PathPoint as PathPoint,
+    PathWrap as PathWrap,
+    register_path_component as register_path_component,
+)
 from .shipped import (
     SHIPPED as SHIPPED,
     shipped_neck as shipped_neck,
@@ -49,4 +54,11 @@ from .shipped import (
 from .tables import (
     read_tables as read_tables,
     write_tables as write_tables,
+)
+from .wraps import (
+    WRAP_OBJECTS as WRAP_OBJECTS,
+    AbstractWrapObject as AbstractWrapObject,
+    WrapCylinder as WrapCylinder,
+    WrapSphere as WrapSphere,
+    register_wrap_object as register_wrap_object,
 )

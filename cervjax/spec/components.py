@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from .functions import Function
+from .path_components import AbstractPathComponent, PathWrap, Vec3
 
-Vec3 = tuple[float, float, float]
 Vec6 = tuple[float, float, float, float, float, float]
 
 GROUND = "ground"
@@ -107,63 +107,6 @@ class CoordinateCoupler:
     dependent: str
     independent: str
     function: Function
-
-
-class AbstractPathComponent:
-    """What a muscle's path is made of; frozen dataclasses with a `name`.
-
-    A class beside `PathPoint` needs a path element (`cervjax.model.register_path_element`), and
-    `register_path_component` to be stored in tables.
-    """
-
-    __slots__ = ()
-
-    name: str
-
-    def attached_to(self) -> tuple[str, ...]:
-        """Names of the bodies that the component is fixed in.
-
-        Returns:
-            Names, which the model must have.
-        """
-        return ()
-
-
-PATH_COMPONENTS: dict[str, type[AbstractPathComponent]] = {}
-"""Classes of path components by the names that tables have for them."""
-
-_Component = TypeVar("_Component", bound=AbstractPathComponent)
-
-
-def register_path_component(component: type[_Component]) -> type[_Component]:
-    """Make a class of path components known to tables.
-
-    Args:
-        component: a frozen dataclass of plain values.
-
-    Returns:
-        The class itself: this is a decorator.
-    """
-    PATH_COMPONENTS[component.__name__] = component
-    return component
-
-
-@register_path_component
-@dataclass(frozen=True, slots=True)
-class PathPoint(AbstractPathComponent):
-    """A point of a muscle's path; `location` in m in the frame of `body`."""
-
-    name: str
-    body: str
-    location: Vec3
-
-    def attached_to(self) -> tuple[str, ...]:
-        """The body.
-
-        Returns:
-            One name.
-        """
-        return (self.body,)
 
 
 class AbstractMuscleCurves:
@@ -290,7 +233,8 @@ class Muscle:
     """A Hill-type muscle; N, m, rad, and optimal fiber lengths per second.
 
     `fiber_damping` is in units of max isometric force per normalized fiber velocity. Which of
-    OpenSim's muscle models it is, is told by the type of `curves`.
+    OpenSim's muscle models it is, is told by the type of `curves`. `wraps` are in the order in
+    which OpenSim looks at them.
     """
 
     name: str
@@ -309,6 +253,7 @@ class Muscle:
     default_activation: float = 0.05
     ignore_tendon_compliance: bool = False
     curves: AbstractMuscleCurves = field(default_factory=MillardCurves)
+    wraps: tuple[PathWrap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,12 @@ _FORMAT_1_FIELDS: dict[str, tuple[str, ...]] = {
         "name", "bodies", "joints", "couplers", "muscles", "bushings", "markers", "actuators",
         "groups", "gravity", "credits", "publications", "omitted",
     ),
+    "Muscle": (
+        "name", "path", "max_isometric_force", "optimal_fiber_length", "tendon_slack_length",
+        "pennation_angle_at_optimal", "max_contraction_velocity", "fiber_damping", "min_control",
+        "max_control", "activation_time_constant", "deactivation_time_constant",
+        "minimum_activation", "default_activation", "ignore_tendon_compliance", "curves",
+    ),
 }  # fmt: skip
 """Of classes that have gained fields since."""
 _FORMAT_1_NAMES = {"ModelSpec": "NeckSpec"}

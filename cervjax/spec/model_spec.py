@@ -17,11 +17,12 @@ from .components import (
     Joint,
     Marker,
     Muscle,
-    Vec3,
 )
+from .path_components import Vec3
 from .validation import validate
+from .wraps import AbstractWrapObject
 
-_T = TypeVar("_T", Body, Muscle, Coordinate)
+_T = TypeVar("_T", Body, Muscle, Coordinate, AbstractWrapObject)
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class ModelSpec:
         omitted: paths of components of the source that this spec does not carry.
         credits, publications: as in the source file.
         anatomy: what bodies, coordinates, markers and groups stand for.
+        wrap_objects: surfaces that paths wrap over.
 
     Raises:
         ValueError: a name is missing or doubled, a tree or a function is malformed, or a number
@@ -54,6 +56,7 @@ class ModelSpec:
     publications: str = ""
     omitted: tuple[str, ...] = ()
     anatomy: Anatomy = field(default_factory=Anatomy)
+    wrap_objects: tuple[AbstractWrapObject, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "joints", parents_first(self.joints))
@@ -77,6 +80,10 @@ class ModelSpec:
     def muscle(self, name: str) -> Muscle:
         """The muscle `name`."""
         return _named(self.muscles, name, "muscle")
+
+    def wrap_object(self, name: str) -> AbstractWrapObject:
+        """The wrap object `name`."""
+        return _named(self.wrap_objects, name, "wrap object")
 
     def coordinate(self, name: str) -> Coordinate:
         """The coordinate `name`."""

@@ -5,14 +5,22 @@ leaving it out would change what the file means.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import cattrs
 from cattrs.preconf.json import make_converter
 
+from .functions import Function, function_from_dict, function_to_dict
+
 T = TypeVar("T")
 
 _CONVERTER = make_converter(forbid_extra_keys=True, detailed_validation=False)
+_CONVERTER.register_structure_hook_func(
+    lambda kind: kind == Function, lambda values, kind: function_from_dict(values)
+)
+for _kind in get_args(Function):
+    # Whichever it is: a file says so by its type.
+    _CONVERTER.register_unstructure_hook(_kind, function_to_dict)
 
 
 def to_plain(value: Any) -> Any:

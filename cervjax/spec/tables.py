@@ -7,6 +7,7 @@
 | `coordinates.csv`, `axes.csv` | a generalized coordinate, a transform axis that is not zero |
 | `couplers.csv` | a coordinate driven by another |
 | `muscles.csv`, `path_points.csv` | a muscle, a point of a muscle's path |
+| `wrap_objects.csv`, `path_wraps.csv` | a surface, that a muscle's path may wrap over one |
 | `bushings.csv`, `markers.csv`, `actuators.csv`, `groups.csv` | one of each |
 | `anatomy.json` | what bodies, coordinates, markers and groups stand for; see `Anatomy` |
 
@@ -27,9 +28,7 @@ from cervjax.execution.reading import reading
 from .anatomy import Anatomy
 from .components import (
     MUSCLE_CURVES,
-    PATH_COMPONENTS,
     AbstractMuscleCurves,
-    AbstractPathComponent,
     Body,
     Bushing,
     Coordinate,
@@ -39,19 +38,20 @@ from .components import (
     Marker,
     Muscle,
     OffsetFrame,
-    PathPoint,
     TransformAxis,
 )
 from .functions import Constant, function_from_dict, function_to_dict
 from .model_spec import ModelSpec
+from .path_components import PATH_COMPONENTS, AbstractPathComponent, PathPoint, PathWrap
 from .plain import from_plain, to_plain
+from .wraps import WRAP_OBJECTS, AbstractWrapObject
 
 _XYZ = ("x", "y", "z")
 _LOCATION = tuple(f"location_{a}" for a in _XYZ)
 _INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
 _UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _MUSCLE_NUMBERS = tuple(
-    f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves")
+    f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves", "wraps")
 )
 
 
@@ -93,6 +93,7 @@ def _read_all(folder: Traversable) -> ModelSpec:
     axes = _grouped(_read(folder, "axes"), "joint")
     coordinates = _grouped(_read(folder, "coordinates"), "joint")
     points = _grouped(_read(folder, "path_points"), "muscle")
+    wraps = _grouped(_read(folder, "path_wraps"), "muscle")
     return ModelSpec(
         name=header["name"],
         bodies=tuple(_body(row) for row in _read(folder, "bodies", required=True)),
@@ -110,7 +111,8 @@ def _read_all(folder: Traversable) -> ModelSpec:
             for row in _read(folder, "couplers")
         ),
         muscles=tuple(
-            _muscle(row, points.get(row["name"], [])) for row in _read(folder, "muscles")
+            _muscle(row, points.get(row["name"], []), wraps.get(row["name"], []))
+            for row in _read(folder, "muscles")
         ),
         bushings=tuple(_bushing(row) for row in _read(folder, "bushings")),
         markers=tuple(
@@ -135,6 +137,7 @@ def _read_all(folder: Traversable) -> ModelSpec:
         publications=header.get("publications", ""),
         omitted=tuple(header.get("omitted", ())),
         anatomy=_anatomy(folder),
+        wrap_objects=tuple(_wrap_object(row) for row in _read(folder, "wrap_objects")),
     )
 
 
@@ -255,6 +258,15 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
         ],
         "muscles": [_muscle_row(m) for m in spec.muscles],
         "path_points": [_path_row(m.name, p, special) for m in spec.muscles for p in m.path],
+        "path_wraps": [
+            {"muscle": m.name, "wrap": json.dumps(to_plain(w))}
+            for m in spec.muscles
+            for w in m.wraps
+        ],
+        "wrap_objects": [
+            {"name": w.name, "kind": type(w).__name__, "parameters": json.dumps(to_plain(w))}
+            for w in spec.wrap_objects
+        ],
         "bushings": [
             {
                 "name": b.name,
@@ -341,7 +353,9 @@ def _joint(
     )
 
 
-def _muscle(row: dict[str, str], points: list[dict[str, str]]) -> Muscle:
+def _muscle(
+    row: dict[str, str], points: list[dict[str, str]], wraps: list[dict[str, str]]
+) -> Muscle:
     numbers: dict[str, Any] = {
         k: float(row[k]) for k in _MUSCLE_NUMBERS if k != "ignore_tendon_compliance"
     }
@@ -350,8 +364,16 @@ def _muscle(row: dict[str, str], points: list[dict[str, str]]) -> Muscle:
         path=tuple(map(_path_component, points)),
         ignore_tendon_compliance=row["ignore_tendon_compliance"] == "true",
         curves=_curves(row),
+        wraps=tuple(from_plain(json.loads(w["wrap"]), PathWrap, "a PathWrap") for w in wraps),
         **numbers,
     )
+
+
+def _wrap_object(row: dict[str, str]) -> AbstractWrapObject:
+    kind = row["kind"]
+    if kind not in WRAP_OBJECTS:
+        raise ValueError(f"{row['name']!r} is a {kind}, which is no wrap object known here")
+    return from_plain(json.loads(row["parameters"]), WRAP_OBJECTS[kind], f"a {kind}")
 
 
 def _bushing(row: dict[str, str]) -> Bushing:

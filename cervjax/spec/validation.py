@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .components import GROUND, PathPoint
+from .components import GROUND
 from .functions import (
     Function,
     MultiplierFunction,
@@ -14,6 +14,7 @@ from .functions import (
     PolynomialFunction,
     SimmSpline,
 )
+from .path_components import MovingPathPoint, PathPoint
 
 if TYPE_CHECKING:
     from .model_spec import ModelSpec
@@ -39,9 +40,10 @@ def validate(spec: "ModelSpec") -> None:
     _unique("coordinate", (c.name for c in spec.coordinates))
     _unique("muscle", (m.name for m in spec.muscles))
     _unique("marker", (m.name for m in spec.markers))
+    _unique("wrap object", (w.name for w in spec.wrap_objects))
     _unique("actuator", [a.name for a in spec.actuators] + [m.name for m in spec.muscles])
     for component in (*spec.bodies, *spec.joints, *spec.couplers, *spec.muscles, *spec.bushings,
-                      *spec.markers, *spec.actuators):  # fmt: skip
+                      *spec.markers, *spec.actuators, *spec.wrap_objects):  # fmt: skip
         _finite(component.name, component)
     _finite("gravity", spec.gravity)
     _tree(spec)
@@ -115,6 +117,8 @@ def _tree(spec: "ModelSpec") -> None:
 def _functions(spec: "ModelSpec") -> None:
     owned = [(j.name, a.function) for j in spec.joints for a in j.axes]
     owned += [(c.name, c.function) for c in spec.couplers]
+    moving = [p for m in spec.muscles for p in m.path if isinstance(p, MovingPathPoint)]
+    owned += [(p.name, f) for p in moving for f in p.location]
     for owner, function in owned:
         _function(owner, function)
 
@@ -168,6 +172,7 @@ def _attachments(spec: "ModelSpec") -> None:
         *((p.name, body) for m in spec.muscles for p in m.path for body in p.attached_to()),
         *((m.name, m.body) for m in spec.markers),
         *((b.name, f.body) for b in spec.bushings for f in (b.frame1, b.frame2)),
+        *((w.name, w.body) for w in spec.wrap_objects),
     ]:
         if body not in bodies:
             raise ValueError(f"{owner!r} is fixed in the unknown body {body!r}")
@@ -176,6 +181,21 @@ def _attachments(spec: "ModelSpec") -> None:
             raise ValueError(
                 f"actuator {actuator.name!r} acts on the unknown coordinate {actuator.coordinate!r}"
             )
+    surfaces = {w.name for w in spec.wrap_objects}
+    for muscle in spec.muscles:
+        for part in muscle.path:
+            unknown = set(part.follows()) - coordinates
+            if unknown:
+                raise ValueError(
+                    f"path point {part.name!r} of {muscle.name!r} follows the unknown coordinate "
+                    f"{', '.join(sorted(unknown))}"
+                )
+        for wrap in muscle.wraps:
+            if wrap.wrap_object not in surfaces:
+                raise ValueError(
+                    f"path wrap {wrap.name!r} of {muscle.name!r} names the unknown wrap object "
+                    f"{wrap.wrap_object!r}"
+                )
     muscles = {m.name for m in spec.muscles}
     for group, members in spec.groups:
         unknown = set(members) - muscles
@@ -236,17 +256,18 @@ def _numbers(spec: "ModelSpec") -> None:
         if wrong:
             kind = type(muscle.curves).__name__
             raise ValueError(f"muscle {muscle.name!r}: impossible {kind}: {', '.join(wrong)}")
-        for end in (muscle.path[0], muscle.path[-1]):
-            if not isinstance(end, PathPoint):
-                raise ValueError(
-                    f"muscle {muscle.name!r}: its path ends in {end.name!r}, a "
-                    f"{type(end).__name__}; it must begin and end in a PathPoint"
-                )
         if not 0 <= muscle.min_control < muscle.max_control < math.inf:
             raise ValueError(
                 f"muscle {muscle.name!r}: controls [{muscle.min_control}, {muscle.max_control}] "
                 "must satisfy 0 <= min < max"
             )
+    for surface in spec.wrap_objects:
+        impossible = surface.problems()
+        if impossible:
+            raise ValueError(
+                f"wrap object {surface.name!r}: {', '.join(impossible)} must be positive"
+            )
+        _size(surface.name, "its frame", surface.translation)
     for actuator in spec.actuators:
         if not actuator.optimal_force > 0 or not actuator.min_control < actuator.max_control:
             raise ValueError(

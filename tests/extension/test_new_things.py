@@ -118,12 +118,12 @@ class SlidingPoints(AbstractPathElement):
     stretches: tuple[Stretch, ...] = eqx.field(static=True)
 
     @classmethod
-    def build(cls, stretches: Sequence[Stretch], bodies: tuple[str, ...]) -> "SlidingPoints":
+    def build(cls, stretches: Sequence[Stretch], spec: ModelSpec) -> "SlidingPoints":
         parts: list[Any] = [s.components[0] for s in stretches]
         return cls(
             jnp.asarray([p.origin for p in parts]),
             jnp.asarray([p.slope for p in parts]),
-            tuple(bodies.index(p.body) for p in parts),
+            tuple(1 + [b.name for b in spec.bodies].index(p.body) for p in parts),
             tuple(p.coordinate for p in parts),
             tuple(stretches),
         )
@@ -147,10 +147,12 @@ class SlidingPoints(AbstractPathElement):
         slide = jnp.einsum("nij,nj->ni", turn, self.slope)
         rate = jnp.sum((units[0] - units[1]) * slide, axis=1)
         count = len(self.stretches)
+        pull = jnp.stack(units, axis=1).reshape(2 * count, 3)
+        start = jnp.stack([first, point], axis=1).reshape(2 * count, 3)
         return PathLines(
             lengths[0] + lengths[1],
-            jnp.stack(units, axis=1).reshape(2 * count, 3),
-            jnp.stack([first, point], axis=1).reshape(2 * count, 3),
+            pull,
+            jnp.cross(start, pull),
             jnp.zeros((count, len(frame.q))).at[np.arange(count), at].set(rate),
         )
 

@@ -1,0 +1,265 @@
+"""OpenSim's WrapCylinder: a spiral between tangent points.
+
+OpenSim does not seek the shortest way. The tangent points are found across the axis, and slid along
+it to where the plane through both ends and a point of the cylinder's edge cuts; where a path has
+several wraps they are then moved until the path is tangent to 0.1 degrees.
+"""
+
+import dataclasses
+from typing import cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from cervjax.math.rotation import cross, dot
+from cervjax.spec import AbstractWrapObject, WrapCylinder
+
+from .surface import AbstractWrapSurface, Side, WrapOutcome, Wrapped, register_wrap_surface
+from .vectors import angle_between, length_of, root, unit
+
+_TANGENT = np.radians(0.1)
+"""rad; OpenSim's tolerance."""
+_MOST_STEPS = 100
+_STEP = 0.002
+"""m, of OpenSim's points along the spiral."""
+_REACH = 10.0
+"""m, by which tangent points are slid at most."""
+_PARALLEL = 1e-5
+
+
+@register_wrap_surface(WrapCylinder)
+class CylinderSurface(AbstractWrapSurface):
+    """Radius and length of a cylinder about z."""
+
+    sizes = 2
+
+    @staticmethod
+    def size(wrap_object: AbstractWrapObject) -> tuple[float, ...]:
+        """Radius and length, m."""
+        cylinder = cast(WrapCylinder, wrap_object)
+        return cylinder.radius, cylinder.length
+
+    @staticmethod
+    def scaled(size: Float[Array, " n"], stretch: Float[Array, " 3"]) -> Float[Array, " n"]:
+        """The radius with the mean across the axis, the length along it; m."""
+        return size * jnp.stack([0.5 * (stretch[0] + stretch[1]), stretch[2]])
+
+    @staticmethod
+    def resized(wrap_object: AbstractWrapObject, size: tuple[float, ...]) -> AbstractWrapObject:
+        """With another radius and length, m."""
+        cylinder = cast(WrapCylinder, wrap_object)
+        return dataclasses.replace(cylinder, radius=size[0], length=size[1])
+
+    @staticmethod
+    def wrap(
+        size: Float[Array, " n"],
+        side: Side,
+        start: Float[Array, " 3"],
+        end: Float[Array, " 3"],
+        *,
+        alone: bool,
+    ) -> Wrapped:
+        """The segment over the cylinder; see `AbstractWrapSurface`. m."""
+        radius, half = size[0], 0.5 * size[1]
+        inside = (_across(start) < radius**2) | (_across(end) < radius**2)
+        near, between = _nearest_to_axis(start, end)
+        through = (_across(near) < radius**2) & between
+        constrained = side.sign != 0
+        on_side = side.of(start) | side.of(end)
+        aside = (side.of(start) != side.of(end)) & ~side.of(near)
+        # A constrained path neither end of which is on the side asked for is wrapped all the same.
+        loose = jnp.where(on_side, jnp.where(aside, 2, 0), 2)
+        outcome = jnp.where(through, 3, jnp.where(constrained, loose, 0))
+        outcome = jnp.where(constrained & ~on_side, 2, outcome)
+        outcome = jnp.where(inside, int(WrapOutcome.INSIDE_RADIUS), outcome)
+
+        (start_a, start_b), (end_a, end_b) = _tangents(start, radius), _tangents(end, radius)
+        first, last, far, long = _constrained(side, (start, end), (start_a, start_b, end_a, end_b))
+        free_first, free_last = _nearest_pair(start_a, start_b, end_a, end_b)
+        first = jnp.where(constrained, first, free_first)
+        last = jnp.where(constrained, last, free_last)
+        far, long = constrained & far, constrained & long
+
+        first, last = _slid(first, last, start, end, radius, far)
+        beyond = (jnp.abs(first[2]) > half) & (jnp.abs(last[2]) > half)
+        outcome = jnp.where(beyond & (outcome >= 2), int(WrapOutcome.NO_WRAP), outcome)
+        if not alone:
+            used = outcome >= int(WrapOutcome.WRAPPED)
+            first, last = _made_tangent(first, last, (start, end), radius, long, used)
+        length = _spiral(first, last, radius, long)[0]
+        return Wrapped(outcome.astype(jnp.int32), first, last, length)
+
+
+def _flat(point: Float[Array, " 3"]) -> Float[Array, " 3"]:
+    """Across the axis."""
+    return point * jnp.array([1.0, 1.0, 0.0], point.dtype)
+
+
+def _across(point: Float[Array, " 3"]) -> Float[Array, ""]:
+    """m^2, squared distance from the axis."""
+    return point[0] ** 2 + point[1] ** 2
+
+
+def _nearest_to_axis(
+    start: Float[Array, " 3"], end: Float[Array, " 3"]
+) -> tuple[Float[Array, " 3"], Bool[Array, ""]]:
+    """The point of the segment's line that is nearest to the axis, and whether it is between."""
+    span = end - start
+    flat = _across(span)
+    # OpenSim gives up where the lines are parallel.
+    parallel = flat <= 1e-14 * jnp.maximum(dot(span, span), 1e-30)
+    along = -(start[0] * span[0] + start[1] * span[1]) / jnp.where(parallel, 1.0, flat)
+    along = jnp.where(parallel, -1.0, along)
+    return start + along * span, (along > 0) & (along < 1)
+
+
+def _tangents(
+    point: Float[Array, " 3"], radius: Float[Array, ""]
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """Where lines through `point` across the axis touch the circle, at the point's height."""
+    away, distance = unit(_flat(point)), length_of(_flat(point))
+    along = radius**2 / jnp.where(distance > 0, distance, 1.0)
+    aside = root(radius**2 - along**2)
+    turned = jnp.stack([-away[1], away[0], jnp.zeros_like(radius)])
+    foot = along * away + point * jnp.array([0.0, 0.0, 1.0], point.dtype)
+    return foot + aside * turned, foot - aside * turned
+
+
+def _nearest_pair(
+    start_a: Array, start_b: Array, end_a: Array, end_b: Array
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """The pair of tangent points with the least angle between them."""
+    pairs = ((start_a, end_a), (start_a, end_b), (start_b, end_a), (start_b, end_b))
+    closeness = jnp.stack([dot(unit(_flat(a)), unit(_flat(b))) for a, b in pairs])
+    # OpenSim takes a later pair where two are equally near.
+    best = 3 - jnp.argmax(closeness[::-1])
+    firsts, lasts = (jnp.stack(points) for points in zip(*pairs, strict=True))
+    return firsts[best], lasts[best]
+
+
+def _constrained(
+    side: Side, ends: tuple[Array, Array], tangents: tuple[Array, Array, Array, Array]
+) -> tuple[Array, Array, Bool[Array, ""], Bool[Array, ""]]:
+    """The pair of tangent points on the side that is asked for; whether the path goes round the
+    far side, and whether by more than half of the circle."""
+    (start, end), (start_a, start_b, end_a, end_b) = ends, tangents
+    alpha = angle_between(_flat(start_a), _flat(end_b))
+    beta = angle_between(_flat(start_b), _flat(end_a))
+    wide = alpha > beta
+    a_is, b_is = side.of(start_a), side.of(start_b)
+    end_a_is, end_b_is = side.of(end_a), side.of(end_b)
+    takes_b = jnp.where(
+        a_is == b_is,
+        jnp.where(a_is, end_a_is, jnp.where(end_a_is, True, jnp.where(end_b_is, False, ~wide))),
+        b_is,
+    )
+    nobody = ~(a_is | b_is | end_a_is | end_b_is)
+    first, last = jnp.where(takes_b, start_b, start_a), jnp.where(takes_b, end_a, end_b)
+    far = jnp.where(nobody, True, jnp.where(takes_b, ~wide, wide))
+    pulled = (first - start) + (last - end)
+    outwards = _flat(first) + _flat(last)
+    return first, last, far, dot(outwards, pulled) < 0
+
+
+def _slid(
+    first: Array, last: Array, start: Array, end: Array, radius: Array, far: Array
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """Tangent points slid along the axis into the plane through both ends and the apex."""
+    near, away = length_of(_flat(start)), length_of(_flat(end))
+    total = near + away
+    middle = start + near / jnp.where(total > 0, total, 1.0) * (end - start)
+    on_axis = middle * jnp.array([0.0, 0.0, 1.0], middle.dtype)
+    normal = unit(cross(unit(start - on_axis), unit(end - on_axis)))
+    up = jnp.array([0.0, 0.0, 1.0], middle.dtype)
+    edge = unit(cross(up, normal))
+    apexes = on_axis + radius * edge, on_axis - radius * edge
+    squared = [dot(middle - a, middle - a) for a in apexes]
+    nearer = squared[0] < squared[1]
+    apex = jnp.where(nearer != far, apexes[0], apexes[1])
+    plane = unit(cross(unit(start - apex), unit(end - apex)))
+    flat = jnp.abs(20.0 * plane[2]) < _PARALLEL
+
+    def height(point: Array) -> tuple[Array, Array]:
+        slide = dot(plane, start - point) / jnp.where(flat, 1.0, plane[2])
+        within = ~flat & (jnp.abs(slide) <= _REACH * (1 + 2e-5))
+        return point[2] + jnp.where(within, slide, 0.0), within
+
+    apart = jnp.abs(start[2] - end[2])
+    first_height, first_cut = height(first)
+    last_height, last_cut = height(last)
+    first_moves = first_cut & (jnp.abs(first_height - end[2]) < apart)
+    last_moves = last_cut & (jnp.abs(last_height - start[2]) < apart)
+    return (
+        first.at[2].set(jnp.where(first_moves, first_height, first[2])),
+        last.at[2].set(jnp.where(last_moves, last_height, last[2])),
+    )
+
+
+def _spiral(
+    first: Array, last: Array, radius: Array, long: Array
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Length (m) and angle (rad) of the spiral from `first` to `last`."""
+    angle = angle_between(_flat(first), _flat(last))
+    angle = jnp.where(long, 2 * np.pi - angle, angle)
+    rise = last[2] - first[2]
+    return root((radius * angle) ** 2 + rise**2), angle
+
+
+def _made_tangent(
+    first: Array, last: Array, ends: tuple[Array, Array], radius: Array, long: Array, used: Array
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """Tangent points moved along the axis, by OpenSim's iteration, until the straight parts run
+    into the spiral; not at all where they are not used."""
+    start, end = ends
+
+    def step(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        first, last, steps, _ = state
+        length, angle = _spiral(first, last, radius, long)
+        # A spiral of fewer than two of OpenSim's points is left as it is.
+        count = jnp.floor(length / _STEP)
+        axis = unit(cross(_flat(first), _flat(last)))
+        sense = jnp.where(long, -1.0, 1.0)
+
+        def along(part: Array) -> Array:
+            turn = sense * part * angle
+            spoke = _flat(first)
+            turned = jnp.cos(turn) * spoke + jnp.sin(turn) * cross(axis, spoke)
+            height = first[2] + part * (last[2] - first[2])
+            return turned + height * jnp.array([0.0, 0.0, 1.0], first.dtype)
+
+        part = 1 / jnp.maximum(count, 1.0)
+        first_shift, first_off = _shift(start, first, along(part))
+        last_shift, last_off = _shift(end, last, along(1 - part))
+        moves = (count >= 2) & (first_off | last_off)
+        first = first.at[2].add(jnp.where(moves & first_off, first_shift, 0.0))
+        last = last.at[2].add(jnp.where(moves & last_off, last_shift, 0.0))
+        return first, last, steps + 1, moves
+
+    def going(state: tuple[Array, Array, Array, Array]) -> Bool[Array, ""]:
+        return state[3] & (state[2] < _MOST_STEPS)
+
+    start_state = (first, last, jnp.asarray(0), used)
+    first, last, _, _ = jax.lax.while_loop(going, step, start_state)
+    return first, last
+
+
+def _shift(
+    outside: Array, tangent: Array, on_surface: Array
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """How far (m) OpenSim moves a tangent point along the axis, and whether it does."""
+    straight, wound = unit(tangent - outside), unit(on_surface - tangent)
+    apart = jnp.abs(_slope(straight) - _slope(wound))
+    # The point of the vertical line through the tangent point that is nearest to the line from
+    # outside to the surface.
+    span = on_surface - outside
+    flat = _across(span)
+    reach = dot(_flat(tangent - outside), _flat(span)) / jnp.where(flat > 0, flat, 1.0)
+    height = outside[2] + reach * span[2]
+    return 1.5 * (height - tangent[2]), apart > _TANGENT
+
+
+def _slope(direction: Float[Array, " 3"]) -> Float[Array, ""]:
+    """rad, from the axis."""
+    return jnp.arctan2(length_of(_flat(direction)), direction[2])

@@ -1,0 +1,133 @@
+"""OpenSim's WrapSphere: an arc of a great circle between tangent points."""
+
+import dataclasses
+from typing import cast
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cervjax.math.rotation import cross, dot
+from cervjax.spec import AbstractWrapObject, WrapSphere
+
+from .surface import AbstractWrapSurface, Side, WrapOutcome, Wrapped, register_wrap_surface
+from .vectors import angle_between, length_of, root, unit
+
+_CENTRAL = 1e-5
+"""Sine of the angle between the segment and its end's direction, below which OpenSim keeps the
+last wrap, because the plane of the arc is not told. Here any plane is taken."""
+
+
+@register_wrap_surface(WrapSphere)
+class SphereSurface(AbstractWrapSurface):
+    """Radius of a sphere about the origin."""
+
+    sizes = 1
+
+    @staticmethod
+    def size(wrap_object: AbstractWrapObject) -> tuple[float, ...]:
+        """The radius, m."""
+        return (cast(WrapSphere, wrap_object).radius,)
+
+    @staticmethod
+    def scaled(size: Float[Array, " n"], stretch: Float[Array, " 3"]) -> Float[Array, " n"]:
+        """With the mean of the three; m."""
+        return size * jnp.mean(stretch)
+
+    @staticmethod
+    def resized(wrap_object: AbstractWrapObject, size: tuple[float, ...]) -> AbstractWrapObject:
+        """With another radius, m."""
+        return dataclasses.replace(cast(WrapSphere, wrap_object), radius=size[0])
+
+    @staticmethod
+    def wrap(
+        size: Float[Array, " n"],
+        side: Side,
+        start: Float[Array, " 3"],
+        end: Float[Array, " 3"],
+        *,
+        alone: bool,
+    ) -> Wrapped:
+        """The segment over the sphere; see `AbstractWrapSurface`. m."""
+        radius = size[0]
+        inside = (length_of(start) < radius) | (length_of(end) < radius)
+        line = start - end
+        a, b = dot(line, line), 2 * dot(end, line)
+        c = dot(end, end) - radius**2
+        depth = b**2 - 4 * a * c
+        twice = jnp.where(a > 0, 2 * a, 1.0)
+        cuts = [(-b + sign * root(depth)) / twice for sign in (1.0, -1.0)]
+        through = (depth >= 0) & jnp.all(jnp.stack([(x > 0) & (x < 1) for x in cuts]))
+
+        direction, away = unit(line), unit(end)
+        normal = cross(direction, away)
+        fallback = cross(away, jnp.array([0.0, 0.0, 1.0], away.dtype) + 0.5 * away[::-1])
+        normal = unit(jnp.where(length_of(normal) < _CENTRAL, fallback, normal))
+        start_a, start_b = _tangents(start, normal, radius)
+        end_a, end_b = _tangents(end, normal, radius)
+        pairs = ((start_a, end_a), (start_a, end_b), (start_b, end_a), (start_b, end_b))
+        closeness = jnp.stack([dot(unit(x), unit(y)) for x, y in pairs])
+        best = 3 - jnp.argmax(closeness[::-1])
+        firsts, lasts = (jnp.stack(points) for points in zip(*pairs, strict=True))
+        first, last = firsts[best], lasts[best]
+        others = firsts[3 - best], lasts[3 - best]
+
+        constrained = side.sign != 0
+        on_side = side.of(start) | side.of(end)
+        nearest = start - dot(start, direction) * direction
+        reach = dot(start, direction)
+        # OpenSim compares a distance in meters with one.
+        mandatory = (dot(nearest, nearest) < radius**2) & (reach > 0) & (reach < 1)
+        aside = (side.of(start) != side.of(end)) & ~side.of(nearest)
+        loose = jnp.where(mandatory, 3, jnp.where(aside, 2, 0))
+        outcome = jnp.where(constrained & on_side, loose, 2)
+        first, last, far = _constrained(
+            side, (start, end), (start_a, start_b, end_a, end_b), (first, last), others
+        )
+        outcome = jnp.where(through, outcome, int(WrapOutcome.NO_WRAP))
+        outcome = jnp.where(inside, int(WrapOutcome.INSIDE_RADIUS), outcome)
+        angle = angle_between(first, last)
+        angle = jnp.where(far, 2 * np.pi - angle, angle)
+        return Wrapped(outcome.astype(jnp.int32), first, last, radius * angle)
+
+
+def _tangents(
+    point: Array, normal: Array, radius: Array
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """Where lines through `point` in the plane across `normal` touch the sphere."""
+    distance = length_of(point)
+    inwards = -unit(point)
+    aside = cross(normal, inwards)
+    sine = jnp.clip(radius / jnp.where(distance > 0, distance, 1.0), 0.0, 1.0)
+    cosine = root(1 - sine**2)
+    reach = distance * cosine
+    return (
+        point + reach * (cosine * inwards - sine * aside),
+        point + reach * (cosine * inwards + sine * aside),
+    )
+
+
+def _constrained(
+    side: Side,
+    ends: tuple[Array, Array],
+    tangents: tuple[Array, Array, Array, Array],
+    nearest: tuple[Array, Array],
+    others: tuple[Array, Array],
+) -> tuple[Array, Array, Array]:
+    """The pair of tangent points on the side asked for, and whether the path goes the long way."""
+    (start, end), (start_a, start_b, end_a, end_b) = ends, tangents
+    applies = (side.sign != 0) & ~(side.of(start) & side.of(end))
+    towards = unit(-start - end)
+    takes_a = dot(unit(start_a), towards) > dot(unit(start_b), towards)
+    ends_a = dot(unit(end_a), towards) > dot(unit(end_b), towards)
+    first, first_other = jnp.where(takes_a, start_a, start_b), jnp.where(takes_a, start_b, start_a)
+    last, last_other = jnp.where(ends_a, end_a, end_b), jnp.where(ends_a, end_b, end_a)
+    pulled = unit((first - start) + (last - end))
+    flip = side.sign * dot(pulled, side.axis) < 0
+    first, last = jnp.where(flip, first_other, first), jnp.where(flip, last_other, last)
+    far = dot(first + last, (first - start) + (last - end)) < 0
+    return (
+        jnp.where(applies, first, nearest[0]),
+        jnp.where(applies, last, nearest[1]),
+        applies & far,
+    )

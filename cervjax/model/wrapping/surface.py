@@ -1,0 +1,154 @@
+"""What a wrap object does to a straight segment of a path, as OpenSim decides it.
+
+A surface is one file: a class of `AbstractWrapSurface`, registered for a class of wrap objects.
+"""
+
+import abc
+from collections.abc import Callable
+from enum import IntEnum
+from typing import ClassVar, NamedTuple, TypeVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from cervjax.spec import AbstractWrapObject
+
+
+class WrapOutcome(IntEnum):
+    """OpenSim's `WrapObject::WrapAction`.
+
+    NO_WRAP: the segment passes by. INSIDE_RADIUS: an end of it is inside. WRAPPED: it is wrapped,
+    and another segment may be wrapped with less change. MANDATORY: it runs through the surface.
+    """
+
+    NO_WRAP = 0
+    INSIDE_RADIUS = 1
+    WRAPPED = 2
+    MANDATORY = 3
+
+
+class Wrapped(NamedTuple):
+    """A segment over a surface, in the surface's frame.
+
+    Attributes:
+        outcome: a `WrapOutcome`.
+        first, last: m, where the path comes onto the surface, and where it leaves it.
+        length: m, on the surface.
+    """
+
+    outcome: Int[Array, ""]
+    first: Float[Array, " 3"]
+    last: Float[Array, " 3"]
+    length: Float[Array, ""]
+
+
+class Side(NamedTuple):
+    """Which half of a surface a path has to be on.
+
+    Attributes:
+        axis: unit vector of the surface's frame.
+        sign: of the component along it; zero where any side will do.
+    """
+
+    axis: Float[Array, " 3"]
+    sign: Float[Array, ""]
+
+    def of(self, point: Float[Array, " 3"]) -> Bool[Array, ""]:
+        """Whether a point (m) is on the half that is asked for; zero counts as positive."""
+        along = jnp.sum(self.axis * point)
+        return jnp.where(along >= 0, 1.0, -1.0) == self.sign
+
+
+class AbstractWrapSurface(abc.ABC):
+    """The geometry of one kind of wrap object; functions of arrays, no state.
+
+    Attributes:
+        sizes: how many numbers `size` has.
+    """
+
+    sizes: ClassVar[int]
+
+    @staticmethod
+    @abc.abstractmethod
+    def size(wrap_object: AbstractWrapObject) -> tuple[float, ...]:
+        """The numbers that make it large or small.
+
+        Args:
+            wrap_object: of the kind.
+
+        Returns:
+            m, as many for every object of the kind.
+        """
+
+    @staticmethod
+    @abc.abstractmethod
+    def scaled(size: Float[Array, " n"], stretch: Float[Array, " 3"]) -> Float[Array, " n"]:
+        """The size in a person whose body is scaled, as `Model.scale` has it.
+
+        Args:
+            size: m.
+            stretch: how much longer vectors along the axes of the surface's frame become.
+
+        Returns:
+            m.
+        """
+
+    @staticmethod
+    @abc.abstractmethod
+    def resized(wrap_object: AbstractWrapObject, size: tuple[float, ...]) -> AbstractWrapObject:
+        """The wrap object with another size.
+
+        Args:
+            wrap_object: of the kind.
+            size: m.
+
+        Returns:
+            A copy.
+        """
+
+    @staticmethod
+    @abc.abstractmethod
+    def wrap(
+        size: Float[Array, " n"],
+        side: Side,
+        start: Float[Array, " 3"],
+        end: Float[Array, " 3"],
+        *,
+        alone: bool,
+    ) -> Wrapped:
+        """The segment from `start` to `end` over the surface.
+
+        Args:
+            size: m.
+            side: that is asked for.
+            start, end: m, in the surface's frame.
+            alone: whether the path has no other wrap; OpenSim finds where it is tangent otherwise.
+
+        Returns:
+            What OpenSim's `wrapLine` does; finite also where it is not used.
+        """
+
+
+WRAP_SURFACES: dict[type[AbstractWrapObject], type[AbstractWrapSurface]] = {}
+"""The geometry of each class of wrap objects."""
+
+_Surface = TypeVar("_Surface", bound=AbstractWrapSurface)
+
+
+def register_wrap_surface(
+    kind: type[AbstractWrapObject],
+) -> Callable[[type[_Surface]], type[_Surface]]:
+    """Make a geometry known.
+
+    Args:
+        kind: the class of wrap objects that has it.
+
+    Returns:
+        A decorator that gives back the class.
+    """
+
+    def known(surface: type[_Surface]) -> type[_Surface]:
+        WRAP_SURFACES[kind] = surface
+        return surface
+
+    return known

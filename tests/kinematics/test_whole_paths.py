@@ -1,0 +1,174 @@
+"""Paths with moving and conditional points, and wraps, against OpenSim 4.6."""
+
+import dataclasses
+from functools import partial
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import opensim
+import pytest
+
+from cervjax import Model, shipped_neck
+from cervjax.kinematics import muscle_paths
+from cervjax.spec import PathWrap, WrapCylinder, WrapSphere, read_tables, write_tables
+from conversion import read_osim, write_osim
+
+LEG = "ccby_models/leg6dof9musc"
+WALKER = "ccby_models/gait10dof18musc"
+CYLINDER = "core_moment_arm_tests/WrapPathCustomJointMomentArmTest"
+
+
+@pytest.fixture(scope="module")
+def models(data):
+    """A model of the collection, and OpenSim's lengths (m) and moment arms (m) at random poses."""
+
+    def of(name):
+        folder = data / "opensim_models"
+        spec = read_osim(folder / f"{name}.osim")
+        saved = np.load(folder / "reference_opensim46" / f"{name.replace('/', '__')}.npz")
+        keys = {k: [str(x) for x in saved[k]] for k in saved.files if saved[k].dtype.kind == "U"}
+        columns = next(v for k, v in keys.items() if "coord" in k)
+        muscles = next(v for k, v in keys.items() if "muscle" in k)
+        model = Model.from_spec(spec)
+        at = [columns.index(c) for c in model.topology.coordinates]
+        order = [muscles.index(m) for m in model.topology.muscles]
+        return SimpleNamespace(
+            spec=spec,
+            model=model,
+            q=saved["q"][:, at],
+            length=saved["length"][:, order],
+            moment_arm=saved["moment_arm"][:, at][:, :, order],
+        )
+
+    return of
+
+
+@jax.jit
+def paths(model, q):
+    return jax.vmap(partial(muscle_paths, model))(q)
+
+
+@jax.jit
+def slopes(model, q):
+    return jax.vmap(jax.jacfwd(lambda row: muscle_paths(model, row).length))(q)
+
+
+@pytest.mark.parametrize("name", [LEG, WALKER])
+def test_moving_and_conditional_points(models, name):
+    """Lengths to rounding, moment arms to 1e-6 m: without wraps OpenSim's are the derivative."""
+    known = models(name)
+    found = paths(known.model, jnp.asarray(known.q))
+    np.testing.assert_allclose(found.length, known.length, atol=1e-8, rtol=0)
+    np.testing.assert_allclose(found.moment_arm, known.moment_arm, atol=1e-6, rtol=0)
+
+
+def test_a_cylinder(models):
+    """Lengths are OpenSim's; its moment arms are not the derivative of its lengths, ours are."""
+    known = models(CYLINDER)
+    q = jnp.asarray(known.q)
+    found = paths(known.model, q)
+    np.testing.assert_allclose(found.length, known.length, atol=1e-8, rtol=0)
+    own = -np.swapaxes(slopes(known.model, q), 1, 2)
+    np.testing.assert_allclose(found.moment_arm, own, atol=1e-9, rtol=0)
+    np.testing.assert_allclose(found.moment_arm, known.moment_arm, atol=1e-4, rtol=0)
+
+
+def wrapped_neck(quadrant, kind):
+    """The shipped neck whose first muscle may wrap over a surface where its path is."""
+    neck = shipped_neck()
+    muscle = neck.muscles[0]
+    common = ("thing", "cerv3", (0.012, 0.03, 0.033), (0.2, -0.1, 0.3), quadrant)
+    thing = (
+        WrapSphere(*common, radius=0.012)
+        if kind == "sphere"
+        else WrapCylinder(*common, radius=0.010, length=0.2)
+    )
+    muscles = (dataclasses.replace(muscle, wraps=(PathWrap("over", "thing"),)), *neck.muscles[1:])
+    return dataclasses.replace(neck, muscles=muscles, wrap_objects=(thing,))
+
+
+@pytest.mark.parametrize("quadrant", ["all", "x", "-x", "y", "-y", "z", "-z"])
+@pytest.mark.parametrize("kind", ["sphere", "cylinder"])
+def test_surfaces_of_every_quadrant(tmp_path, quadrant, kind):
+    """Written as an OpenSim model, whose lengths ours are; and read again."""
+    spec = wrapped_neck(quadrant, kind)
+    write_osim(spec, tmp_path / "wrapped.osim")
+    assert read_osim(tmp_path / "wrapped.osim").muscles[0] == spec.muscles[0]
+    model = opensim.Model(str(tmp_path / "wrapped.osim"))
+    state = model.initSystem()
+    coordinates = [model.getCoordinateSet().get(c) for c in spec.free_coordinates]
+    path = model.getMuscles().get(0).getGeometryPath()
+    rng = np.random.default_rng(3)
+    q = rng.uniform(-0.1, 0.1, (40, len(coordinates)))
+    lengths = []
+    for row in q:
+        for coordinate, at in zip(coordinates, row, strict=True):
+            coordinate.setValue(state, float(at), False)
+        model.assemble(state)
+        lengths.append(path.getLength(state))
+    found = paths(Model.from_spec(spec), jnp.asarray(q))
+    np.testing.assert_allclose(found.length[:, 0], lengths, atol=1e-8, rtol=0)
+    assert np.isfinite(found.moment_arm).all()
+    straight = paths(Model.from_spec(shipped_neck()), jnp.asarray(q)).length[:, 0]
+    assert np.abs(found.length[:, 0] - straight).max() > 1e-4
+    own = -np.swapaxes(slopes(Model.from_spec(spec), jnp.asarray(q)), 1, 2)[:, :, 0]
+    np.testing.assert_allclose(found.moment_arm[:, :, 0], own, atol=1e-9, rtol=0)
+
+
+def test_tables_and_files_keep_paths(models, tmp_path):
+    """What is written and read again is the same model."""
+    known = models(LEG)
+    write_tables(known.spec, tmp_path / "tables")
+    assert read_tables(tmp_path / "tables") == known.spec
+    wrapped = wrapped_neck("-y", "cylinder")
+    write_tables(wrapped, tmp_path / "neck")
+    assert read_tables(tmp_path / "neck") == wrapped
+    write_osim(known.spec, tmp_path / "leg.osim")
+    again = read_osim(tmp_path / "leg.osim")
+    assert [m.path for m in again.muscles] == [m.path for m in known.spec.muscles]
+
+
+def test_scaled_as_opensim_scales(models, tmp_path):
+    """Points that move, come and go, and a cylinder, in bodies scaled unevenly: lengths as those of
+    `Model.scale`."""
+    for name in (LEG, CYLINDER):
+        known = models(name)
+        write_osim(known.spec, tmp_path / "model.osim")
+        model = opensim.Model(str(tmp_path / "model.osim"))
+        state = model.initSystem()
+        rng = np.random.default_rng(4)
+        factors = rng.uniform(0.85, 1.2, (1 + len(known.spec.bodies), 3))
+        factors[0] = 1.0
+        scales = opensim.ScaleSet()
+        for body, factor in zip(known.spec.bodies, factors[1:], strict=True):
+            scale = opensim.Scale()
+            scale.setSegmentName(body.name)
+            scale.setScaleFactors(opensim.Vec3(*map(float, factor)))
+            scale.setApply(True)
+            scales.cloneAndAppend(scale)
+        model.scale(state, scales, False, -1.0)
+        model.printToXML(str(tmp_path / "scaled.osim"))
+        theirs = read_osim(tmp_path / "scaled.osim")
+        ours = [e.scaled(jnp.asarray(factors)) for e in known.model.path_elements]
+        for element in ours:
+            for k, stretch in enumerate(element.stretches):
+                wanted = theirs.muscles[stretch.muscle].path
+                for mine, other in zip(element.written(k), wanted, strict=True):
+                    _same_point(mine, other)
+            for mine, other in zip(
+                element.written_wraps(known.spec.wrap_objects), theirs.wrap_objects, strict=True
+            ):
+                for field in dataclasses.fields(mine):
+                    a, b = getattr(mine, field.name), getattr(other, field.name)
+                    assert a == b if isinstance(a, str | bool) else np.allclose(a, b, atol=1e-8)
+
+
+def _same_point(mine, other):
+    if not hasattr(mine, "coordinate") or not isinstance(mine.coordinate, tuple):
+        np.testing.assert_allclose(mine.location, other.location, atol=1e-10)
+        return
+    for a, b in zip(mine.location, other.location, strict=True):
+        assert a.function == b.function
+        assert a.scale == pytest.approx(b.scale, abs=1e-10)
