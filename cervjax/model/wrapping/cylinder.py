@@ -1,14 +1,12 @@
 """OpenSim's WrapCylinder: a spiral between tangent points.
 
 OpenSim does not seek the shortest way. The tangent points are found across the axis, and slid along
-it to where the plane through both ends and a point of the cylinder's edge cuts; where a path has
-several wraps they are then moved until the path is tangent to 0.1 degrees.
+it to where the plane through both ends and a point of the cylinder's edge cuts.
 """
 
 import dataclasses
 from typing import cast
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -19,11 +17,6 @@ from cervjax.spec import AbstractWrapObject, WrapCylinder
 from .surface import AbstractWrapSurface, Side, WrapOutcome, Wrapped, register_wrap_surface
 from .vectors import angle_between, length_of, root, unit
 
-_TANGENT = np.radians(0.1)
-"""rad; OpenSim's tolerance."""
-_MOST_STEPS = 100
-_STEP = 0.002
-"""m, of OpenSim's points along the spiral."""
 _REACH = 10.0
 """m, by which tangent points are slid at most."""
 _PARALLEL = 1e-5
@@ -58,8 +51,6 @@ class CylinderSurface(AbstractWrapSurface):
         side: Side,
         start: Float[Array, " 3"],
         end: Float[Array, " 3"],
-        *,
-        alone: bool,
     ) -> Wrapped:
         """The segment over the cylinder; see `AbstractWrapSurface`. m."""
         radius, half = size[0], 0.5 * size[1]
@@ -85,9 +76,6 @@ class CylinderSurface(AbstractWrapSurface):
         first, last = _slid(first, last, start, end, radius, far)
         beyond = (jnp.abs(first[2]) > half) & (jnp.abs(last[2]) > half)
         outcome = jnp.where(beyond & (outcome >= 2), int(WrapOutcome.NO_WRAP), outcome)
-        if not alone:
-            used = outcome >= int(WrapOutcome.WRAPPED)
-            first, last = _made_tangent(first, last, (start, end), radius, long, used)
         length = _spiral(first, last, radius, long)[0]
         return Wrapped(outcome.astype(jnp.int32), first, last, length)
 
@@ -205,61 +193,3 @@ def _spiral(
     angle = jnp.where(long, 2 * np.pi - angle, angle)
     rise = last[2] - first[2]
     return root((radius * angle) ** 2 + rise**2), angle
-
-
-def _made_tangent(
-    first: Array, last: Array, ends: tuple[Array, Array], radius: Array, long: Array, used: Array
-) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
-    """Tangent points moved along the axis, by OpenSim's iteration, until the straight parts run
-    into the spiral; not at all where they are not used."""
-    start, end = ends
-
-    def step(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        first, last, steps, _ = state
-        length, angle = _spiral(first, last, radius, long)
-        # A spiral of fewer than two of OpenSim's points is left as it is.
-        count = jnp.floor(length / _STEP)
-        axis = unit(cross(_flat(first), _flat(last)))
-        sense = jnp.where(long, -1.0, 1.0)
-
-        def along(part: Array) -> Array:
-            turn = sense * part * angle
-            spoke = _flat(first)
-            turned = jnp.cos(turn) * spoke + jnp.sin(turn) * cross(axis, spoke)
-            height = first[2] + part * (last[2] - first[2])
-            return turned + height * jnp.array([0.0, 0.0, 1.0], first.dtype)
-
-        part = 1 / jnp.maximum(count, 1.0)
-        first_shift, first_off = _shift(start, first, along(part))
-        last_shift, last_off = _shift(end, last, along(1 - part))
-        moves = (count >= 2) & (first_off | last_off)
-        first = first.at[2].add(jnp.where(moves & first_off, first_shift, 0.0))
-        last = last.at[2].add(jnp.where(moves & last_off, last_shift, 0.0))
-        return first, last, steps + 1, moves
-
-    def going(state: tuple[Array, Array, Array, Array]) -> Bool[Array, ""]:
-        return state[3] & (state[2] < _MOST_STEPS)
-
-    start_state = (first, last, jnp.asarray(0), used)
-    first, last, _, _ = jax.lax.while_loop(going, step, start_state)
-    return first, last
-
-
-def _shift(
-    outside: Array, tangent: Array, on_surface: Array
-) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-    """How far (m) OpenSim moves a tangent point along the axis, and whether it does."""
-    straight, wound = unit(tangent - outside), unit(on_surface - tangent)
-    apart = jnp.abs(_slope(straight) - _slope(wound))
-    # The point of the vertical line through the tangent point that is nearest to the line from
-    # outside to the surface.
-    span = on_surface - outside
-    flat = _across(span)
-    reach = dot(_flat(tangent - outside), _flat(span)) / jnp.where(flat > 0, flat, 1.0)
-    height = outside[2] + reach * span[2]
-    return 1.5 * (height - tangent[2]), apart > _TANGENT
-
-
-def _slope(direction: Float[Array, " 3"]) -> Float[Array, ""]:
-    """rad, from the axis."""
-    return jnp.arctan2(length_of(_flat(direction)), direction[2])

@@ -45,8 +45,6 @@ class SphereSurface(AbstractWrapSurface):
         side: Side,
         start: Float[Array, " 3"],
         end: Float[Array, " 3"],
-        *,
-        alone: bool,
     ) -> Wrapped:
         """The segment over the sphere; see `AbstractWrapSurface`. m."""
         radius = size[0]

@@ -113,8 +113,6 @@ class AbstractWrapSurface(abc.ABC):
         side: Side,
         start: Float[Array, " 3"],
         end: Float[Array, " 3"],
-        *,
-        alone: bool,
     ) -> Wrapped:
         """The segment from `start` to `end` over the surface.
 
@@ -122,7 +120,6 @@ class AbstractWrapSurface(abc.ABC):
             size: m.
             side: that is asked for.
             start, end: m, in the surface's frame.
-            alone: whether the path has no other wrap; OpenSim finds where it is tangent otherwise.
 
         Returns:
             What OpenSim's `wrapLine` does; finite also where it is not used.

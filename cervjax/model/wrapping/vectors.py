@@ -27,7 +27,13 @@ def angle_between(a: Float[Array, " 3"], b: Float[Array, " 3"]) -> Float[Array, 
 
 
 def root(value: Float[Array, ""]) -> Float[Array, ""]:
-    """The square root, in the root of the unit; zero, and a derivative of zero, of what is not
-    positive."""
+    """The square root, and a derivative of zero where there is none.
+
+    Args:
+        value: m^2, say.
+
+    Returns:
+        m then; zero of what is not positive.
+    """
     positive = value > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, value, 1.0)), 0.0)

@@ -42,7 +42,7 @@ class WholePaths(AbstractPathElement):
 
     Attributes:
         points: of their paths.
-        groups: of those that wrap, by how many surfaces of which kinds.
+        groups: of those that wrap, by the kind of the surface.
     """
 
     whole: ClassVar[bool] = True
@@ -78,8 +78,8 @@ class WholePaths(AbstractPathElement):
             for body in bodies
         ]
         for group in self.groups:
-            for path, bodies in zip(group.path, group.body, strict=True):
-                found += [Line(self.stretches[path].muscle, 0, body) for body in bodies]
+            for path, body in zip(group.path, group.body, strict=True):
+                found.append(Line(self.stretches[path].muscle, 0, body))
         return tuple(found)
 
     def evaluate(self, frame: PathFrame) -> PathLines:
@@ -96,11 +96,10 @@ class WholePaths(AbstractPathElement):
             force = force.at[plain].set(towards)
         for group in self.groups:
             rows = np.array(group.path)
-            surfaces = group.in_ground(frame)
-            found = group.evaluate(place[rows], inside[rows], surfaces)
+            found = group.evaluate(frame, place[rows], inside[rows])
             length = length.at[rows].set(found.length)
             force = force.at[rows].set(found.force)
-            wrenches.append(found.wrench.reshape(-1, 6))
+            wrenches.append(found.wrench)
         couple = cross(place, force)
         lines = jnp.concatenate([force, couple], axis=-1).reshape(-1, 6)
         lines = jnp.concatenate([lines, *wrenches])
