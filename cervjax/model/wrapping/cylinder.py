@@ -14,7 +14,14 @@ from jaxtyping import Array, Bool, Float
 from cervjax.math.rotation import cross, dot
 from cervjax.spec import AbstractWrapObject, WrapCylinder
 
-from .surface import AbstractWrapSurface, Side, WrapOutcome, Wrapped, register_wrap_surface
+from .surface import (
+    AbstractWrapSurface,
+    Side,
+    WrapOutcome,
+    Wrapped,
+    nearest_pair,
+    register_wrap_surface,
+)
 from .vectors import angle_between, length_of, root, unit
 
 _REACH = 10.0
@@ -58,24 +65,21 @@ class CylinderSurface(AbstractWrapSurface):
         near, between = _nearest_to_axis(start, end)
         through = (_across(near) < radius**2) & between
         constrained = side.sign != 0
-        on_side = side.of(start) | side.of(end)
-        aside = (side.of(start) != side.of(end)) & ~side.of(near)
-        # A constrained path neither end of which is on the side asked for is wrapped all the same.
-        loose = jnp.where(on_side, jnp.where(aside, 2, 0), 2)
-        outcome = jnp.where(through, 3, jnp.where(constrained, loose, 0))
-        outcome = jnp.where(constrained & ~on_side, 2, outcome)
+        free = jnp.where(through, int(WrapOutcome.MANDATORY), int(WrapOutcome.NO_WRAP))
+        outcome = jnp.where(constrained, side.outcome(start, end, near, through), free)
         outcome = jnp.where(inside, int(WrapOutcome.INSIDE_RADIUS), outcome)
 
         (start_a, start_b), (end_a, end_b) = _tangents(start, radius), _tangents(end, radius)
         first, last, far, long = _constrained(side, (start, end), (start_a, start_b, end_a, end_b))
-        free_first, free_last = _nearest_pair(start_a, start_b, end_a, end_b)
+        free_first, free_last = nearest_pair((start_a, start_b), (end_a, end_b), _flat)
         first = jnp.where(constrained, first, free_first)
         last = jnp.where(constrained, last, free_last)
         far, long = constrained & far, constrained & long
 
         first, last = _slid(first, last, start, end, radius, far)
         beyond = (jnp.abs(first[2]) > half) & (jnp.abs(last[2]) > half)
-        outcome = jnp.where(beyond & (outcome >= 2), int(WrapOutcome.NO_WRAP), outcome)
+        wrapped = outcome >= int(WrapOutcome.WRAPPED)
+        outcome = jnp.where(beyond & wrapped, int(WrapOutcome.NO_WRAP), outcome)
         length = _spiral(first, last, radius, long)[0]
         return Wrapped(outcome.astype(jnp.int32), first, last, length)
 
@@ -113,18 +117,6 @@ def _tangents(
     turned = jnp.stack([-away[1], away[0], jnp.zeros_like(radius)])
     foot = along * away + point * jnp.array([0.0, 0.0, 1.0], point.dtype)
     return foot + aside * turned, foot - aside * turned
-
-
-def _nearest_pair(
-    start_a: Array, start_b: Array, end_a: Array, end_b: Array
-) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
-    """The pair of tangent points with the least angle between them."""
-    pairs = ((start_a, end_a), (start_a, end_b), (start_b, end_a), (start_b, end_b))
-    closeness = jnp.stack([dot(unit(_flat(a)), unit(_flat(b))) for a, b in pairs])
-    # OpenSim takes a later pair where two are equally near.
-    best = 3 - jnp.argmax(closeness[::-1])
-    firsts, lasts = (jnp.stack(points) for points in zip(*pairs, strict=True))
-    return firsts[best], lasts[best]
 
 
 def _constrained(

@@ -10,7 +10,14 @@ from jaxtyping import Array, Float
 from cervjax.math.rotation import cross, dot
 from cervjax.spec import AbstractWrapObject, WrapSphere
 
-from .surface import AbstractWrapSurface, Side, WrapOutcome, Wrapped, register_wrap_surface
+from .surface import (
+    AbstractWrapSurface,
+    Side,
+    WrapOutcome,
+    Wrapped,
+    nearest_pair,
+    register_wrap_surface,
+)
 from .vectors import angle_between, length_of, root, unit
 
 _CENTRAL = 1e-5
@@ -63,24 +70,16 @@ class SphereSurface(AbstractWrapSurface):
         normal = unit(jnp.where(length_of(normal) < _CENTRAL, fallback, normal))
         start_a, start_b = _tangents(start, normal, radius)
         end_a, end_b = _tangents(end, normal, radius)
-        pairs = ((start_a, end_a), (start_a, end_b), (start_b, end_a), (start_b, end_b))
-        closeness = jnp.stack([dot(unit(x), unit(y)) for x, y in pairs])
-        best = 3 - jnp.argmax(closeness[::-1])
-        firsts, lasts = (jnp.stack(points) for points in zip(*pairs, strict=True))
-        first, last = firsts[best], lasts[best]
-        others = firsts[3 - best], lasts[3 - best]
+        shortest = nearest_pair((start_a, start_b), (end_a, end_b), lambda point: point)
 
-        constrained = side.sign != 0
-        on_side = side.of(start) | side.of(end)
         nearest = start - dot(start, direction) * direction
         reach = dot(start, direction)
         # OpenSim compares a distance in meters with one.
         mandatory = (dot(nearest, nearest) < radius**2) & (reach > 0) & (reach < 1)
-        aside = (side.of(start) != side.of(end)) & ~side.of(nearest)
-        loose = jnp.where(mandatory, 3, jnp.where(aside, 2, 0))
-        outcome = jnp.where(constrained & on_side, loose, 2)
+        constrained = side.outcome(start, end, nearest, mandatory)
+        outcome = jnp.where(side.sign != 0, constrained, int(WrapOutcome.WRAPPED))
         first, last, far = _constrained(
-            side, (start, end), (start_a, start_b, end_a, end_b), (first, last), others
+            side, (start, end), (start_a, start_b, end_a, end_b), shortest
         )
         outcome = jnp.where(through, outcome, int(WrapOutcome.NO_WRAP))
         outcome = jnp.where(inside, int(WrapOutcome.INSIDE_RADIUS), outcome)
@@ -109,8 +108,7 @@ def _constrained(
     side: Side,
     ends: tuple[Array, Array],
     tangents: tuple[Array, Array, Array, Array],
-    nearest: tuple[Array, Array],
-    others: tuple[Array, Array],
+    shortest: tuple[Array, Array],
 ) -> tuple[Array, Array, Array]:
     """The pair of tangent points on the side asked for, and whether the path goes the long way."""
     (start, end), (start_a, start_b, end_a, end_b) = ends, tangents
@@ -125,7 +123,7 @@ def _constrained(
     first, last = jnp.where(flip, first_other, first), jnp.where(flip, last_other, last)
     far = dot(first + last, (first - start) + (last - end)) < 0
     return (
-        jnp.where(applies, first, nearest[0]),
-        jnp.where(applies, last, nearest[1]),
+        jnp.where(applies, first, shortest[0]),
+        jnp.where(applies, last, shortest[1]),
         applies & far,
     )

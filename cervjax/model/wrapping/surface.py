@@ -11,7 +11,10 @@ from typing import ClassVar, NamedTuple, TypeVar
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from cervjax.math.rotation import dot
 from cervjax.spec import AbstractWrapObject
+
+from .vectors import unit
 
 
 class WrapOutcome(IntEnum):
@@ -57,6 +60,51 @@ class Side(NamedTuple):
         """Whether a point (m) is on the half that is asked for; zero counts as positive."""
         along = jnp.sum(self.axis * point)
         return jnp.where(along >= 0, 1.0, -1.0) == self.sign
+
+    def outcome(
+        self,
+        start: Float[Array, " 3"],
+        end: Float[Array, " 3"],
+        near: Float[Array, " 3"],
+        through: Bool[Array, ""],
+    ) -> Int[Array, ""]:
+        """What becomes of a segment where a side is asked for.
+
+        Args:
+            start, end: m, of the segment.
+            near: m, its point that is nearest to the surface's middle.
+            through: whether it runs through the surface.
+
+        Returns:
+            A `WrapOutcome`; a segment with neither end on the side is wrapped in any case.
+        """
+        starts, ends = self.of(start), self.of(end)
+        aside = (starts != ends) & ~self.of(near)
+        missed = jnp.where(aside, int(WrapOutcome.WRAPPED), int(WrapOutcome.NO_WRAP))
+        on_side = jnp.where(through, int(WrapOutcome.MANDATORY), missed)
+        return jnp.where(starts | ends, on_side, int(WrapOutcome.WRAPPED))
+
+
+def nearest_pair(
+    firsts: tuple[Float[Array, " 3"], Float[Array, " 3"]],
+    lasts: tuple[Float[Array, " 3"], Float[Array, " 3"]],
+    spoke: Callable[[Float[Array, " 3"]], Float[Array, " 3"]],
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """Of two tangent points at either end of a path, those with the least angle between them.
+
+    Args:
+        firsts, lasts: m.
+        spoke: from a tangent point to the direction that is compared.
+
+    Returns:
+        One of each, m.
+    """
+    pairs = [(first, last) for first in firsts for last in lasts]
+    closeness = jnp.stack([dot(unit(spoke(a)), unit(spoke(b))) for a, b in pairs])
+    # OpenSim takes a later pair where two are equally near.
+    best = 3 - jnp.argmax(closeness[::-1])
+    first, last = (jnp.stack(points) for points in zip(*pairs, strict=True))
+    return first[best], last[best]
 
 
 class AbstractWrapSurface(abc.ABC):
