@@ -18,7 +18,6 @@ from cervjax.spec import (
     Body,
     Bushing,
     Coordinate,
-    CoordinateActuator,
     CoordinateCoupler,
     Joint,
     Marker,
@@ -30,6 +29,12 @@ from cervjax.spec import (
     with_shipped_anatomy,
 )
 
+from .opensim_actuators import (
+    SUPPORTED_ACTUATORS,
+    SUPPORTED_COORDINATE_FORCES,
+    read_actuator,
+    read_coordinate_force,
+)
 from .opensim_functions import UNIT_AXES, axes_of_simple_joint, read_function
 from .opensim_muscles import read_muscle
 from .opensim_support import (
@@ -106,9 +111,12 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
         ),
         markers=tuple(_marker(m) for m in _items(model.getMarkerSet())),
         actuators=tuple(
-            _actuator(opensim.CoordinateActuator.safeDownCast(f))
+            read_actuator(f) for f in forces if f.getConcreteClassName() in SUPPORTED_ACTUATORS
+        ),
+        coordinate_forces=tuple(
+            read_coordinate_force(f, model)
             for f in forces
-            if f.getConcreteClassName() == "CoordinateActuator"
+            if f.getConcreteClassName() in SUPPORTED_COORDINATE_FORCES
         ),
         groups=_groups(model, names),
         gravity=_vec3(model.getGravity()),
@@ -227,16 +235,6 @@ def _marker(marker: Any) -> Marker:
         location = frame.findTransformInBaseFrame().shiftFrameStationToBase(location)
     return Marker(
         marker.getName(), frame.findBaseFrame().getName(), _vec3(location), marker.get_fixed()
-    )
-
-
-def _actuator(actuator: Any) -> CoordinateActuator:
-    return CoordinateActuator(
-        actuator.getName(),
-        actuator.get_coordinate(),
-        actuator.getOptimalForce(),
-        actuator.getMinControl(),
-        actuator.getMaxControl(),
     )
 
 

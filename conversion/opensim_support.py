@@ -7,6 +7,7 @@ from typing import Any
 
 import opensim
 
+from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_functions import SUPPORTED_JOINTS, function_problem
 from .opensim_muscles import SUPPORTED_MUSCLES
 from .opensim_wraps import SUPPORTED_WRAPS
@@ -14,8 +15,8 @@ from .opensim_wraps import SUPPORTED_WRAPS
 _CARRIED = {
     "Ground", "Body", "PhysicalOffsetFrame", "Coordinate", "PathPoint", "MovingPathPoint",
     "ConditionalPathPoint", "GeometryPath", "PathWrap",
-    "BushingForce", "CoordinateActuator", "CoordinateCouplerConstraint", "Marker",
-    *SUPPORTED_JOINTS, *SUPPORTED_MUSCLES, *SUPPORTED_WRAPS,
+    "BushingForce", "CoordinateCouplerConstraint", "Marker", *SUPPORTED_ACTUATORS,
+    *SUPPORTED_COORDINATE_FORCES, *SUPPORTED_JOINTS, *SUPPORTED_MUSCLES, *SUPPORTED_WRAPS,
 }  # fmt: skip
 
 _WITHOUT_PHYSICS = {
@@ -32,8 +33,9 @@ _BODY_ACTUATORS = {"PointActuator", "TorqueActuator", "BodyActuator", "PointToPo
 """Which act on bodies, not on coordinates, and do nothing unless driven."""
 
 _SETS = {
-    "Body": "/bodyset/", "BushingForce": "/forceset/", "CoordinateActuator": "/forceset/",
+    "Body": "/bodyset/", "BushingForce": "/forceset/",
     "CoordinateCouplerConstraint": "/constraintset/", "Marker": "/markerset/",
+    **dict.fromkeys((*SUPPORTED_ACTUATORS, *SUPPORTED_COORDINATE_FORCES), "/forceset/"),
     **dict.fromkeys(SUPPORTED_JOINTS, "/jointset/"),
     **dict.fromkeys(SUPPORTED_MUSCLES, "/forceset/"),
 }  # fmt: skip
@@ -107,7 +109,8 @@ def unsupported_components(model: Any, idle: Sequence[str]) -> list[str]:
 def idle_components(model: Any) -> list[str]:
     """Components that do nothing in an analysis: forces and constraints that are switched off, and
     actuators on bodies that no controller drives. OpenSim's static optimization would use such
-    actuators as if they were muscles.
+    actuators as if they were muscles: that is meant where they act on a floating base, as its
+    residuals, so that these are kept.
 
     Returns:
         `path (reason)` of each.
@@ -120,17 +123,43 @@ def idle_components(model: Any) -> list[str]:
         paths = listed.toString().replace("(", " ").replace(")", " ").split()
         driven |= {part.rpartition("/")[2] for part in paths}
     found = []
+    floating = _floating_bases(model)
     for component in model.getComponentsList():
         kind, path = component.getConcreteClassName(), component.getAbsolutePathString()
         force = opensim.Force.safeDownCast(component)
         constraint = opensim.Constraint.safeDownCast(component)
         off = force is not None and not force.get_appliesForce()
-        if kind in _BODY_ACTUATORS and (off or component.getName() not in driven):
+        drives = component.getName() in driven or _acted_on(component) in floating
+        if kind in _BODY_ACTUATORS and (off or not drives):
             found.append(f"{path} ({kind})")
         elif off:
             found.append(f"{path} ({kind}: switched off, appliesForce is false)")
         elif constraint is not None and not constraint.get_isEnforced():
             found.append(f"{path} ({kind}: not enforced)")
+    return found
+
+
+def _acted_on(component: Any) -> str:
+    """Name of the body that an actuator on a body acts on; empty for anything else."""
+    match component.getConcreteClassName():
+        case "PointActuator":
+            return opensim.PointActuator.safeDownCast(component).get_body()
+        case "TorqueActuator":
+            return opensim.TorqueActuator.safeDownCast(component).get_bodyA().rpartition("/")[2]
+        case _:
+            return ""
+
+
+def _floating_bases(model: Any) -> set[str]:
+    """Names of the bodies that move against ground by a joint of their own."""
+    found = set()
+    joints = model.getJointSet()
+    for joint in (joints.get(k) for k in range(joints.getSize())):
+        coordinates = [joint.get_coordinates(k) for k in range(joint.numCoordinates())]
+        if joint.getParentFrame().findBaseFrame().getName() == "ground" and any(
+            not c.getDefaultLocked() and c.getMotionType() == 2 for c in coordinates
+        ):
+            found.add(joint.getChildFrame().findBaseFrame().getName())
     return found
 
 
@@ -214,7 +243,7 @@ def _coupler(coupler: Any) -> str | None:
 
 _CHECKS = {
     "BushingForce": _force,
-    "CoordinateActuator": _force,
+    **dict.fromkeys((*SUPPORTED_ACTUATORS, *SUPPORTED_COORDINATE_FORCES), _force),
     "Millard2012EquilibriumMuscle": _muscle,
     "Thelen2003Muscle": _muscle,
     "DeGrooteFregly2016Muscle": _muscle,

@@ -1,19 +1,23 @@
 """`ModelSpec` -> `.osim` (document version 40600, read by OpenSim 4.5 and later)."""
 
 import dataclasses
+import math
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from cervjax.spec import (
     GROUND,
+    AbstractCoordinateForce,
     AbstractPathComponent,
     AbstractWrapObject,
     Bushing,
     ConditionalPathPoint,
     Constant,
     Coordinate,
+    CoordinateLimitForce,
     DeGrooteFreglyCurves,
     Function,
     Joint,
@@ -135,17 +139,44 @@ def _forces(model: ET.Element, spec: ModelSpec) -> None:
         _muscle(forces, muscle, coordinate_paths)
     for bushing in spec.bushings:
         _bushing(forces, bushing)
+    for force in spec.coordinate_forces:
+        _fields(forces, force, _in_file_units(force, spec))
     for actuator in spec.actuators:
-        element = _named(forces, "CoordinateActuator", actuator.name)
-        _text(element, "min_control", _number(actuator.min_control))
-        _text(element, "max_control", _number(actuator.max_control))
-        _text(element, "coordinate", actuator.coordinate)
-        _text(element, "optimal_force", _number(actuator.optimal_force))
+        _fields(forces, actuator, dataclasses.asdict(cast(Any, actuator)))
     force_set = model.find("ForceSet")
     groups = ET.SubElement(force_set if force_set is not None else model, "groups")
     for name, members in spec.groups:
         element = _named(groups, "ObjectGroup", name)
         _text(element, "members", " ".join(members))
+
+
+def _fields(parent: ET.Element, thing: object, values: Mapping[str, Any]) -> None:
+    """A component whose fields have the names of OpenSim's properties."""
+    element = _named(parent, type(thing).__name__, values["name"])
+    for name, value in values.items():
+        match value:
+            case _ if name == "name":
+                pass
+            case bool():
+                _text(element, name, _flag(value))
+            case str():
+                _text(element, name, value)
+            case tuple():
+                _text(element, name, _numbers(value))
+            case _:
+                _text(element, name, _number(value))
+
+
+def _in_file_units(force: AbstractCoordinateForce, spec: ModelSpec) -> dict[str, Any]:
+    """OpenSim's file has limit forces of rotational coordinates in degrees."""
+    values = dataclasses.asdict(force)
+    rotational = spec.coordinate(force.coordinate).motion_type == "rotational"
+    if isinstance(force, CoordinateLimitForce) and rotational:
+        for name in ("upper_limit", "lower_limit", "transition"):
+            values[name] = math.degrees(values[name])
+        for name in ("upper_stiffness", "lower_stiffness", "damping"):
+            values[name] = math.radians(values[name])
+    return values
 
 
 def _path_point(
@@ -332,6 +363,8 @@ def _body_path(body: str) -> str:
 
 
 def _number(value: float) -> str:
+    if math.isinf(value):
+        return "Inf" if value > 0 else "-Inf"
     return repr(float(value))
 
 

@@ -135,9 +135,8 @@ def _exact(
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
     muscles = len(model.topology.muscles)
     supplied = (controls[:, :muscles] * state.opensim_active_force) @ frame.moment_arm.T
-    columns = np.array(model.topology.reserve_coordinates)
     reserves = controls[:, muscles:] * model.reserves.optimal_force
-    supplied = supplied.at[:, columns].add(reserves)
+    supplied = supplied + reserves @ frame.reserve_arm.T
     solution = solve_frame(model, frame, StaticOptimizationSettings())
     return solution.multipliers, frame.generalized_force - supplied
 

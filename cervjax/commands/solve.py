@@ -1,5 +1,7 @@
 """Muscle forces behind a head movement, each frame with its certificate."""
 
+import dataclasses
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,19 +12,23 @@ import tyro
 from cervjax.model import Model
 from cervjax.motion import Motion, read_storage
 from cervjax.optimization import StaticOptimizationSettings, solve_motion, write_solution
-from conversion import load_model
+from conversion import load_model, read_actuators, read_external_loads
 
 
 def run(
     model: Annotated[str, tyro.conf.Positional],
     motion: Annotated[Path, tyro.conf.Positional],
     out: Path,
+    loads: Path | None = None,
+    actuators: Path | None = None,
+    start: float = -math.inf,
+    end: float = math.inf,
     step: int = 1,
     convention: Literal["opensim", "physical"] = "opensim",
     exponent: float = 2.0,
     weighting: Literal["none", "volume"] = "none",
     reserve: float | None = None,
-    lowpass: float | None = None,
+    lowpass: Annotated[float | None, tyro.conf.arg(name="filter", aliases=["--lowpass"])] = None,
     max_steps: int = 100,
     precision: Literal["float64", "float32"] = "float64",
     allow_unsupported: bool = False,
@@ -34,19 +40,26 @@ def run(
         motion: a .mot or .sto file with the model's free coordinates.
         out: folder for inverse_dynamics.sto, StaticOptimization_activation.sto,
             StaticOptimization_force.sto and certificate.sto.
+        loads: an ExternalLoads .xml of OpenSim, with the data file that it names beside it.
+        actuators: a ForceSet .xml of OpenSim with reserves and residuals (CoordinateActuator,
+            PointActuator, TorqueActuator) to append to the model's own.
+        start: s, first frame to solve.
+        end: s, last frame to solve.
         step: solve every step-th frame; derivatives use all of them.
         convention: opensim (what its tool does) or physical (pennation and passive force).
         exponent: p >= 2 of the objective, the sum of activation^p.
         weighting: weights of the activations: none, or muscle volume.
         reserve: optimal force (N m) of one reserve per free coordinate, instead of the model's
             own; 1 where the model has none.
-        lowpass: cutoff (Hz) of a zero-phase Butterworth filter on the motion first.
+        lowpass: cutoff (Hz) of OpenSim's zero-phase Butterworth filter on the motion first.
         max_steps: limit of the optimizer's steps; high exponents need more.
         precision: of the computation.
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     jax.config.update("jax_enable_x64", True)
     spec = load_model(model, allow_unsupported=allow_unsupported)
+    if actuators is not None:
+        spec = dataclasses.replace(spec, actuators=(*spec.actuators, *read_actuators(actuators)))
     if reserve is not None or not spec.actuators:
         added = 1.0 if reserve is None else reserve
         spec = spec.with_reserves(added)
@@ -54,9 +67,10 @@ def run(
     settings = StaticOptimizationSettings(convention, exponent, weighting, max_steps)
     moved = Motion.from_storage(read_storage(motion), spec)
     if lowpass is not None:
-        moved = moved.lowpass(lowpass)
+        moved = moved.lowpass_of_opensim(lowpass)
     neck = Model.from_spec(spec, dtype=precision)
-    solved = solve_motion(neck, moved, settings, step=step)
+    table = None if loads is None else read_external_loads(loads)
+    solved = solve_motion(neck, moved, settings, step=step, loads=table, start=start, end=end)
     for path in write_solution(solved, out):
         print(path)
     certificate = solved.solution.certificate

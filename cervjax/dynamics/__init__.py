@@ -1,5 +1,8 @@
 """Forces behind a motion, and the motion that forces make."""
 
+from .external_loads import (
+    ExternalLoads as ExternalLoads,
+)
 from .forward_dynamics import (
     accelerations as accelerations,
     body_load as body_load,

@@ -22,9 +22,11 @@ from cervjax.kinematics.paths import (
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
 from cervjax.model import Model
 
-from .inverse_dynamics import generalized_forces, joint_wrenches
+from .external_loads import ExternalLoads
+from .inverse_dynamics import coordinate_forces, generalized_forces, joint_wrenches
 from .joint_loads import JointLoads, JointStatics, joint_loads, joint_statics
 from .mass_matrix import mass_matrix_of
+from .reserve_arms import reserve_arms
 
 
 class Mechanics(NamedTuple):
@@ -35,12 +37,15 @@ class Mechanics(NamedTuple):
         length: m, of the muscle paths.
         lengthening_speed: m/s, of the muscle paths.
         moment_arm: m, in each coordinate of `q`.
+        reserve_arm: no unit (m for a force on a turning body): what a unit of each reserve's force
+            supplies in each coordinate of `q`.
     """
 
     generalized_force: Float[Array, " q"]
     length: Float[Array, " muscles"]
     lengthening_speed: Float[Array, " muscles"]
     moment_arm: Float[Array, "q muscles"]
+    reserve_arm: Float[Array, "q reserves"]
 
 
 class FrameEvaluation:
@@ -53,6 +58,7 @@ class FrameEvaluation:
         q, qd: rad or m, and per s.
         rest: frames that do not depend on `q`.
         state: motion of the moving bodies.
+        loads: what acts on the bodies from outside.
     """
 
     def __init__(
@@ -62,9 +68,11 @@ class FrameEvaluation:
         qd: Float[Array, " q"],
         rest: RestFrames,
         state: TreeState,
+        loads: ExternalLoads | None = None,
     ) -> None:
         """Hold these together."""
         self.model, self.q, self.qd, self.rest, self.state = model, q, qd, rest, state
+        self.loads = loads
 
     @cached_property
     def jacobian(self) -> Float[Array, "moving 6 q"]:
@@ -103,12 +111,18 @@ class FrameEvaluation:
     @cached_property
     def wrenches(self) -> Float[Array, "moving 6"]:
         """N, N m about ground's origin: what has to act on everything distal to each joint."""
-        return joint_wrenches(self.model, self.rest, self.state)
+        return joint_wrenches(self.model, self.rest, self.state, self.loads)
 
     @cached_property
     def generalized_force(self) -> Float[Array, " q"]:
-        """N m, that has to be supplied for the frame's motion: gravity, inertia, bushings."""
-        return generalized_forces(self.model, self.state, self.jacobian, self.wrenches)
+        """N m, that has to be supplied for the frame's motion; see `inverse_dynamics`."""
+        needed = generalized_forces(self.model, self.state, self.jacobian, self.wrenches)
+        return needed - coordinate_forces(self.model, self.q, self.qd)
+
+    @cached_property
+    def reserve_arm(self) -> Float[Array, "q reserves"]:
+        """What a unit of each reserve's force supplies in each coordinate; see `Mechanics`."""
+        return reserve_arms(self.model, self.rest, self.state, lambda: self.twist)
 
     @cached_property
     def mass_matrix(self) -> Float[Array, "q q"]:
@@ -121,7 +135,7 @@ class FrameEvaluation:
         arms = self.moment_arm
         # With moment arms at hand their product with the speeds is the shorter way.
         speed = MusclePaths(self.length, arms).lengthening_speed(self.qd)
-        return Mechanics(self.generalized_force, self.length, speed, arms)
+        return Mechanics(self.generalized_force, self.length, speed, arms, self.reserve_arm)
 
     @cached_property
     def joint_statics(self) -> JointStatics:
@@ -158,6 +172,7 @@ def evaluate_frame(
     qdd: Float[Array, " q"] | None = None,
     *,
     rest: RestFrames | None = None,
+    loads: ExternalLoads | None = None,
 ) -> FrameEvaluation:
     """Sweep the bodies at a motion; everything else follows from what is asked.
 
@@ -168,19 +183,23 @@ def evaluate_frame(
         qdd: per s^2; zero if None, where `generalized_force` is the bias of the equations of
             motion, M qdd + bias = generalized force.
         rest: of the model, where it is known already.
+        loads: what acts on the bodies from outside, of this frame.
 
     Returns:
         The frame.
     """
     rest = rest_frames(model) if rest is None else rest
     qdd = jnp.zeros_like(q) if qdd is None else qdd
-    return FrameEvaluation(
-        model, q, qd, rest, tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
-    )
+    state = tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
+    return FrameEvaluation(model, q, qd, rest, state, loads)
 
 
 def mechanics(
-    model: Model, q: Float[Array, " q"], qd: Float[Array, " q"], qdd: Float[Array, " q"]
+    model: Model,
+    q: Float[Array, " q"],
+    qd: Float[Array, " q"],
+    qdd: Float[Array, " q"],
+    loads: ExternalLoads | None = None,
 ) -> Mechanics:
     """Inverse dynamics and muscle paths of a motion.
 
@@ -189,8 +208,9 @@ def mechanics(
         q: rad or m.
         qd: per s.
         qdd: per s^2.
+        loads: what acts on the bodies from outside, of this frame.
 
     Returns:
         Arrays; see `Mechanics`.
     """
-    return evaluate_frame(model, q, qd, qdd).mechanics
+    return evaluate_frame(model, q, qd, qdd, loads=loads).mechanics

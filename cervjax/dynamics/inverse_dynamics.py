@@ -1,4 +1,5 @@
-"""Inverse dynamics in the free coordinates: gravity, inertia and bushings.
+"""Inverse dynamics in the free coordinates: gravity, inertia, bushings, passive forces along
+coordinates, and loads from outside.
 
 OpenSim's InverseDynamicsTool ignores the couplers and writes a residual per coordinate, tau; what
 muscles must balance in a free coordinate is the projection C^T tau, C the coupling matrix. That
@@ -11,13 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cervjax.kinematics.poses import anchor_poses
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
 from cervjax.math.contraction import contract
 from cervjax.math.gather import gather
-from cervjax.math.rotation import cross, dot, rotate, transpose
+from cervjax.math.rotation import cross, dot, multiply, rotate, transpose
 from cervjax.model import Model, Topology
 
 from .bushings import bushing_wrenches
+from .external_loads import ExternalLoads
 
 
 def inverse_dynamics(
@@ -25,28 +28,54 @@ def inverse_dynamics(
     q: Float[Array, " q"],
     qd: Float[Array, " q"],
     qdd: Float[Array, " q"],
+    loads: ExternalLoads | None = None,
 ) -> Float[Array, " q"]:
     """Generalized forces that muscles must supply for the motion `q, qd, qdd`.
 
-    The model's bushings act; muscles and reserves do not.
+    The model's bushings and forces along coordinates act; muscles and reserves do not.
 
     Args:
         q, qd, qdd: rad or m, and per s, s^2, in the order of `model.topology.coordinates`.
+        loads: what acts on the bodies from outside, of this frame.
 
     Returns:
         N m (N for a translation), conjugate to the rates of `q`; OpenSim's C^T tau.
     """
     rest = rest_frames(model)
     state = tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
-    wrenches = joint_wrenches(model, rest, state)
-    return generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
+    wrenches = joint_wrenches(model, rest, state, loads)
+    needed = generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
+    return needed - coordinate_forces(model, q, qd)
 
 
-def joint_wrenches(model: Model, rest: RestFrames, state: TreeState) -> Float[Array, "moving 6"]:
+def coordinate_forces(
+    model: Model, q: Float[Array, " q"], qd: Float[Array, " q"]
+) -> Float[Array, " q"]:
+    """What the model's passive forces along coordinates do, couplers followed.
+
+    Args:
+        model: of the person.
+        q: rad or m.
+        qd: per s.
+
+    Returns:
+        N m (N for a translation).
+    """
+    if not model.coordinate_forces.force:
+        return jnp.zeros_like(q)
+    coupling = model.coordinates.coordinate_jacobian(q)
+    rate = contract("cq,q->c", coupling, qd)
+    acting = model.coordinate_forces(model.coordinates.all_coordinates(q), rate)
+    return contract("cq,c->q", coupling, acting)
+
+
+def joint_wrenches(
+    model: Model, rest: RestFrames, state: TreeState, loads: ExternalLoads | None = None
+) -> Float[Array, "moving 6"]:
     """What has to act on everything beyond each moving joint.
 
-    Gravity, inertia and bushings are accounted for; muscles and the joint itself have to supply
-    the rest.
+    Gravity, inertia, bushings and loads from outside are accounted for; muscles and the joint
+    itself have to supply the rest.
 
     Returns:
         Force, N, then moment about ground's origin, N m.
@@ -57,7 +86,24 @@ def joint_wrenches(model: Model, rest: RestFrames, state: TreeState) -> Float[Ar
         pulls = jnp.concatenate(bushing_wrenches(model, rest, state), axis=-1)
         wrench = jnp.concatenate([wrench, pulls])
     # Forces and moments about ground's origin add up from the tips to the root.
-    return contract("ks,sc->kc", jnp.asarray(_borne(topology), wrench.dtype), wrench)
+    borne = contract("ks,sc->kc", jnp.asarray(_borne(topology), wrench.dtype), wrench)
+    if loads is None:
+        return borne
+    anchor = np.array(topology.anchor)
+    rotation, position = body_frames(topology, rest, state)
+    pushed = jnp.concatenate(loads.wrenches(rotation, position), axis=-1)
+    beyond = topology.descendants[:, anchor[np.array(loads.applied_to_body, dtype=int)]]
+    return borne - contract("ks,sc->kc", jnp.asarray(beyond, wrench.dtype), pushed)
+
+
+def body_frames(
+    topology: Topology, rest: RestFrames, state: TreeState
+) -> tuple[Float[Array, "bodies 3 3"], Float[Array, "bodies 3"]]:
+    """Rotations, and positions (m) in ground, of all bodies, ground first."""
+    rotation, position = anchor_poses(state)
+    anchor = np.array(topology.anchor) + 1
+    turned = rotation[anchor]
+    return multiply(turned, rest.rotation), position[anchor] + rotate(turned, rest.position)
 
 
 @functools.cache

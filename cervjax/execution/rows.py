@@ -72,7 +72,7 @@ def _mapped(function, rows, constants, devices, chunk):
     )(rows, arrays)
 
 
-def in_chunks(function: Callable[..., Any], size: int, *rows: np.ndarray) -> Any:
+def in_chunks(function: Callable[..., Any], size: int, *rows: PyTree) -> Any:
     """`function(*rows)`, `size` rows at a time.
 
     Every call has as many rows, the last one filled up with its last row, so that what is compiled
@@ -81,14 +81,15 @@ def in_chunks(function: Callable[..., Any], size: int, *rows: np.ndarray) -> Any
     Args:
         function: of `size` rows.
         size: rows of a call.
-        rows: arrays of equal length.
+        rows: arrays of equal length, or trees of them; None for nothing.
 
     Returns:
         Arrays of that length, in memory of the host.
     """
-    count = len(rows[0])
+    count = len(jax.tree.leaves(rows)[0])
     results = []
     for start in range(0, count, size):
         at = np.minimum(np.arange(start, start + size), count - 1)
-        results.append(jax.tree.map(np.asarray, function(*(x[at] for x in rows))))
+        part = jax.tree.map(lambda x, at=at: x[at], rows)
+        results.append(jax.tree.map(np.asarray, function(*part)))
     return jax.tree.map(lambda *parts: np.concatenate(parts)[:count], *results)

@@ -23,6 +23,8 @@ from cervjax.spec import (
     affine_form,
 )
 
+from .actuators import BodyActuators
+from .coordinate_forces import CoordinateForces
 from .coordinates import CoordinateMap, coordinate_map
 from .path_element import AbstractPathElement
 from .topology import Topology, fixed_points, path_elements, topology_of
@@ -49,7 +51,7 @@ class BushingParameters(eqx.Module):
 
 
 class ReserveParameters(eqx.Module):
-    """Reserve actuators: `control * optimal_force` (N m or N) along a free coordinate."""
+    """Actuators beside the muscles: `control * optimal_force` (N m or N)."""
 
     optimal_force: Float[Array, " reserves"]
     min_control: Float[Array, " reserves"]
@@ -70,6 +72,8 @@ class Model(eqx.Module):
         joint_axis: directions of the six axes of each moving joint.
         path_point_location, marker_location: m, in the frame of the point's body.
         path_elements: what muscle paths do where they are not straight.
+        body_actuators: those reserves that act on bodies instead of along a coordinate.
+        coordinate_forces: passive forces along coordinates.
         gravity: m/s^2, in ground.
         default_q: default values of `topology.coordinates`.
     """
@@ -90,6 +94,8 @@ class Model(eqx.Module):
     muscles: MuscleParameters
     bushings: BushingParameters
     reserves: ReserveParameters
+    body_actuators: BodyActuators
+    coordinate_forces: CoordinateForces
     gravity: Float[Array, " 3"]
     default_q: Float[Array, " q"]
     coordinates: CoordinateMap
@@ -156,6 +162,8 @@ class Model(eqx.Module):
                 _array([a.min_control for a in spec.actuators]),
                 _array([a.max_control for a in spec.actuators]),
             ),
+            body_actuators=BodyActuators.of(spec),
+            coordinate_forces=CoordinateForces.of(spec),
             gravity=_array(spec.gravity),
             default_q=_array([values[name] for name in topology.coordinates]),
             coordinates=coordinate_map(spec, topology.coordinates, topology.moving_joints),
@@ -196,8 +204,8 @@ class Model(eqx.Module):
         """`spec`, from which this model was made, with this model's numbers.
 
         Gravity, masses, mass centers, inertia, translations of joint frames, path points, markers,
-        muscle parameters, bushing frames' translations, stiffness and damping, and reserves are
-        written back.
+        muscle parameters, bushing frames' translations, stiffness and damping, forces along
+        coordinates, and reserves are written back.
 
         Args:
             name: name of the result; that of `spec` if None.
@@ -350,9 +358,10 @@ def _written_back(model: Model, spec: ModelSpec, name: str) -> ModelSpec:
             dataclasses.replace(m, location=row(arrays.marker_location[i]))
             for i, m in enumerate(spec.markers)
         ),
+        coordinate_forces=arrays.coordinate_forces.written(spec.coordinate_forces),
         actuators=tuple(
             dataclasses.replace(
-                a,
+                cast(Any, a),
                 optimal_force=float(arrays.reserves.optimal_force[i]),
                 min_control=float(arrays.reserves.min_control[i]),
                 max_control=float(arrays.reserves.max_control[i]),

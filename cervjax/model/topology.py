@@ -45,7 +45,7 @@ class Topology:
         curved: path points after which the path is not straight: a path element goes on from there.
         lines: of all path elements, along which they pull bodies together.
         bushing_bodies: the two body indices of each bushing.
-        reserve_coordinates: index into `coordinates` per reserve.
+        reserve_coordinates: index into `coordinates` per reserve; -1 for one on a body.
         slides: whether any moving joint translates.
         ranges: rad or m, of each of `coordinates`.
         clamped: whether each of them is.
@@ -192,9 +192,10 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
 
     starts, lines = _muscle_points(spec), element_lines(spec)
     for actuator in spec.actuators:
-        if actuator.coordinate not in spec.free_coordinates:
+        along = actuator.acts_along()
+        if along is not None and along not in spec.free_coordinates:
             raise ValueError(
-                f"actuator {actuator.name!r} acts on {actuator.coordinate!r}, which is not free; "
+                f"actuator {actuator.name!r} acts on {along!r}, which is not free; "
                 f"free coordinates are {list(spec.free_coordinates)}"
             )
     return Topology(
@@ -219,7 +220,10 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         curved=tuple(s.first for s in stretches_of(spec) if s.first >= 0),
         lines=lines,
         bushing_bodies=tuple((index[b.frame1.body], index[b.frame2.body]) for b in spec.bushings),
-        reserve_coordinates=tuple(coordinates.index(a.coordinate) for a in spec.actuators),
+        reserve_coordinates=tuple(
+            -1 if along is None else coordinates.index(along)
+            for along in (a.acts_along() for a in spec.actuators)
+        ),
         slides=any(
             affine_form(spec.joints[k].axes[i].function) != (0.0, 0.0)
             for k in moving_joints

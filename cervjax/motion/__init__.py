@@ -5,6 +5,11 @@ from .derivatives import (
     analyze_derivatives as analyze_derivatives,
     inverse_dynamics_derivatives as inverse_dynamics_derivatives,
 )
+from .external_loads import (
+    ExternalForce as ExternalForce,
+    ExternalLoadsTable as ExternalLoadsTable,
+    SampledLoads as SampledLoads,
+)
 from .motion import (
     CoordinateRangeWarning as CoordinateRangeWarning,
     LockedCoordinateWarning as LockedCoordinateWarning,

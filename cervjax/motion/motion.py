@@ -84,6 +84,25 @@ class Motion:
             ValueError: samples are not evenly spaced, too few, or the cutoff is not between zero
                 and half the sampling rate.
         """
+        return self._butterworth(2, cutoff_hz, None)
+
+    def lowpass_of_opensim(self, cutoff_hz: float) -> "Motion":
+        """The motion through the filter of OpenSim's tools: a Butterworth filter of third order,
+        forwards and backwards, after half of the motion was added at either end, point-reflected
+        (`Storage::pad` and `Storage::lowpassIIR`).
+
+        Args:
+            cutoff_hz: Hz, of each pass.
+
+        Returns:
+            rad or m, at the same times.
+
+        Raises:
+            ValueError: as `lowpass`.
+        """
+        return self._butterworth(3, cutoff_hz, len(self.time) // 2)
+
+    def _butterworth(self, order: int, cutoff_hz: float, padding: int | None) -> "Motion":
         steps = np.diff(self.time)
         if len(steps) < 15 or np.ptp(steps) > 1e-3 * np.mean(steps):
             raise ValueError(
@@ -92,7 +111,8 @@ class Motion:
         rate = 1 / float(np.mean(steps))
         if not 0 < cutoff_hz < rate / 2:
             raise ValueError(f"cutoff {cutoff_hz} Hz is not between 0 and {rate / 2:.4g} Hz")
-        filtered = sosfiltfilt(butter(2, cutoff_hz, fs=rate, output="sos"), self.q, axis=0)
+        sections = butter(order, cutoff_hz, fs=rate, output="sos")
+        filtered = sosfiltfilt(sections, self.q, axis=0, padlen=padding)
         return Motion(self.name, self.coordinates, self.time, filtered)
 
     def resample(self, rate: float) -> "Motion":

@@ -46,7 +46,7 @@ class Storage:
 
 
 def read_storage(path: str | Path) -> Storage:
-    """Read a `.mot` or `.sto` file of OpenSim 3 or 4.
+    """Read a `.mot` or `.sto` file of OpenSim 3 or 4. A row that repeats the one before is dropped.
 
     Returns:
         Time in s, the columns in units of the file.
@@ -76,6 +76,8 @@ def read_storage(path: str | Path) -> Storage:
     if doubled:
         raise ValueError(f"{path} has two columns named {sorted(doubled)}")
     table = _table(path, body[1:], len(columns))
+    # OpenSim ends the files of some simulations with their last row twice.
+    table = table[np.append(True, np.any(np.diff(table, axis=0) != 0, axis=1))]
     _check_values(path, columns, table)
     settings = _settings(header)
     return Storage(

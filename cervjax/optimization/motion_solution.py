@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from cervjax.dynamics import inverse_dynamics
+from cervjax.dynamics import ExternalLoads, inverse_dynamics
 from cervjax.execution.rows import in_chunks
 from cervjax.model import Model
-from cervjax.motion import Motion, Storage, write_storages
+from cervjax.motion import ExternalLoadsTable, Motion, Storage, write_storages
 from cervjax.motion.result_files import RESULT_FILES
 
 from .result import SolverResult
@@ -23,6 +23,8 @@ from .static_optimization import (
     static_optimization,
 )
 
+_SLACK = 1e-9
+"""s, by which a frame may miss the times asked for."""
 _CHUNK = 512
 """Frames solved at once: a fixed number, so that every motion uses the same compiled function."""
 
@@ -66,17 +68,29 @@ def solve_motion(
     settings: StaticOptimizationSettings = StaticOptimizationSettings(),
     *,
     step: int = 1,
+    loads: ExternalLoadsTable | None = None,
+    start: float = -np.inf,
+    end: float = np.inf,
 ) -> SolvedMotion:
     """Static optimization of every `step`-th frame of `motion`.
 
     Derivatives come from all frames, the way OpenSim's tools take them.
+
+    Args:
+        model: whose motion it is.
+        motion: of the model's coordinates.
+        settings: what is minimized.
+        step: solve every `step`-th of the frames between `start` and `end`.
+        loads: what acts on the bodies from outside.
+        start, end: s, of the frames to solve.
 
     Returns:
         Activations, forces in N, generalized forces in N m; a row per frame.
 
     Raises:
         ValueError: the model has no muscles, the motion is of other coordinates or has fewer than
-            six frames, or `step` is not positive.
+            six frames, `step` is not positive, no frame is between `start` and `end`, or loads
+            are not known at one that is.
     """
     if not model.topology.muscles:
         raise ValueError(f"{model.topology.name!r} has no muscles; static optimization needs some")
@@ -87,14 +101,20 @@ def solve_motion(
         )
     if step < 1:
         raise ValueError(f"step {step} is not at least 1")
-    frames = slice(None, None, step)
+    frames = np.flatnonzero((motion.time >= start - _SLACK) & (motion.time <= end + _SLACK))[::step]
+    if not len(frames):
+        raise ValueError(
+            f"{motion.name!r} has no frame from start {start:g} to end {end:g} s; it runs from "
+            f"{motion.time[0]:g} to {motion.time[-1]:g} s"
+        )
+    acting = None if loads is None else ExternalLoads.of(loads, model, motion.time[frames])
     analyzed = tuple(x[frames] for x in motion.analyze_derivatives())
     splined = tuple(x[frames] for x in motion.inverse_dynamics_derivatives())
     analyzed, splined = (
         [np.asarray(x, model.dtype) for x in derivatives] for derivatives in (analyzed, splined)
     )
-    solution = in_chunks(partial(_solve_frames, model, settings), _CHUNK, *analyzed)
-    forces = in_chunks(partial(_generalized_forces, model), _CHUNK, *splined)
+    solution = in_chunks(partial(_solve_frames, model, settings), _CHUNK, *analyzed, acting)
+    forces = in_chunks(partial(_generalized_forces, model), _CHUNK, *splined, acting)
     return SolvedMotion(
         model,
         settings,
@@ -105,13 +125,16 @@ def solve_motion(
 
 
 @eqx.filter_jit
-def _solve_frames(model, settings, q, qd, qdd):
-    return jax.vmap(lambda *f: static_optimization(model, f[0], f[1], f[2], settings))(q, qd, qdd)
+def _solve_frames(model, settings, q, qd, qdd, loads):
+    def solve(q, qd, qdd, loads):
+        return static_optimization(model, q, qd, qdd, settings, loads=loads)
+
+    return jax.vmap(solve)(q, qd, qdd, loads)
 
 
 @eqx.filter_jit
-def _generalized_forces(model, q, qd, qdd):
-    return jax.vmap(lambda *frame: inverse_dynamics(model, *frame))(q, qd, qdd)
+def _generalized_forces(model, q, qd, qdd, loads):
+    return jax.vmap(lambda *frame: inverse_dynamics(model, *frame))(q, qd, qdd, loads)
 
 
 def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cervjax.dynamics import Mechanics, mechanics
+from cervjax.dynamics import ExternalLoads, Mechanics, mechanics
 from cervjax.math.contraction import contract
 from cervjax.model import Model
 from cervjax.muscle import MuscleParameters, RigidTendonState, rigid_tendon_state
@@ -92,6 +92,7 @@ def static_optimization(
     qdd: Float[Array, " q"],
     settings: StaticOptimizationSettings = StaticOptimizationSettings(),
     *,
+    loads: ExternalLoads | None = None,
     max_isometric_force: Float[Array, " muscles"] | None = None,
     min_control: Float[Array, " muscles"] | None = None,
     max_control: Float[Array, " muscles"] | None = None,
@@ -103,13 +104,14 @@ def static_optimization(
 
     Args:
         q, qd, qdd: motion, rad or m and s, in the order of `model.topology.coordinates`.
+        loads: what acts on the bodies from outside, of this frame.
         max_isometric_force: N; the model's own if None.
         min_control, max_control: bounds of the activations; the model's own if None.
 
     Returns:
         Activations, forces in N, generalized forces in N m.
     """
-    frame = mechanics(model, q, qd, qdd)
+    frame = mechanics(model, q, qd, qdd, loads)
     return solve_frame(
         model,
         frame,
@@ -211,7 +213,7 @@ def _solve(
     target = frame.generalized_force[:free] - contract("qm,m->q", arms, passive)
     # An impossible problem must not give a plausible answer.
     equation = TorqueEquation(arms, active, jnp.where(possible, target, jnp.nan))
-    reserves = Reserves.of_model(model)
+    reserves = Reserves.of_model(model, frame.reserve_arm)
     problem = activation_problem(equation, low, high, reserves, _weights(muscles, settings))
     state = solve_dual(problem, settings.exponent, settings.max_steps)
     costs = state.reduced_costs(problem)

@@ -45,20 +45,18 @@ class Reserves(NamedTuple):
     upper: Float[Array, " reserves"]
 
     @classmethod
-    def of_model(cls, model: Model) -> Self:
-        """The reserves of `model`.
+    def of_model(cls, model: Model, arm: Float[Array, "q reserves"]) -> Self:
+        """The reserves of `model` in a frame.
 
         Args:
-            model: whose CoordinateActuators they are.
+            model: whose actuators beside the muscles they are.
+            arm: what a unit of each reserve's force supplies; see `Mechanics.reserve_arm`.
 
         Returns:
             One column per reserve.
         """
-        topology, reserves = model.topology, model.reserves
-        directions = np.zeros((topology.num_free, len(topology.reserves)))
-        for k, coordinate in enumerate(topology.reserve_coordinates):
-            directions[coordinate, k] = 1.0
-        matrix = jnp.asarray(directions, reserves.optimal_force.dtype) * reserves.optimal_force
+        reserves = model.reserves
+        matrix = arm[: model.topology.num_free] * reserves.optimal_force
         return cls(matrix, reserves.min_control, reserves.max_control)
 
     @classmethod

@@ -1,5 +1,13 @@
 """A model as plain data: `ModelSpec`, its parts, its tables, and the shipped necks. No JAX."""
 
+from .actuators import (
+    ACTUATORS as ACTUATORS,
+    AbstractActuator as AbstractActuator,
+    CoordinateActuator as CoordinateActuator,
+    PointActuator as PointActuator,
+    TorqueActuator as TorqueActuator,
+    register_actuator as register_actuator,
+)
 from .anatomy import PLANES as PLANES, Anatomy as Anatomy
 from .components import (
     GROUND as GROUND,
@@ -8,7 +16,6 @@ from .components import (
     Body as Body,
     Bushing as Bushing,
     Coordinate as Coordinate,
-    CoordinateActuator as CoordinateActuator,
     CoordinateCoupler as CoordinateCoupler,
     DeGrooteFreglyCurves as DeGrooteFreglyCurves,
     Joint as Joint,
@@ -21,6 +28,19 @@ from .components import (
     ThelenCurves as ThelenCurves,
     TransformAxis as TransformAxis,
     register_muscle_curves as register_muscle_curves,
+)
+from .coordinate_forces import (
+    COORDINATE_FORCES as COORDINATE_FORCES,
+    AbstractCoordinateForce as AbstractCoordinateForce,
+    CoordinateLimitForce as CoordinateLimitForce,
+    ExpressionBasedCoordinateForce as ExpressionBasedCoordinateForce,
+    SpringGeneralizedForce as SpringGeneralizedForce,
+    register_coordinate_force as register_coordinate_force,
+)
+from .expressions import (
+    EXPRESSION_FUNCTIONS as EXPRESSION_FUNCTIONS,
+    Expression as Expression,
+    parse_expression as parse_expression,
 )
 from .fingerprint import same_fingerprint as same_fingerprint, spec_fingerprint as spec_fingerprint
 from .functions import (

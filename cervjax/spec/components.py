@@ -281,14 +281,3 @@ class Marker:
     body: str
     location: Vec3
     fixed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CoordinateActuator:
-    """A reserve: `control * optimal_force` (N m or N) along `coordinate`."""
-
-    name: str
-    coordinate: str
-    optimal_force: float = 1.0
-    min_control: float = -1000.0
-    max_control: float = 1000.0

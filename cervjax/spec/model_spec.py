@@ -6,18 +6,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar
 
+from .actuators import AbstractActuator, CoordinateActuator
 from .anatomy import Anatomy
 from .components import (
     GROUND,
     Body,
     Bushing,
     Coordinate,
-    CoordinateActuator,
     CoordinateCoupler,
     Joint,
     Marker,
     Muscle,
 )
+from .coordinate_forces import AbstractCoordinateForce
 from .path_components import Vec3
 from .validation import validate
 from .wraps import AbstractWrapObject
@@ -36,6 +37,7 @@ class ModelSpec:
         credits, publications: as in the source file.
         anatomy: what bodies, coordinates, markers and groups stand for.
         wrap_objects: surfaces that paths wrap over.
+        coordinate_forces: passive forces along coordinates.
 
     Raises:
         ValueError: a name is missing or doubled, a tree or a function is malformed, or a number
@@ -49,7 +51,7 @@ class ModelSpec:
     muscles: tuple[Muscle, ...] = ()
     bushings: tuple[Bushing, ...] = ()
     markers: tuple[Marker, ...] = ()
-    actuators: tuple[CoordinateActuator, ...] = ()
+    actuators: tuple[AbstractActuator, ...] = ()
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     gravity: Vec3 = (0.0, -9.80665, 0.0)
     credits: str = ""
@@ -57,6 +59,7 @@ class ModelSpec:
     omitted: tuple[str, ...] = ()
     anatomy: Anatomy = field(default_factory=Anatomy)
     wrap_objects: tuple[AbstractWrapObject, ...] = ()
+    coordinate_forces: tuple[AbstractCoordinateForce, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "joints", parents_first(self.joints))

@@ -9,6 +9,7 @@
 | `muscles.csv`, `path_points.csv` | a muscle, a point of a muscle's path |
 | `wrap_objects.csv`, `path_wraps.csv` | a surface, that a muscle's path may wrap over one |
 | `bushings.csv`, `markers.csv`, `actuators.csv`, `groups.csv` | one of each |
+| `coordinate_forces.csv` | a passive force along a coordinate |
 | `anatomy.json` | what bodies, coordinates, markers and groups stand for; see `Anatomy` |
 
 Numbers are written with `repr`, so a round trip is exact. SI units, radians.
@@ -18,13 +19,14 @@ import csv
 import dataclasses
 import json
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from cervjax.execution.reading import reading
 
+from .actuators import ACTUATORS, AbstractActuator, CoordinateActuator
 from .anatomy import Anatomy
 from .components import (
     MUSCLE_CURVES,
@@ -32,7 +34,6 @@ from .components import (
     Body,
     Bushing,
     Coordinate,
-    CoordinateActuator,
     CoordinateCoupler,
     Joint,
     Marker,
@@ -40,16 +41,19 @@ from .components import (
     OffsetFrame,
     TransformAxis,
 )
+from .coordinate_forces import COORDINATE_FORCES
 from .functions import Constant, function_from_dict, function_to_dict
 from .model_spec import ModelSpec
 from .path_components import PATH_COMPONENTS, AbstractPathComponent, PathPoint, PathWrap
 from .plain import from_plain, to_plain
-from .wraps import WRAP_OBJECTS, AbstractWrapObject
+from .wraps import WRAP_OBJECTS
 
 _XYZ = ("x", "y", "z")
 _LOCATION = tuple(f"location_{a}" for a in _XYZ)
 _INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
 _UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+_ACTUATOR_NUMBERS = ("optimal_force", "min_control", "max_control")
+_T = TypeVar("_T")
 _MUSCLE_NUMBERS = tuple(
     f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves", "wraps")
 )
@@ -119,16 +123,7 @@ def _read_all(folder: Traversable) -> ModelSpec:
             Marker(row["name"], row["body"], _vector(row, "location"), row["fixed"] == "true")
             for row in _read(folder, "markers")
         ),
-        actuators=tuple(
-            CoordinateActuator(
-                row["name"],
-                row["coordinate"],
-                float(row["optimal_force"]),
-                float(row["min_control"]),
-                float(row["max_control"]),
-            )
-            for row in _read(folder, "actuators")
-        ),
+        actuators=tuple(map(_actuator, _read(folder, "actuators"))),
         groups=tuple(
             (row["name"], tuple(row["muscles"].split())) for row in _read(folder, "groups")
         ),
@@ -137,7 +132,13 @@ def _read_all(folder: Traversable) -> ModelSpec:
         publications=header.get("publications", ""),
         omitted=tuple(header.get("omitted", ())),
         anatomy=_anatomy(folder),
-        wrap_objects=tuple(_wrap_object(row) for row in _read(folder, "wrap_objects")),
+        wrap_objects=tuple(
+            _registered(row, WRAP_OBJECTS, "wrap object") for row in _read(folder, "wrap_objects")
+        ),
+        coordinate_forces=tuple(
+            _registered(row, COORDINATE_FORCES, "coordinate force")
+            for row in _read(folder, "coordinate_forces")
+        ),
     )
 
 
@@ -263,10 +264,8 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
             for m in spec.muscles
             for w in m.wraps
         ],
-        "wrap_objects": [
-            {"name": w.name, "kind": type(w).__name__, "parameters": json.dumps(to_plain(w))}
-            for w in spec.wrap_objects
-        ],
+        "wrap_objects": [_kind_row(w) for w in spec.wrap_objects],
+        "coordinate_forces": [_kind_row(f) for f in spec.coordinate_forces],
         "bushings": [
             {
                 "name": b.name,
@@ -288,7 +287,7 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
             }
             for m in spec.markers
         ],
-        "actuators": [dataclasses.asdict(a) for a in spec.actuators],
+        "actuators": _actuator_rows(spec.actuators),
         "groups": [{"name": name, "muscles": " ".join(members)} for name, members in spec.groups],
     }
 
@@ -369,11 +368,39 @@ def _muscle(
     )
 
 
-def _wrap_object(row: dict[str, str]) -> AbstractWrapObject:
+def _kind_row(thing: Any) -> dict[str, object]:
+    """Of a component whose class is registered."""
+    kind = type(thing).__name__
+    return {"name": thing.name, "kind": kind, "parameters": json.dumps(to_plain(thing))}
+
+
+def _registered(row: dict[str, str], kinds: Mapping[str, type[_T]], what: str) -> _T:
     kind = row["kind"]
-    if kind not in WRAP_OBJECTS:
-        raise ValueError(f"{row['name']!r} is a {kind}, which is no wrap object known here")
-    return from_plain(json.loads(row["parameters"]), WRAP_OBJECTS[kind], f"a {kind}")
+    if kind not in kinds:
+        raise ValueError(f"{row['name']!r} is a {kind}, which is no {what} known here")
+    return from_plain(json.loads(row["parameters"]), kinds[kind], f"a {kind}")
+
+
+def _actuator_rows(actuators: Sequence[AbstractActuator]) -> list[dict[str, object]]:
+    """With columns for kinds and parameters only where some actuator is on a body."""
+    rows: list[dict[str, object]] = []
+    special = not all(isinstance(a, CoordinateActuator) for a in actuators)
+    for actuator in actuators:
+        along = isinstance(actuator, CoordinateActuator)
+        row = {n: getattr(actuator, n) for n in ("name", *_ACTUATOR_NUMBERS)}
+        row = {"name": actuator.name, "coordinate": actuator.coordinate if along else "", **row}
+        if special:
+            row["kind"] = type(actuator).__name__
+            row["parameters"] = "" if along else json.dumps(to_plain(actuator))
+        rows.append(row)
+    return rows
+
+
+def _actuator(row: dict[str, str]) -> AbstractActuator:
+    if row.get("kind", "CoordinateActuator") != "CoordinateActuator":
+        return _registered(row, ACTUATORS, "actuator")
+    numbers = (float(row[n]) for n in _ACTUATOR_NUMBERS)
+    return CoordinateActuator(row["name"], row["coordinate"], *numbers)
 
 
 def _bushing(row: dict[str, str]) -> Bushing:

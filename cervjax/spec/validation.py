@@ -42,8 +42,10 @@ def validate(spec: "ModelSpec") -> None:
     _unique("marker", (m.name for m in spec.markers))
     _unique("wrap object", (w.name for w in spec.wrap_objects))
     _unique("actuator", [a.name for a in spec.actuators] + [m.name for m in spec.muscles])
+    _unique("coordinate force", [f.name for f in spec.coordinate_forces])
     for component in (*spec.bodies, *spec.joints, *spec.couplers, *spec.muscles, *spec.bushings,
-                      *spec.markers, *spec.actuators, *spec.wrap_objects):  # fmt: skip
+                      *spec.markers, *spec.actuators, *spec.wrap_objects,
+                      *spec.coordinate_forces):  # fmt: skip
         _finite(component.name, component)
     _finite("gravity", spec.gravity)
     _tree(spec)
@@ -173,13 +175,18 @@ def _attachments(spec: "ModelSpec") -> None:
         *((m.name, m.body) for m in spec.markers),
         *((b.name, f.body) for b in spec.bushings for f in (b.frame1, b.frame2)),
         *((w.name, w.body) for w in spec.wrap_objects),
+        *((a.name, body) for a in spec.actuators for body in a.attached_to()),
     ]:
         if body not in bodies:
             raise ValueError(f"{owner!r} is fixed in the unknown body {body!r}")
     for actuator in spec.actuators:
-        if actuator.coordinate not in coordinates:
+        along = actuator.acts_along()
+        if along is not None and along not in coordinates:
+            raise ValueError(f"actuator {actuator.name!r} acts on the unknown coordinate {along!r}")
+    for force in spec.coordinate_forces:
+        if force.coordinate not in coordinates:
             raise ValueError(
-                f"actuator {actuator.name!r} acts on the unknown coordinate {actuator.coordinate!r}"
+                f"{force.name!r} acts along the unknown coordinate {force.coordinate!r}"
             )
     surfaces = {w.name for w in spec.wrap_objects}
     for muscle in spec.muscles:
@@ -268,7 +275,14 @@ def _numbers(spec: "ModelSpec") -> None:
                 f"wrap object {surface.name!r}: {', '.join(impossible)} must be positive"
             )
         _size(surface.name, "its frame", surface.translation)
+    for force in spec.coordinate_forces:
+        impossible = force.problems()
+        if impossible:
+            raise ValueError(f"coordinate force {force.name!r}: {'; '.join(impossible)}")
     for actuator in spec.actuators:
+        for what in ("direction", "axis"):
+            if math.hypot(*getattr(actuator, what, (1.0,))) == 0:
+                raise ValueError(f"actuator {actuator.name!r}: its {what} has no length")
         if not actuator.optimal_force > 0 or not actuator.min_control < actuator.max_control:
             raise ValueError(
                 f"actuator {actuator.name!r}: needs optimal_force > 0 and min_control < "
