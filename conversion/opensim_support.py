@@ -96,8 +96,11 @@ def unsupported_components(model: Any, idle: Sequence[str]) -> list[str]:
     """
     idle_paths = {path.split(" ")[0] for path in idle}
     found = []
+    driven = _driven(model)
     for component in model.getComponentsList():
         reason = _problem(component)
+        if component.getConcreteClassName() in _BODY_ACTUATORS and component.getName() in driven:
+            reason = f"{component.getConcreteClassName()}: driven by a controller"
         path = component.getAbsolutePathString()
         # What belongs to an idle part (the path of a muscle that is switched off) is idle too.
         inside = any(path == p or path.startswith(p + "/") for p in idle_paths)
@@ -115,13 +118,7 @@ def idle_components(model: Any) -> list[str]:
     Returns:
         `path (reason)` of each.
     """
-    driven: set[str] = set()
-    controllers = model.getControllerSet()
-    for controller in (controllers.get(k) for k in range(controllers.getSize())):
-        listed = controller.getPropertyByName("socket_actuators")
-        # Paths, of which the last part is the name.
-        paths = listed.toString().replace("(", " ").replace(")", " ").split()
-        driven |= {part.rpartition("/")[2] for part in paths}
+    driven = _driven(model)
     found = []
     floating = _floating_bases(model)
     for component in model.getComponentsList():
@@ -137,6 +134,18 @@ def idle_components(model: Any) -> list[str]:
         elif constraint is not None and not constraint.get_isEnforced():
             found.append(f"{path} ({kind}: not enforced)")
     return found
+
+
+def _driven(model: Any) -> set[str]:
+    """Names of the actuators that a controller drives."""
+    driven: set[str] = set()
+    controllers = model.getControllerSet()
+    for controller in (controllers.get(k) for k in range(controllers.getSize())):
+        listed = controller.getPropertyByName("socket_actuators")
+        # Paths, of which the last part is the name.
+        paths = listed.toString().replace("(", " ").replace(")", " ").split()
+        driven |= {part.rpartition("/")[2] for part in paths}
+    return driven
 
 
 def _acted_on(component: Any) -> str:
@@ -188,8 +197,6 @@ def _muscle(muscle: Any) -> str | None:
     for kind in wrapped:
         if kind not in SUPPORTED_WRAPS:
             return f"its path wraps over a {kind}"
-    if len(wrapped) > 1:
-        return f"its path wraps over {len(wrapped)} objects, which is not as OpenSim does it yet"
     if hasattr(muscle, "get_ignore_passive_fiber_force"):
         if muscle.get_ignore_passive_fiber_force():
             return "ignore_passive_fiber_force is true"

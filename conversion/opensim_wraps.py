@@ -5,7 +5,13 @@ from typing import Any
 
 import opensim
 
-from cervjax.spec import AbstractWrapObject, WrapCylinder, WrapSphere
+from cervjax.spec import (
+    AbstractWrapObject,
+    WrapCylinder,
+    WrapEllipsoid,
+    WrapSphere,
+    WrapTorus,
+)
 
 
 def wrap_name(wrap_object: Any) -> str:
@@ -34,9 +40,21 @@ def _sphere(thing: Any, common: dict[str, Any]) -> AbstractWrapObject:
     return WrapSphere(**common, radius=thing.get_radius())
 
 
+def _ellipsoid(thing: Any, common: dict[str, Any]) -> AbstractWrapObject:
+    radii = thing.get_dimensions()
+    return WrapEllipsoid(**common, dimensions=(radii.get(0), radii.get(1), radii.get(2)))
+
+
+def _torus(thing: Any, common: dict[str, Any]) -> AbstractWrapObject:
+    inner, outer = thing.get_inner_radius(), thing.get_outer_radius()
+    return WrapTorus(**common, inner_radius=inner, outer_radius=outer)
+
+
 _READERS: dict[str, Callable[[Any, dict[str, Any]], AbstractWrapObject]] = {
     "WrapCylinder": _cylinder,
     "WrapSphere": _sphere,
+    "WrapEllipsoid": _ellipsoid,
+    "WrapTorus": _torus,
 }
 
 SUPPORTED_WRAPS = tuple(_READERS)

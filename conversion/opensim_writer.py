@@ -214,7 +214,8 @@ def _wrap_objects(parent: ET.Element, wrap_objects: Sequence[AbstractWrapObject]
         _text(entry, "quadrant", thing.quadrant)
         for size in dataclasses.fields(thing):
             if size.name not in _NO_SIZES:
-                _text(entry, size.name, _number(getattr(thing, size.name)))
+                value = getattr(thing, size.name)
+                _text(entry, size.name, _numbers(value if isinstance(value, tuple) else (value,)))
 
 
 _NO_SIZES = {f.name for f in dataclasses.fields(AbstractWrapObject)}

@@ -1,7 +1,7 @@
 """`Model`: the neck as arrays. Numbers are leaves; names and connections are static."""
 
 import dataclasses
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import equinox as eqx
 import jax
@@ -108,6 +108,7 @@ class Model(eqx.Module):
         *,
         prescribed: tuple[str, ...] = (),
         dtype: DTypeLike | None = None,
+        wrapping: Literal["consistent", "opensim"] = "consistent",
     ) -> "Model":
         """The arrays of `spec`.
 
@@ -115,14 +116,19 @@ class Model(eqx.Module):
             prescribed: locked coordinates (e.g. of the torso) that a motion gives; they follow
                 the free coordinates in `q` and no muscle balances them.
             dtype: float32 or float64; JAX's default float if None.
+            wrapping: of paths over surfaces. `consistent`: moment arms are minus the derivative of
+                the lengths. `opensim`: both repeat what OpenSim 4.6 computes, also where they do
+                not fit together; see `cervjax.model.wrapping.route`.
 
         Returns:
             A neck in SI units, as `spec` is.
 
         Raises:
-            ValueError: the spec has no coordinate that can move, or a prescribed coordinate is
-                unknown or not locked.
+            ValueError: the spec has no coordinate that can move, a prescribed coordinate is
+                unknown or not locked, or `wrapping` is another word.
         """
+        if wrapping not in ("consistent", "opensim"):
+            raise ValueError(f"wrapping {wrapping!r} is not 'consistent' or 'opensim'")
         topology = topology_of(spec, tuple(prescribed))
         if not topology.moving_joints:
             raise ValueError(f"{spec.name!r} has no free coordinate; nothing can move")
@@ -145,7 +151,10 @@ class Model(eqx.Module):
             joint_axis=_array([[a.axis for a in j.axes] for j in moving], 6, 3),
             path_point_location=_array(points, 3),
             marker_location=_array([m.location for m in spec.markers], 3),
-            path_elements=path_elements(spec),
+            path_elements=tuple(
+                element.reproducing_opensim() if wrapping == "opensim" else element
+                for element in path_elements(spec)
+            ),
             muscles=muscle_parameters(spec.muscles),
             bushings=BushingParameters(
                 _array([b.frame1.translation for b in spec.bushings], 3),

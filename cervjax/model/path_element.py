@@ -140,6 +140,14 @@ class AbstractPathElement(eqx.Module):
             Numbers given in the frame of a body, scaled with it.
         """
 
+    def reproducing_opensim(self) -> Self:
+        """The element that also repeats where OpenSim's own lengths and moment arms do not fit.
+
+        Returns:
+            Itself where there is no such difference.
+        """
+        return self
+
     def written(self, k: int) -> tuple[AbstractPathComponent, ...]:
         """The components of a stretch with the numbers that the element holds.
 

@@ -63,6 +63,7 @@ from .path_components import (
     MovingPathPoint as MovingPathPoint,
     PathPoint as PathPoint,
     PathWrap as PathWrap,
+    WrapMethod as WrapMethod,
     register_path_component as register_path_component,
 )
 from .shipped import (
@@ -79,6 +80,8 @@ from .wraps import (
     WRAP_OBJECTS as WRAP_OBJECTS,
     AbstractWrapObject as AbstractWrapObject,
     WrapCylinder as WrapCylinder,
+    WrapEllipsoid as WrapEllipsoid,
     WrapSphere as WrapSphere,
+    WrapTorus as WrapTorus,
     register_wrap_object as register_wrap_object,
 )

@@ -86,3 +86,42 @@ class WrapSphere(AbstractWrapObject):
             Its name.
         """
         return ["radius"] if not self.radius > 0 else []
+
+
+@register_wrap_object
+@dataclass(frozen=True, slots=True)
+class WrapEllipsoid(AbstractWrapObject):
+    """An ellipsoid about the origin of its frame; `dimensions` are its three radii, m."""
+
+    dimensions: Vec3 = (0.05, 0.05, 0.05)
+
+    def problems(self) -> list[str]:
+        """Radii that are not positive.
+
+        Returns:
+            Their name.
+        """
+        return ["dimensions"] if not min(self.dimensions) > 0 else []
+
+
+@register_wrap_object
+@dataclass(frozen=True, slots=True)
+class WrapTorus(AbstractWrapObject):
+    """A torus about the z axis of its frame, through whose hole paths run.
+
+    Attributes:
+        inner_radius: m, of the tube.
+        outer_radius: m, of the circle that runs in the middle of the tube.
+    """
+
+    inner_radius: float = 0.01
+    outer_radius: float = 0.05
+
+    def problems(self) -> list[str]:
+        """Radii that are not positive, or a tube that fills the hole.
+
+        Returns:
+            Names.
+        """
+        wrong = [n for n in ("inner_radius", "outer_radius") if not getattr(self, n) > 0]
+        return wrong or ["outer_radius - inner_radius"] * (self.outer_radius <= self.inner_radius)

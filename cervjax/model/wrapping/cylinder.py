@@ -1,12 +1,14 @@
 """OpenSim's WrapCylinder: a spiral between tangent points.
 
 OpenSim does not seek the shortest way. The tangent points are found across the axis, and slid along
-it to where the plane through both ends and a point of the cylinder's edge cuts.
+it to where the plane through both ends and a point of the cylinder's edge cuts; where a path has
+several wraps they are then moved until the path is tangent to 0.1 degrees.
 """
 
 import dataclasses
-from typing import cast
+from typing import NamedTuple, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -19,11 +21,17 @@ from .surface import (
     Side,
     WrapOutcome,
     Wrapped,
+    WrapTask,
     nearest_pair,
     register_wrap_surface,
 )
 from .vectors import angle_between, length_of, root, unit
 
+_TANGENT = np.radians(0.1)
+"""rad; OpenSim's tolerance."""
+_MOST_STEPS = 100
+_STEP = 0.002
+"""m, of OpenSim's points along the spiral."""
 _REACH = 10.0
 """m, by which tangent points are slid at most."""
 _PARALLEL = 1e-5
@@ -42,7 +50,9 @@ class CylinderSurface(AbstractWrapSurface):
         return cylinder.radius, cylinder.length
 
     @staticmethod
-    def scaled(size: Float[Array, " n"], stretch: Float[Array, " 3"]) -> Float[Array, " n"]:
+    def scaled(
+        size: Float[Array, " n"], stretch: Float[Array, " 3"], factors: Float[Array, " 3"]
+    ) -> Float[Array, " n"]:
         """The radius with the mean across the axis, the length along it; m."""
         return size * jnp.stack([0.5 * (stretch[0] + stretch[1]), stretch[2]])
 
@@ -54,13 +64,10 @@ class CylinderSurface(AbstractWrapSurface):
 
     @staticmethod
     def wrap(
-        size: Float[Array, " n"],
-        side: Side,
-        start: Float[Array, " 3"],
-        end: Float[Array, " 3"],
+        task: WrapTask, start: Float[Array, " 3"], end: Float[Array, " 3"], *, alone: bool
     ) -> Wrapped:
         """The segment over the cylinder; see `AbstractWrapSurface`. m."""
-        radius, half = size[0], 0.5 * size[1]
+        radius, half, side = task.size[0], 0.5 * task.size[1], task.side
         inside = (_across(start) < radius**2) | (_across(end) < radius**2)
         near, between = _nearest_to_axis(start, end)
         through = (_across(near) < radius**2) & between
@@ -80,7 +87,10 @@ class CylinderSurface(AbstractWrapSurface):
         beyond = (jnp.abs(first[2]) > half) & (jnp.abs(last[2]) > half)
         wrapped = outcome >= int(WrapOutcome.WRAPPED)
         outcome = jnp.where(beyond & wrapped, int(WrapOutcome.NO_WRAP), outcome)
-        length = _spiral(first, last, radius, long)[0]
+        if not alone:
+            used = outcome >= int(WrapOutcome.WRAPPED)
+            first, last = made_tangent(_Spiral(radius, long), (first, last), (start, end), used)
+        length = _Spiral(radius, long).of(first, last)[0]
         return Wrapped(outcome.astype(jnp.int32), first, last, length)
 
 
@@ -177,11 +187,92 @@ def _slid(
     )
 
 
-def _spiral(
-    first: Array, last: Array, radius: Array, long: Array
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Length (m) and angle (rad) of the spiral from `first` to `last`."""
-    angle = angle_between(_flat(first), _flat(last))
-    angle = jnp.where(long, 2 * np.pi - angle, angle)
-    rise = last[2] - first[2]
-    return root((radius * angle) ** 2 + rise**2), angle
+class _Spiral(NamedTuple):
+    """A spiral between two points of a cylinder, by its radius (m), and whether it goes the long
+    way round."""
+
+    radius: Array
+    long: Array
+
+    def of(self, first: Array, last: Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Length (m) and angle (rad) of the spiral from `first` to `last`.
+
+        The angle is signed about z, also the long way round: OpenSim's is then more than a full
+        turn where the short way would be negative.
+        """
+        a, b = _flat(first), _flat(last)
+        across, along = a[0] * b[1] - a[1] * b[0], dot(a, b)
+        nowhere = (across == 0) & (along == 0)
+        angle = jnp.arctan2(across, jnp.where(nowhere, 1.0, along))
+        angle = jnp.where(self.long, 2 * np.pi - angle, angle)
+        rise = last[2] - first[2]
+        return root((self.radius * angle) ** 2 + rise**2), angle
+
+
+def made_tangent(
+    spiral: _Spiral, points: tuple[Array, Array], ends: tuple[Array, Array], used: Array
+) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
+    """Tangent points moved along the axis, by OpenSim's iteration, until the straight parts run
+    into the spiral.
+
+    Args:
+        spiral: on which they are.
+        points: first and last, m.
+        ends: of the straight parts, m.
+        used: whether they are moved at all.
+
+    Returns:
+        First and last, m.
+    """
+    start, end = ends
+
+    def step(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        first, last, steps, _ = state
+        length, angle = spiral.of(first, last)
+        rise = last[2] - first[2]
+        # A spiral of fewer than two of OpenSim's points is left as it is.
+        count = jnp.floor(length / _STEP)
+        turning = jnp.where(spiral.long, -angle, angle)
+
+        def along(part: Array, origin: Array) -> Array:
+            sine, cosine = jnp.sin(part * turning), jnp.cos(part * turning)
+            x, y = origin[0], origin[1]
+            turned = cosine * x - sine * y, sine * x + cosine * y
+            return jnp.stack([*turned, origin[2] + part * rise])
+
+        part = 1 / jnp.maximum(count, 1.0)
+        first_shift, first_off = _shift(start, first, along(part, first))
+        moves_first = (count >= 2) & first_off
+        first = first.at[2].add(jnp.where(moves_first, first_shift, 0.0))
+        # OpenSim looks at the other end from the first point as it is now.
+        last_shift, last_off = _shift(end, last, along(1 - part, first))
+        moves_last = (count >= 2) & last_off
+        last = last.at[2].add(jnp.where(moves_last, last_shift, 0.0))
+        return first, last, steps + 1, moves_first | moves_last
+
+    def going(state: tuple[Array, Array, Array, Array]) -> Bool[Array, ""]:
+        return state[3] & (state[2] < _MOST_STEPS)
+
+    first, last, _, _ = jax.lax.while_loop(going, step, (*points, jnp.asarray(0), used))
+    return first, last
+
+
+def _shift(
+    outside: Array, tangent: Array, on_surface: Array
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """How far (m) OpenSim moves a tangent point along the axis, and whether it does."""
+    straight, wound = tangent - outside, on_surface - tangent
+    apart = jnp.abs(_slope(straight) - _slope(wound))
+    # The point of the line along the axis that is nearest to the line from outside to the surface.
+    span = on_surface - outside
+    flat = _across(span)
+    reach = dot(_flat(tangent - outside), _flat(span)) / jnp.where(flat > 0, flat, 1.0)
+    height = outside[2] + reach * span[2]
+    return 1.5 * (height - tangent[2]), apart > _TANGENT
+
+
+def _slope(direction: Float[Array, " 3"]) -> Float[Array, ""]:
+    """rad, from the axis."""
+    across = length_of(_flat(direction))
+    nowhere = (across == 0) & (direction[2] == 0)
+    return jnp.arctan2(across, jnp.where(nowhere, 1.0, direction[2]))

@@ -15,6 +15,7 @@ from .surface import (
     Side,
     WrapOutcome,
     Wrapped,
+    WrapTask,
     nearest_pair,
     register_wrap_surface,
 )
@@ -37,9 +38,11 @@ class SphereSurface(AbstractWrapSurface):
         return (cast(WrapSphere, wrap_object).radius,)
 
     @staticmethod
-    def scaled(size: Float[Array, " n"], stretch: Float[Array, " 3"]) -> Float[Array, " n"]:
-        """With the mean of the three; m."""
-        return size * jnp.mean(stretch)
+    def scaled(
+        size: Float[Array, " n"], stretch: Float[Array, " 3"], factors: Float[Array, " 3"]
+    ) -> Float[Array, " n"]:
+        """With the mean of the body's factors; m."""
+        return size * jnp.mean(factors)
 
     @staticmethod
     def resized(wrap_object: AbstractWrapObject, size: tuple[float, ...]) -> AbstractWrapObject:
@@ -48,13 +51,10 @@ class SphereSurface(AbstractWrapSurface):
 
     @staticmethod
     def wrap(
-        size: Float[Array, " n"],
-        side: Side,
-        start: Float[Array, " 3"],
-        end: Float[Array, " 3"],
+        task: WrapTask, start: Float[Array, " 3"], end: Float[Array, " 3"], *, alone: bool
     ) -> Wrapped:
         """The segment over the sphere; see `AbstractWrapSurface`. m."""
-        radius = size[0]
+        radius, side = task.size[0], task.side
         inside = (length_of(start) < radius) | (length_of(end) < radius)
         line = start - end
         a, b = dot(line, line), 2 * dot(end, line)

@@ -6,15 +6,15 @@ A surface is one file: a class of `AbstractWrapSurface`, registered for a class 
 import abc
 from collections.abc import Callable
 from enum import IntEnum
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar, get_args
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.math.rotation import dot
-from cervjax.spec import AbstractWrapObject
+from cervjax.spec import AbstractWrapObject, WrapMethod
 
-from .vectors import unit
+from .vectors import length_of, unit
 
 
 class WrapOutcome(IntEnum):
@@ -85,6 +85,36 @@ class Side(NamedTuple):
         return jnp.where(starts | ends, on_side, int(WrapOutcome.WRAPPED))
 
 
+class WrapTask(NamedTuple):
+    """What a segment is to be wrapped over.
+
+    Attributes:
+        size: m, see `AbstractWrapSurface.size`.
+        side: that is asked for.
+        method: index into `WRAP_METHODS`.
+    """
+
+    size: Float[Array, " n"]
+    side: Side
+    method: Int[Array, ""]
+
+
+WRAP_METHODS = get_args(WrapMethod)
+"""Names of the ways to choose the plane of a path over an ellipsoid."""
+
+
+class Look(NamedTuple):
+    """What a choice between segments asks of each.
+
+    Attributes:
+        outcome: a `WrapOutcome`.
+        change: m, by how much wrapping makes the path longer; asked of `WRAPPED` ones only.
+    """
+
+    outcome: Int[Array, ""]
+    change: Float[Array, ""]
+
+
 def nearest_pair(
     firsts: tuple[Float[Array, " 3"], Float[Array, " 3"]],
     lasts: tuple[Float[Array, " 3"], Float[Array, " 3"]],
@@ -130,12 +160,15 @@ class AbstractWrapSurface(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def scaled(size: Float[Array, " n"], stretch: Float[Array, " 3"]) -> Float[Array, " n"]:
+    def scaled(
+        size: Float[Array, " n"], stretch: Float[Array, " 3"], factors: Float[Array, " 3"]
+    ) -> Float[Array, " n"]:
         """The size in a person whose body is scaled, as `Model.scale` has it.
 
         Args:
             size: m.
             stretch: how much longer vectors along the axes of the surface's frame become.
+            factors: of the body along its own axes.
 
         Returns:
             m.
@@ -157,21 +190,34 @@ class AbstractWrapSurface(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def wrap(
-        size: Float[Array, " n"],
-        side: Side,
-        start: Float[Array, " 3"],
-        end: Float[Array, " 3"],
+        task: WrapTask, start: Float[Array, " 3"], end: Float[Array, " 3"], *, alone: bool
     ) -> Wrapped:
         """The segment from `start` to `end` over the surface.
 
         Args:
-            size: m.
-            side: that is asked for.
+            task: the surface.
             start, end: m, in the surface's frame.
+            alone: whether it is the only surface of the path; OpenSim then leaves the tangent
+                points of cylinders where it finds them first.
 
         Returns:
             What OpenSim's `wrapLine` does; finite also where it is not used.
         """
+
+    @classmethod
+    def look(cls, task: WrapTask, start: Float[Array, " 3"], end: Float[Array, " 3"]) -> Look:
+        """What becomes of a segment; cheaper than `wrap` where a kind knows how.
+
+        Args:
+            task: the surface.
+            start, end: m, in the surface's frame.
+
+        Returns:
+            See `Look`.
+        """
+        found = cls.wrap(task, start, end, alone=True)
+        way = length_of(found.first - start) + found.length + length_of(end - found.last)
+        return Look(found.outcome, way - length_of(end - start))
 
 
 WRAP_SURFACES: dict[type[AbstractWrapObject], type[AbstractWrapSurface]] = {}

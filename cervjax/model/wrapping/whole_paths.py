@@ -5,6 +5,7 @@ derivatives by these are forces on the bodies, so that moment arms are exactly m
 of the length, also where OpenSim's tangent points are not quite tangent.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -64,7 +65,9 @@ class WholePaths(AbstractPathElement):
         """
         points = PathPoints.of([s.components for s in stretches], spec)
         wraps = [spec.muscles[s.muscle].wraps for s in stretches]
-        return cls(points=points, groups=wrap_groups(wraps, spec), stretches=tuple(stretches))
+        return cls(
+            points=points, groups=wrap_groups(wraps, points.body, spec), stretches=tuple(stretches)
+        )
 
     def lines(self) -> tuple[Line, ...]:
         """From ground to every point of a path, and to every surface.
@@ -78,8 +81,8 @@ class WholePaths(AbstractPathElement):
             for body in bodies
         ]
         for group in self.groups:
-            for path, body in zip(group.path, group.body, strict=True):
-                found.append(Line(self.stretches[path].muscle, 0, body))
+            for path, bodies in zip(group.path, group.body, strict=True):
+                found.extend(Line(self.stretches[path].muscle, 0, body) for body in bodies)
         return tuple(found)
 
     def evaluate(self, frame: PathFrame) -> PathLines:
@@ -99,7 +102,7 @@ class WholePaths(AbstractPathElement):
             found = group.evaluate(frame, place[rows], inside[rows])
             length = length.at[rows].set(found.length)
             force = force.at[rows].set(found.force)
-            wrenches.append(found.wrench)
+            wrenches.append(found.wrench.reshape(-1, 6))
         couple = cross(place, force)
         lines = jnp.concatenate([force, couple], axis=-1).reshape(-1, 6)
         lines = jnp.concatenate([lines, *wrenches])
@@ -123,6 +126,11 @@ class WholePaths(AbstractPathElement):
         return eqx.tree_at(
             lambda e: (e.points, e.groups), self, (self.points.scaled(scale), groups)
         )
+
+    def reproducing_opensim(self) -> "WholePaths":
+        """Wraps as OpenSim has them; see `AbstractPathElement`."""
+        groups = tuple(dataclasses.replace(group, as_opensim=True) for group in self.groups)
+        return dataclasses.replace(self, groups=groups)
 
     def written(self, k: int) -> tuple[AbstractPathComponent, ...]:
         """The path's components; see `AbstractPathElement`."""

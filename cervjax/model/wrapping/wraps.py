@@ -1,8 +1,8 @@
-"""The paths that wrap over surfaces of one kind, evaluated together."""
+"""The paths that wrap over surfaces of the same kinds, evaluated together."""
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -15,48 +15,65 @@ from cervjax.math.rotation import cross, multiply, rotate
 from cervjax.spec import AbstractWrapObject, ModelSpec, PathWrap
 
 from ..path_element import PathFrame
-from .route import Surface, route_length
-from .surface import WRAP_SURFACES, AbstractWrapSurface, Side
-
-
-class RouteForces(NamedTuple):
-    """What paths over surfaces do.
-
-    Attributes:
-        length: m.
-        force: derivative of the length by each point's place, no unit.
-        wrench: by a move (no unit) and a turn about ground's origin (m) of each path's surface.
-    """
-
-    length: Float[Array, " paths"]
-    force: Float[Array, "paths points 3"]
-    wrench: Float[Array, "paths 6"]
+from .route import Kinds, RouteForces, Surfaces, route_forces, route_forces_as_opensim, route_length
+from .surface import WRAP_METHODS, WRAP_SURFACES, Side
 
 
 class WrapGroup(eqx.Module):
-    """Paths over one surface each, all of one kind.
+    """Paths over as many surfaces of the same kinds.
 
     Attributes:
         translation, rotation: of the surfaces' frames in their bodies; m.
-        size: m, of the surfaces.
+        size: m, of the first surface of every path, of the second, and so on.
         axis, sign: the side asked for, see `Side`.
-        kind: of the surfaces.
+        method: index into `WRAP_METHODS`.
+        kinds: of the first surface, of the second, ...
+        alone: whether no path has another wrap; see `AbstractWrapSurface.wrap`.
         path: which paths.
         body: index of the body of each surface.
         name: of each surface.
         range: first and last point between which a path may wrap.
+        point_body: index of the body of each of the paths' points.
+        as_opensim: whether lengths and moment arms repeat what OpenSim 4.6 does; see `route`.
     """
 
-    translation: Float[Array, "paths 3"]
-    rotation: Float[Array, "paths 3 3"]
-    size: Float[Array, "paths sizes"]
-    axis: Float[Array, "paths 3"]
-    sign: Float[Array, " paths"]
-    kind: type[AbstractWrapSurface] = eqx.field(static=True)
+    translation: Float[Array, "paths surfaces 3"]
+    rotation: Float[Array, "paths surfaces 3 3"]
+    size: tuple[Float[Array, "paths sizes"], ...]
+    axis: Float[Array, "paths surfaces 3"]
+    sign: Float[Array, "paths surfaces"]
+    method: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    kinds: Kinds = eqx.field(static=True)
+    alone: bool = eqx.field(static=True)
     path: tuple[int, ...] = eqx.field(static=True)
-    body: tuple[int, ...] = eqx.field(static=True)
-    name: tuple[str, ...] = eqx.field(static=True)
-    range: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    body: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    name: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+    range: tuple[tuple[tuple[int, int], ...], ...] = eqx.field(static=True)
+    point_body: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    as_opensim: bool = eqx.field(static=True, default=False)
+
+    def in_ground(self, frame: PathFrame) -> Surfaces:
+        """The surfaces of all paths in one frame.
+
+        Args:
+            frame: where the bodies are.
+
+        Returns:
+            Surfaces with a leading axis of paths.
+        """
+        body = np.array(self.body)
+        turn = frame.rotation[body]
+        ends, most = np.array(self.range), max(kind.sizes for kind in self.kinds)
+        return Surfaces(
+            multiply(turn, self.rotation),
+            frame.position[body] + rotate(turn, self.translation),
+            jnp.stack([jnp.pad(x, ((0, 0), (0, most - x.shape[1]))) for x in self.size], axis=1),
+            Side(self.axis, self.sign),
+            jnp.asarray(np.array(self.method)),
+            jnp.asarray(ends[..., 0]),
+            jnp.asarray(ends[..., 1]),
+            jnp.concatenate([jnp.asarray(np.array(self.point_body)), jnp.asarray(body)], axis=1),
+        )
 
     def evaluate(
         self,
@@ -72,26 +89,20 @@ class WrapGroup(eqx.Module):
             inside: which are part of their paths.
 
         Returns:
-            m and per m; see `RouteForces`.
+            m and per m, with a leading axis of paths; see `RouteForces`.
         """
-        body, ends = np.array(self.body), np.array(self.range)
-        turn = frame.rotation[body]
-        surfaces = Surface(
-            multiply(turn, self.rotation),
-            frame.position[body] + rotate(turn, self.translation),
-            self.size,
-            Side(self.axis, self.sign),
-            jnp.asarray(ends[:, 0]),
-            jnp.asarray(ends[:, 1]),
-        )
-        return jax.vmap(self._one)(place, inside, surfaces)
+        if self.as_opensim:
+            one = partial(route_forces_as_opensim, self.kinds, self.alone)
+        else:
+            one = self._alone if self.alone else partial(route_forces, self.kinds)
+        return jax.vmap(one)(place, inside, self.in_ground(frame))
 
-    def _one(self, place: Array, inside: Array, surface: Surface) -> RouteForces:
-        length, back = jax.vjp(lambda at: route_length(self.kind, at, inside, surface), place)
+    def _alone(self, place: Array, inside: Array, surfaces: Surfaces) -> RouteForces:
+        length, back = jax.vjp(lambda at: route_length(self.kinds[0], at, inside, surfaces), place)
         force = back(jnp.ones_like(length))[0]
         # Moving everything together changes nothing: what the points feel, the surface feels back.
         wrench = -jnp.concatenate([jnp.sum(force, axis=0), jnp.sum(cross(place, force), axis=0)])
-        return RouteForces(length, force, wrench)
+        return RouteForces(length, force, wrench[None])
 
     def scaled(self, scale: Float[Array, "bodies 3"]) -> "WrapGroup":
         """The surfaces of a person whose bodies are scaled, as `Model.scale` has them.
@@ -104,8 +115,11 @@ class WrapGroup(eqx.Module):
         """
         by = scale[np.array(self.body)]
         # Lengths of the frame's axes, each stretched with the body.
-        stretch = jnp.sqrt(jnp.sum((self.rotation * by[:, :, None]) ** 2, axis=1))
-        size = jax.vmap(self.kind.scaled)(self.size, stretch)
+        stretch = jnp.sqrt(jnp.sum((self.rotation * by[..., :, None]) ** 2, axis=-2))
+        size = tuple(
+            jax.vmap(kind.scaled)(own, stretch[:, w], by[:, w])
+            for w, (kind, own) in enumerate(zip(self.kinds, self.size, strict=True))
+        )
         return eqx.tree_at(lambda g: (g.translation, g.size), self, (self.translation * by, size))
 
     def written(
@@ -119,66 +133,79 @@ class WrapGroup(eqx.Module):
         Returns:
             Changed copies, m.
         """
-        rows = {name: k for k, name in enumerate(self.name)}
-        places, sizes = np.asarray(self.translation, float), np.asarray(self.size, float)
+        known = {}
+        for row, names in enumerate(self.name):
+            for w, name in enumerate(names):
+                x, y, z = (float(v) for v in np.asarray(self.translation[row, w]))
+                size = tuple(float(v) for v in np.asarray(self.size[w][row]))
+                known[name] = (self.kinds[w], (x, y, z), size)
         found = []
         for thing in wrap_objects:
-            if thing.name in rows:
-                row = rows[thing.name]
-                x, y, z = (float(v) for v in places[row])
-                thing = self.kind.resized(thing, tuple(float(v) for v in sizes[row]))
-                thing = dataclasses.replace(thing, translation=(x, y, z))
+            if thing.name in known:
+                kind, translation, size = known[thing.name]
+                thing = dataclasses.replace(kind.resized(thing, size), translation=translation)
             found.append(thing)
         return tuple(found)
 
 
-def wrap_groups(wraps: Sequence[Sequence[PathWrap]], spec: ModelSpec) -> tuple[WrapGroup, ...]:
+def wrap_groups(
+    wraps: Sequence[Sequence[PathWrap]],
+    point_body: Sequence[tuple[int, ...]],
+    spec: ModelSpec,
+) -> tuple[WrapGroup, ...]:
     """The groups of paths with these wraps.
 
     Args:
-        wraps: of each path.
+        wraps: of each path, in the order in which they are looked at.
+        point_body: index of the body of each point of each path.
         spec: whose wrap objects they name.
 
     Returns:
-        Groups; paths whose surface is inactive are in none.
+        Groups; paths whose surfaces are all inactive are in none.
 
     Raises:
-        ValueError: a wrap object has no geometry here, or a path has several.
+        ValueError: a wrap object has no geometry here, or a range is not one of points.
     """
     bodies = ("ground", *(b.name for b in spec.bodies))
-    members: dict[type[AbstractWrapSurface], list[tuple[int, PathWrap, AbstractWrapObject]]] = {}
+    sorted_paths: dict[tuple, list[tuple[int, list[tuple[PathWrap, AbstractWrapObject]]]]] = {}
     for path, own in enumerate(wraps):
-        if len(own) > 1:
-            raise ValueError(
-                f"path wraps {', '.join(w.name for w in own)} are of one path: several are not "
-                "wrapped as OpenSim does it yet"
-            )
-        for wrap in own:
-            thing = spec.wrap_object(wrap.wrap_object)
+        used = [(w, spec.wrap_object(w.wrap_object)) for w in own]
+        used = [(w, thing) for w, thing in used if thing.active]
+        for _, thing in used:
             if type(thing) not in WRAP_SURFACES:
                 raise ValueError(
                     f"wrap object {thing.name!r} is a {type(thing).__name__}, whose geometry is "
                     "not known here"
                 )
-            if thing.active:
-                members.setdefault(WRAP_SURFACES[type(thing)], []).append((path, wrap, thing))
+        if used:
+            kinds = tuple(WRAP_SURFACES[type(thing)] for _, thing in used)
+            sorted_paths.setdefault((kinds, len(own) == 1), []).append((path, used))
     groups = []
-    for kind, rows in members.items():
-        things = [thing for *_, thing in rows]
-        turn = Rotation.from_euler("XYZ", [t.xyz_body_rotation for t in things]).as_matrix()
-        sides = [_side(t.quadrant) for t in things]
+    for (kinds, alone), members in sorted_paths.items():
+        things = [[thing for _, thing in used] for _, used in members]
+        shape = len(members), len(kinds)
+        turn = Rotation.from_euler(
+            "XYZ", np.array([[t.xyz_body_rotation for t in row] for row in things]).reshape(-1, 3)
+        ).as_matrix()
+        sides = [[_side(t.quadrant) for t in row] for row in things]
         groups.append(
             WrapGroup(
-                translation=jnp.asarray(np.array([t.translation for t in things])),
-                rotation=jnp.asarray(turn),
-                size=jnp.asarray(np.array([kind.size(t) for t in things])),
-                axis=jnp.asarray(np.array([axis for axis, _ in sides])),
-                sign=jnp.asarray(np.array([sign for _, sign in sides])),
-                kind=kind,
-                path=tuple(path for path, *_ in rows),
-                body=tuple(bodies.index(t.body) for t in things),
-                name=tuple(t.name for t in things),
-                range=tuple(_range(wrap) for _, wrap, _ in rows),
+                jnp.asarray(np.array([[t.translation for t in row] for row in things])),
+                jnp.asarray(turn.reshape(*shape, 3, 3)),
+                tuple(
+                    jnp.asarray(np.array([kind.size(row[w]) for row in things]))
+                    for w, kind in enumerate(kinds)
+                ),
+                jnp.asarray(np.array([[axis for axis, _ in row] for row in sides])),
+                jnp.asarray(np.array([[sign for _, sign in row] for row in sides])),
+                tuple(tuple(WRAP_METHODS.index(w.method) for w, _ in used) for _, used in members),
+                kinds,
+                alone,
+                tuple(path for path, _ in members),
+                tuple(tuple(bodies.index(t.body) for t in row) for row in things),
+                tuple(tuple(t.name for t in row) for row in things),
+                tuple(tuple(_range(w) for w, _ in used) for _, used in members),
+                tuple(point_body[path] for path, _ in members),
             )
         )
     return tuple(groups)
