@@ -147,6 +147,11 @@ def _body(
         pos=_numbers(where),
         quat=_numbers(_quaternion(turn)),
     )
+    if any(a.products for a in joint.axes):
+        raise ValueError(
+            f"joint {joint.name!r}: an axis is a function of several coordinates, which MJCF has "
+            "no joint for"
+        )
     drives = [(i, a) for i, a in enumerate(joint.axes) if a.coordinate in moving]
     _inertial(element, custom, spec.body(joint.child.body), bool(drives), impossible_inertia)
     for i in _SLIDES_FIRST:

@@ -1,6 +1,9 @@
 """OpenSim's functions and the axes of its simple joints."""
 
-from typing import Any
+import math
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from typing import Any, cast
 
 import opensim
 
@@ -11,7 +14,9 @@ from cervjax.spec import (
     MultiplierFunction,
     PiecewiseLinearFunction,
     PolynomialFunction,
+    Product,
     SimmSpline,
+    Sine,
     TransformAxis,
 )
 
@@ -22,6 +27,7 @@ SUPPORTED_FUNCTIONS = (
     "MultiplierFunction",
     "SimmSpline",
     "PiecewiseLinearFunction",
+    "Sine",
 )
 
 UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
@@ -33,10 +39,11 @@ _ROTATIONS = {
     "UniversalJoint": ((_X, _Y, _Z), 2, 0),
     "BallJoint": ((_X, _Y, _Z), 3, 0),
     "FreeJoint": ((_X, _Y, _Z), 3, 3),
+    "PlanarJoint": ((_Z, _X, _Y), 1, 2),
 }
 """Kind -> (rotation axes in order, how many rotate, how many translate)."""
 
-SUPPORTED_JOINTS = ("CustomJoint", *_ROTATIONS)
+SUPPORTED_JOINTS = ("CustomJoint", "EllipsoidJoint", "ScapulothoracicJoint", *_ROTATIONS)
 
 
 def axes_of_simple_joint(kind: str, coordinates: list[str]) -> tuple[TransformAxis, ...]:
@@ -52,6 +59,40 @@ def axes_of_simple_joint(kind: str, coordinates: list[str]) -> tuple[TransformAx
         TransformAxis(axis, name, zero if name is None else one)
         for axis, name in zip((*rotations, *UNIT_AXES), names, strict=True)
     )
+
+
+def axes_of_ellipsoid_joint(
+    coordinates: Sequence[str], radii: Sequence[float]
+) -> tuple[TransformAxis, ...]:
+    """The six transform axes of an EllipsoidJoint: the child's z axis is the surface's normal (of
+    the sphere that is stretched to the ellipsoid), so that it is moved as it is turned.
+
+    Args:
+        coordinates: names of the body-fixed X-Y-Z angles.
+        radii: m, of the ellipsoid.
+
+    Returns:
+        rad, m.
+    """
+    first, second, _ = coordinates
+    one, zero = LinearFunction((1.0, 0.0)), Constant(0.0)
+    quarter = math.pi / 2
+    moves: tuple[Product, ...] = (
+        ((second, Sine(radii[0])),),
+        ((first, Sine(-radii[1])), (second, Sine(1.0, 1.0, quarter))),
+        ((first, Sine(radii[2], 1.0, quarter)), (second, Sine(1.0, 1.0, quarter))),
+    )
+    turns = tuple(
+        TransformAxis(axis, name, one) for axis, name in zip(UNIT_AXES, coordinates, strict=True)
+    )
+    slides = (TransformAxis(a, None, zero, (m,)) for a, m in zip(UNIT_AXES, moves, strict=True))
+    return (*turns, *slides)
+
+
+def radii_of_ellipsoid_joint(axes: Sequence[TransformAxis]) -> tuple[float, float, float]:
+    """The radii (m) that `axes_of_ellipsoid_joint` was given."""
+    x, y, z = (cast(Sine, axis.products[0][0][1]).amplitude for axis in axes[3:])
+    return x, -y, z
 
 
 def function_problem(function: Any) -> str | None:
@@ -92,5 +133,10 @@ def read_function(function: Any) -> Function:
             count = range(typed.getNumberOfPoints())
             x, y = (tuple(get(i) for i in count) for get in (typed.getX, typed.getY))
             return SimmSpline(x, y) if kind == "SimmSpline" else PiecewiseLinearFunction(x, y)
+        case "Sine":
+            # Its bindings have no getters.
+            numbers = ET.fromstring(typed.dump())
+            values = (numbers.findtext(n, "0") for n in ("amplitude", "omega", "phase", "offset"))
+            return Sine(*map(float, values))
         case _:
             raise ValueError(f"function {kind} cannot be carried")

@@ -17,15 +17,10 @@ from cervjax.spec import (
     AbstractWrapObject,
     Body,
     Bushing,
-    Coordinate,
     CoordinateCoupler,
-    Joint,
     Marker,
     ModelSpec,
-    MotionType,
     Muscle,
-    OffsetFrame,
-    TransformAxis,
     with_shipped_anatomy,
 )
 
@@ -35,7 +30,8 @@ from .opensim_actuators import (
     read_actuator,
     read_coordinate_force,
 )
-from .opensim_functions import UNIT_AXES, axes_of_simple_joint, read_function
+from .opensim_functions import read_function
+from .opensim_joints import offset_frame, read_joint
 from .opensim_muscles import read_muscle
 from .opensim_support import (
     UnsupportedComponentError,
@@ -45,8 +41,6 @@ from .opensim_support import (
     unsupported_components,
 )
 from .opensim_wraps import read_wrap_objects
-
-_MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
 
 
 def read_here(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec:
@@ -98,10 +92,14 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
     forces = [f for f in _items(model.getForceSet()) if kept(f)]
     muscles = [m for m in (read_muscle(f, skipped) for f in forces) if m is not None]
     names = {m.name for m in muscles}
+    joints = [read_joint(j) for j in _items(model.getJointSet())]
     return ModelSpec(
         name=model.getName(),
-        bodies=tuple(_body(b) for b in _items(model.getBodySet())),
-        joints=tuple(_joint(j) for j in _items(model.getJointSet())),
+        bodies=(
+            *(_body(b) for b in _items(model.getBodySet())),
+            *(body for part in joints for body in part.bodies),
+        ),
+        joints=tuple(joint for part in joints for joint in part.joints),
         couplers=tuple(_coupler(c) for c in _items(model.getConstraintSet()) if kept(c)),
         muscles=tuple(muscles),
         bushings=tuple(
@@ -146,64 +144,6 @@ def _body(body: Any) -> Body:
     # As stored in the file: OpenSim's own rigid body drops the inertia of a massless body.
     inertia = tuple(float(body.get_inertia().get(i)) for i in range(6))
     return Body(body.getName(), body.getMass(), _vec3(body.getMassCenter()), cast(Any, inertia))
-
-
-def offset_frame(frame: Any) -> OffsetFrame:
-    """`frame` (nested offset frames too) relative to the body it is fixed in."""
-    base = frame.findBaseFrame()
-    transform = frame.findTransformInBaseFrame()
-    return OffsetFrame(
-        base.getName(),
-        _vec3(transform.p()),
-        _vec3(transform.R().convertRotationToBodyFixedXYZ()),
-    )
-
-
-def _joint(joint: Any) -> Joint:
-    kind = joint.getConcreteClassName()
-    coordinates = tuple(
-        _coordinate(joint.get_coordinates(i)) for i in range(joint.numCoordinates())
-    )
-    if kind == "CustomJoint":
-        transform = opensim.CustomJoint.safeDownCast(joint).getSpatialTransform()
-        axes = tuple(_axis(transform.getTransformAxis(i)) for i in range(6))
-    else:
-        axes = axes_of_simple_joint(kind, [c.name for c in coordinates])
-    return Joint(
-        joint.getName(),
-        kind,
-        offset_frame(joint.getParentFrame()),
-        offset_frame(joint.getChildFrame()),
-        coordinates,
-        axes,
-    )
-
-
-def _coordinate(coordinate: Any) -> Coordinate:
-    return Coordinate(
-        coordinate.getName(),
-        coordinate.getDefaultValue(),
-        (coordinate.getRangeMin(), coordinate.getRangeMax()),
-        _MOTION[coordinate.getMotionType()],
-        coordinate.getDefaultLocked(),
-        coordinate.getDefaultClamped(),
-    )
-
-
-def _axis(axis: Any) -> TransformAxis:
-    names = axis.getCoordinateNamesInArray()
-    function = read_function(axis.getFunction())
-    direction = _vec3(axis.getAxis())
-    coordinate = names.get(0) if names.getSize() else None
-    return TransformAxis(_unit(direction), coordinate, function)
-
-
-def _unit(vector: tuple[float, float, float]) -> tuple[float, float, float]:
-    if vector in UNIT_AXES:
-        return vector
-    length = sum(x * x for x in vector) ** 0.5
-    x, y, z = (component / length for component in vector)
-    return x, y, z
 
 
 def _coupler(constraint: Any) -> CoordinateCoupler:

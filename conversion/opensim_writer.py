@@ -32,8 +32,11 @@ from cervjax.spec import (
     PiecewiseLinearFunction,
     PolynomialFunction,
     SimmSpline,
+    Sine,
     ThelenCurves,
 )
+
+from .opensim_functions import radii_of_ellipsoid_joint
 
 _AXES = ("rotation1", "rotation2", "rotation3", "translation1", "translation2", "translation3")
 
@@ -104,6 +107,8 @@ def _joint(parent: ET.Element, joint: Joint) -> None:
     frames = ET.SubElement(element, "frames")
     for name, end in ends:
         _frame(frames, name, end)
+    if joint.kind == "EllipsoidJoint":
+        _text(element, "radii_x_y_z", _numbers(radii_of_ellipsoid_joint(joint.axes)))
     if joint.kind == "CustomJoint":
         transform = ET.SubElement(element, "SpatialTransform")
         for name, axis in zip(_AXES, joint.axes, strict=True):
@@ -342,6 +347,9 @@ def _function(parent: ET.Element, function: Function, name: str | None = None) -
         case SimmSpline(x, y) | PiecewiseLinearFunction(x, y):
             _text(element, "x", _numbers(x))
             _text(element, "y", _numbers(y))
+        case Sine():
+            for number in dataclasses.fields(function):
+                _text(element, number.name, _number(getattr(function, number.name)))
         case MultiplierFunction(inner, scale):
             _function(ET.SubElement(element, "function"), inner)
             _text(element, "scale", _number(scale))

@@ -30,6 +30,7 @@ def run(
     reserve: float | None = None,
     lowpass: Annotated[float | None, tyro.conf.arg(name="filter", aliases=["--lowpass"])] = None,
     max_steps: int = 100,
+    wrapping: Literal["consistent", "opensim"] = "consistent",
     precision: Literal["float64", "float32"] = "float64",
     allow_unsupported: bool = False,
 ) -> None:
@@ -53,6 +54,8 @@ def run(
             own; 1 where the model has none.
         lowpass: cutoff (Hz) of OpenSim's zero-phase Butterworth filter on the motion first.
         max_steps: limit of the optimizer's steps; high exponents need more.
+        wrapping: of paths over surfaces: consistent (moment arms are the derivative of the
+            lengths) or opensim (what OpenSim 4.6 computes, also where it is not).
         precision: of the computation.
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
@@ -68,7 +71,7 @@ def run(
     moved = Motion.from_storage(read_storage(motion), spec)
     if lowpass is not None:
         moved = moved.lowpass_of_opensim(lowpass)
-    neck = Model.from_spec(spec, dtype=precision)
+    neck = Model.from_spec(spec, dtype=precision, wrapping=wrapping)
     table = None if loads is None else read_external_loads(loads)
     solved = solve_motion(neck, moved, settings, step=step, loads=table, start=start, end=end)
     for path in write_solution(solved, out):

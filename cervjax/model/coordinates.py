@@ -14,18 +14,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.spec import Function, ModelSpec, affine_form
+from cervjax.spec import Function, ModelSpec, Product, affine_form
 
 from .functions import jax_function
 
 
 @dataclass(frozen=True)
 class _Term:
-    """`output[target] += function(input[source])` for a function that is not affine."""
+    """`output[target] +=` the product of functions, each of `input[source]`."""
 
     target: int
-    source: int
-    function: Function
+    sources: tuple[int, ...]
+    functions: tuple[Function, ...]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, ""]:
+        value = jax_function(self.functions[0])(x[self.sources[0]])
+        for source, function in zip(self.sources[1:], self.functions[1:], strict=True):
+            value = value * jax_function(function)(x[source])
+        return value
 
 
 class _Map(eqx.Module):
@@ -38,7 +44,7 @@ class _Map(eqx.Module):
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         output = self.matrix @ x + self.offset
         for term in self.terms:
-            output = output.at[term.target].add(jax_function(term.function)(x[term.source]))
+            output = output.at[term.target].add(term(x))
         return output
 
 
@@ -145,19 +151,24 @@ def coordinate_map(
     first = _Map(jnp.asarray(spread), jnp.asarray(rest), ())
 
     def depth(name: str) -> int:
-        return 1 + depth(couplers[name].independent) if name in couplers else 0
+        return 1 + max(map(depth, couplers[name].drivers())) if name in couplers else 0
 
     stages = [first]
     for level in range(1, 1 + max((depth(n) for n in couplers), default=0)):
         rows = [
-            (index[n], index[c.independent], c.function)
+            _Row(index[n], index[c.independent], c.function, _indexed(c.products, index))
             for n, c in couplers.items()
             if depth(n) == level
         ]
         stages.append(_map(rows, np.eye(len(names))))
 
     axes = [
-        (6 * k + i, index[a.coordinate] if a.coordinate else 0, a.function)
+        _Row(
+            6 * k + i,
+            index[a.coordinate] if a.coordinate else 0,
+            a.function,
+            _indexed(a.products, index),
+        )
         for k, joint in enumerate(moving_joints)
         for i, a in enumerate(spec.joints[joint].axes)
     ]
@@ -165,16 +176,30 @@ def coordinate_map(
     return CoordinateMap(tuple(stages), to_axes, len(moving_joints))
 
 
-def _map(rows: list[tuple[int, int, Function]], matrix: np.ndarray) -> _Map:
-    """A map from `(target, source, function)` rows, added to `matrix`."""
+class _Row(NamedTuple):
+    """One output of a map: `function` of an input, plus products of functions of several."""
+
+    target: int
+    source: int
+    function: Function
+    products: tuple[tuple[tuple[int, ...], tuple[Function, ...]], ...]
+
+
+def _indexed(products: tuple[Product, ...], index: dict[str, int]):
+    return tuple((tuple(index[n] for n, _ in p), tuple(f for _, f in p)) for p in products)
+
+
+def _map(rows: list[_Row], matrix: np.ndarray) -> _Map:
+    """A map from rows, added to `matrix`."""
     matrix = matrix.copy()
     offset = np.zeros(len(matrix))
     terms = []
-    for target, source, function in rows:
+    for target, source, function, products in rows:
         matrix[target] = 0.0
         form = affine_form(function)
         if form is None:
-            terms.append(_Term(target, source, function))
+            terms.append(_Term(target, (source,), (function,)))
         else:
             matrix[target, source], offset[target] = form
+        terms.extend(_Term(target, sources, functions) for sources, functions in products)
     return _Map(jnp.asarray(matrix), jnp.asarray(offset), tuple(terms))

@@ -15,6 +15,7 @@ from cervjax.spec import (
     PiecewiseLinearFunction,
     PolynomialFunction,
     SimmSpline,
+    Sine,
 )
 
 Scalar = Float[Array, ""]
@@ -33,6 +34,8 @@ def jax_function(function: Function) -> Callable[[Scalar], Scalar]:
             return lambda x: jnp.full_like(x, value)
         case LinearFunction(coefficients) | PolynomialFunction(coefficients):
             return lambda x: jnp.polyval(jnp.asarray(coefficients, x.dtype), x)
+        case Sine(amplitude, omega, phase, offset):
+            return lambda x: amplitude * jnp.sin(omega * x + phase) + offset
         case MultiplierFunction(inner, scale):
             evaluate = jax_function(inner)
             return lambda x: scale * evaluate(x)

@@ -1,6 +1,7 @@
 """`Model`: the neck as arrays. Numbers are leaves; names and connections are static."""
 
 import dataclasses
+import math
 from typing import Any, Literal, cast
 
 import equinox as eqx
@@ -256,6 +257,10 @@ def _rest_transform(
     for i, axis in enumerate(axes):
         at = spec.coordinate(axis.coordinate).default_value if axis.coordinate else 0.0
         value = _value(axis.function, at)
+        for product in axis.products:
+            defaults = (spec.coordinate(name).default_value for name, _ in product)
+            parts = (_value(f, x) for (_, f), x in zip(product, defaults, strict=True))
+            value += math.prod(parts)
         if i < 3:
             rotation = rotation * Rotation.from_rotvec(value * np.array(axis.axis))
         else:

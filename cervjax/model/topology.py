@@ -226,6 +226,7 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         ),
         slides=any(
             affine_form(spec.joints[k].axes[i].function) != (0.0, 0.0)
+            or bool(spec.joints[k].axes[i].products)
             for k in moving_joints
             for i in (3, 4, 5)
         ),

@@ -50,7 +50,9 @@ from .functions import (
     MultiplierFunction as MultiplierFunction,
     PiecewiseLinearFunction as PiecewiseLinearFunction,
     PolynomialFunction as PolynomialFunction,
+    Product as Product,
     SimmSpline as SimmSpline,
+    Sine as Sine,
     affine_form as affine_form,
 )
 from .model_spec import (

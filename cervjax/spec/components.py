@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from .functions import Function
+from .functions import Function, Product
 from .path_components import AbstractPathComponent, PathWrap, Vec3
 
 Vec6 = tuple[float, float, float, float, float, float]
@@ -20,6 +20,8 @@ JointKind = Literal[
     "UniversalJoint",
     "SliderJoint",
     "FreeJoint",
+    "PlanarJoint",
+    "EllipsoidJoint",
 ]
 
 MotionType = Literal["rotational", "translational", "coupled"]
@@ -74,11 +76,16 @@ class Coordinate:
 
 @dataclass(frozen=True, slots=True)
 class TransformAxis:
-    """One of the six axes of a joint's spatial transform; `coordinate` is None for a constant."""
+    """One of the six axes of a joint's spatial transform; `coordinate` is None for a constant.
+
+    Attributes:
+        products: added to `function`, of several coordinates; rad or m.
+    """
 
     axis: Vec3
     coordinate: str | None
     function: Function
+    products: tuple[Product, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +108,27 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class CoordinateCoupler:
-    """OpenSim's CoordinateCouplerConstraint with one independent coordinate."""
+    """OpenSim's CoordinateCouplerConstraint.
+
+    Attributes:
+        independent: name, of the coordinate that `function` is of.
+        products: added to `function`, of several coordinates; rad or m.
+    """
 
     name: str
     dependent: str
     independent: str
     function: Function
+    products: tuple[Product, ...] = ()
+
+    def drivers(self) -> tuple[str, ...]:
+        """Names of the coordinates that drive it.
+
+        Returns:
+            Each once.
+        """
+        others = (name for product in self.products for name, _ in product)
+        return tuple(dict.fromkeys((self.independent, *others)))
 
 
 class AbstractMuscleCurves:

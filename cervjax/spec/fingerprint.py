@@ -13,6 +13,8 @@ _FORMAT_1_FIELDS: dict[str, tuple[str, ...]] = {
         "name", "bodies", "joints", "couplers", "muscles", "bushings", "markers", "actuators",
         "groups", "gravity", "credits", "publications", "omitted",
     ),
+    "TransformAxis": ("axis", "coordinate", "function"),
+    "CoordinateCoupler": ("name", "dependent", "independent", "function"),
     "Muscle": (
         "name", "path", "max_isometric_force", "optimal_fiber_length", "tendon_slack_length",
         "pennation_angle_at_optimal", "max_contraction_velocity", "fiber_damping", "min_control",

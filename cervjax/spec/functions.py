@@ -44,6 +44,16 @@ class PiecewiseLinearFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class Sine:
+    """`f(x) = amplitude * sin(omega * x + phase) + offset`."""
+
+    amplitude: float
+    omega: float = 1.0
+    phase: float = 0.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class MultiplierFunction:
     """`f(x) = scale * function(x)`."""
 
@@ -58,7 +68,11 @@ Function = (
     | SimmSpline
     | PiecewiseLinearFunction
     | MultiplierFunction
+    | Sine
 )
+
+Product = tuple[tuple[str, Function], ...]
+"""Functions of one coordinate each, multiplied: the coordinates' names, and the functions."""
 
 
 def affine_form(function: Function) -> tuple[float, float] | None:
@@ -99,6 +113,9 @@ def function_to_dict(function: Function) -> dict[str, object]:
             return {"type": kind, "x": list(x), "y": list(y)}
         case MultiplierFunction(inner, scale):
             return {"type": kind, "scale": scale, "function": function_to_dict(inner)}
+        case Sine(amplitude, omega, phase, offset):
+            numbers = {"amplitude": amplitude, "omega": omega, "phase": phase, "offset": offset}
+            return {"type": kind, **numbers}
 
 
 def function_from_dict(description: dict) -> Function:
@@ -130,8 +147,11 @@ def function_from_dict(description: dict) -> Function:
             return MultiplierFunction(
                 function_from_dict(description["function"]), float(description["scale"])
             )
+        case "Sine":
+            numbers = ("amplitude", "omega", "phase", "offset")
+            return Sine(*(float(description[n]) for n in numbers))
         case other:
             raise ValueError(
                 f"unknown function type {other!r}; use one of Constant, LinearFunction, "
-                "PolynomialFunction, SimmSpline, PiecewiseLinearFunction, MultiplierFunction"
+                "PolynomialFunction, SimmSpline, PiecewiseLinearFunction, MultiplierFunction, Sine"
             )

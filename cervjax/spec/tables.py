@@ -42,7 +42,7 @@ from .components import (
     TransformAxis,
 )
 from .coordinate_forces import COORDINATE_FORCES
-from .functions import Constant, function_from_dict, function_to_dict
+from .functions import Constant, Product, function_from_dict, function_to_dict
 from .model_spec import ModelSpec
 from .path_components import PATH_COMPONENTS, AbstractPathComponent, PathPoint, PathWrap
 from .plain import from_plain, to_plain
@@ -111,6 +111,7 @@ def _read_all(folder: Traversable) -> ModelSpec:
                 row["dependent"],
                 row["independent"],
                 function_from_dict(json.loads(row["function"])),
+                _products(row),
             )
             for row in _read(folder, "couplers")
         ),
@@ -254,6 +255,7 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
                 "dependent": c.dependent,
                 "independent": c.independent,
                 "function": json.dumps(function_to_dict(c.function)),
+                **_products_column(c.products, [k.products for k in spec.couplers]),
             }
             for c in spec.couplers
         ],
@@ -292,10 +294,29 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
     }
 
 
+def _products_column(
+    products: tuple[Product, ...], of_all: Iterable[tuple[Product, ...]]
+) -> dict[str, object]:
+    """A column that a table has only where some row of it needs one."""
+    if not any(of_all):
+        return {}
+    plain = [[[name, function_to_dict(f)] for name, f in product] for product in products]
+    return {"products": json.dumps(plain) if plain else ""}
+
+
+def _products(row: dict[str, str]) -> tuple[Product, ...]:
+    plain = json.loads(row.get("products") or "[]")
+    return tuple(
+        tuple((name, function_from_dict(function)) for name, function in product)
+        for product in plain
+    )
+
+
 def _axis_rows(spec: ModelSpec) -> Iterator[dict[str, object]]:
+    all_products = [a.products for j in spec.joints for a in j.axes]
     for joint in spec.joints:
         for index, axis in enumerate(joint.axes):
-            default = axis.axis == _UNIT_AXES[index % 3] and axis.function == Constant(0.0)
+            default = axis == TransformAxis(_UNIT_AXES[index % 3], None, Constant(0.0))
             if not default:
                 yield {
                     "joint": joint.name,
@@ -303,6 +324,7 @@ def _axis_rows(spec: ModelSpec) -> Iterator[dict[str, object]]:
                     **_spread("direction", axis.axis),
                     "coordinate": axis.coordinate or "",
                     "function": json.dumps(function_to_dict(axis.function)),
+                    **_products_column(axis.products, all_products),
                 }
 
 
@@ -330,6 +352,7 @@ def _joint(
             _vector(entry, "direction"),
             entry["coordinate"] or None,
             function_from_dict(json.loads(entry["function"])),
+            _products(entry),
         )
     kind = cast(Any, row["kind"])
     return Joint(

@@ -102,9 +102,12 @@ def _tree(spec: "ModelSpec") -> None:
         hung.add(joint.child.body)
         owned = {c.name for c in joint.coordinates}
         for axis in joint.axes:
-            if axis.coordinate is not None and axis.coordinate not in owned:
+            used = {name for product in axis.products for name, _ in product}
+            used |= set() if axis.coordinate is None else {axis.coordinate}
+            if used - owned:
                 raise ValueError(
-                    f"joint {joint.name!r}: an axis uses the coordinate {axis.coordinate!r}, "
+                    f"joint {joint.name!r}: an axis uses the coordinate "
+                    f"{', '.join(map(repr, sorted(used - owned)))}, "
                     f"which is not among the joint's own {sorted(owned)}"
                 )
             if not 0.999 < math.hypot(*axis.axis) < 1.001:
@@ -117,8 +120,10 @@ def _tree(spec: "ModelSpec") -> None:
 
 
 def _functions(spec: "ModelSpec") -> None:
-    owned = [(j.name, a.function) for j in spec.joints for a in j.axes]
-    owned += [(c.name, c.function) for c in spec.couplers]
+    driven = [(j.name, a) for j in spec.joints for a in j.axes]
+    driven += [(c.name, c) for c in spec.couplers]
+    owned = [(name, part.function) for name, part in driven]
+    owned += [(name, f) for name, part in driven for p in part.products for _, f in p]
     moving = [p for m in spec.muscles for p in m.path if isinstance(p, MovingPathPoint)]
     owned += [(p.name, f) for p in moving for f in p.location]
     for owner, function in owned:
@@ -147,7 +152,7 @@ def _couplers(spec: "ModelSpec") -> None:
     known = {c.name: c for c in spec.coordinates}
     tied: set[str] = set()
     for coupler in spec.couplers:
-        for name in (coupler.dependent, coupler.independent):
+        for name in (coupler.dependent, *coupler.drivers()):
             if name not in known:
                 raise ValueError(f"coupler {coupler.name!r} names the unknown coordinate {name!r}")
         if coupler.dependent in tied:
@@ -158,11 +163,11 @@ def _couplers(spec: "ModelSpec") -> None:
                 "unlock it or remove the coupler"
             )
         tied.add(coupler.dependent)
-    drives = {c.dependent: c.independent for c in spec.couplers}
+    drives = {c.dependent: c.drivers() for c in spec.couplers}
     for start in drives:
-        name, steps = start, 0
-        while name in drives:
-            name, steps = drives[name], steps + 1
+        names, steps = {start}, 0
+        while names := {driver for name in names for driver in drives.get(name, ())}:
+            steps += 1
             if steps > len(drives):
                 raise ValueError(f"the couplers of {start!r} form a loop")
 

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import opensim
 import pytest
 
 from cervjax.dynamics import mechanics
@@ -31,7 +32,7 @@ from cervjax.spec import (
 from conversion import read_osim, write_osim
 from conversion.mujoco_engine import MujocoNeck
 from conversion.opensim_engine import OpensimNeck
-from conversion.opensim_functions import axes_of_simple_joint
+from conversion.opensim_functions import axes_of_ellipsoid_joint, axes_of_simple_joint
 
 RNG = np.random.default_rng(0)
 X, Y, Z = np.eye(3)
@@ -58,10 +59,15 @@ def _simple(name, kind, parent, child, names):
         types = ["translational"]
     if kind == "FreeJoint":
         types = ["rotational"] * 3 + ["translational"] * 3
+    if kind == "PlanarJoint":
+        types = ["rotational"] + ["translational"] * 2
     coordinates = tuple(
         Coordinate(n, 0.0, (-1.0, 1.0), t) for n, t in zip(names, types, strict=True)
     )
-    axes = axes_of_simple_joint(kind, list(names))
+    if kind == "EllipsoidJoint":
+        axes = axes_of_ellipsoid_joint(names, (0.1, 0.2, 0.15))
+    else:
+        axes = axes_of_simple_joint(kind, list(names))
     return Joint(name, kind, _frame(parent), _frame(child), coordinates, axes)
 
 
@@ -195,10 +201,14 @@ def test_a_branching_model_in_mujoco():
         )
 
 
-@pytest.mark.parametrize(("kind", "size"), [("BallJoint", 3), ("FreeJoint", 6)])
-def test_ball_and_free_joints_in_opensim(kind, size, tmp_path):
-    """Their coordinates are body-fixed XYZ angles in both. Forces are compared at rest and after
-    the map from angle rates to OpenSim's speeds (angular velocity), in which its forces are."""
+SIMPLE = [("BallJoint", 3), ("FreeJoint", 6), ("PlanarJoint", 3), ("EllipsoidJoint", 3)]
+
+
+@pytest.mark.parametrize(("kind", "size"), SIMPLE)
+def test_joints_of_several_coordinates_in_opensim(kind, size, tmp_path):
+    """Rotations are body-fixed XYZ angles in both. Forces are compared at rest and after the map
+    from angle rates to OpenSim's speeds (angular velocity), in which its forces are; a PlanarJoint
+    has a single angle."""
     names = [f"x{i}" for i in range(size)]
     spec = ModelSpec(
         "loose",
@@ -211,6 +221,8 @@ def test_ball_and_free_joints_in_opensim(kind, size, tmp_path):
     )
     write_osim(spec, tmp_path / "loose.osim")
     again = read_osim(tmp_path / "loose.osim")
+    for mine, other in zip(spec.joints, again.joints, strict=True):
+        assert (mine.kind, mine.axes) == (other.kind, other.axes)
     model = Model.from_spec(again)
     engine = OpensimNeck(again, model)
     q = np.random.default_rng(3).uniform(-0.8, 0.8, (5, size + 1))
@@ -222,7 +234,8 @@ def test_ball_and_free_joints_in_opensim(kind, size, tmp_path):
         np.testing.assert_allclose(poses.position[i, 1:], reference.position, atol=1e-12)
         np.testing.assert_allclose(frames.length[i], reference.length, atol=1e-12)
         rates = np.eye(size + 1)
-        rates[:3, :3] = body_fixed_xyz_rates(jnp.asarray(q[i, :3]))
+        if kind != "PlanarJoint":
+            rates[:3, :3] = body_fixed_xyz_rates(jnp.asarray(q[i, :3]))
         np.testing.assert_allclose(
             rates.T @ np.asarray(frames.generalized_force[i]),
             reference.generalized_force,
@@ -231,3 +244,44 @@ def test_ball_and_free_joints_in_opensim(kind, size, tmp_path):
         np.testing.assert_allclose(
             rates.T @ np.asarray(frames.moment_arm[i]), reference.moment_arm, atol=1e-9
         )
+
+
+def test_a_scapulothoracic_joint(tmp_path):
+    """Read as an ellipsoid and a pin joint: body poses are OpenSim's."""
+    model = opensim.Model()
+    model.setName("shoulder")
+    thorax, scapula = (opensim.Body(n, 2.0, opensim.Vec3(0.01, 0.02, 0.03), opensim.Inertia(0.1))
+                       for n in ("thorax", "scapula"))  # fmt: skip
+    model.addBody(thorax)
+    model.addBody(scapula)
+    weld = opensim.WeldJoint("weld", model.getGround(), thorax)
+    model.addJoint(weld)
+    joint = opensim.ScapulothoracicJoint(
+        "scapulothoracic",
+        thorax,
+        opensim.Vec3(-0.03, 0.02, 0.05),
+        opensim.Vec3(0.1, -0.9, 0.2),
+        scapula,
+        opensim.Vec3(-0.05, -0.04, 0.01),
+        opensim.Vec3(-0.5, 0.3, 0.4),
+        opensim.Vec3(0.08, 0.15, 0.09),
+        opensim.Vec2(0.02, -0.03),
+        0.3,
+    )
+    model.addJoint(joint)
+    model.finalizeConnections()
+    model.printToXML(str(tmp_path / "shoulder.osim"))
+    spec = read_osim(tmp_path / "shoulder.osim")
+    ours = Model.from_spec(spec)
+    state = model.initSystem()
+    q = np.random.default_rng(4).uniform(-0.5, 0.5, (6, 4))
+    for row in q:
+        for k in range(4):
+            joint.get_coordinates(k).setValue(state, float(row[k]))
+        pose = model.getBodySet().get("scapula").getTransformInGround(state)
+        matrix, at = pose.R().asMat33(), pose.p()
+        found = body_poses(ours, jnp.asarray(row))
+        index = ours.body_index("scapula")
+        theirs = [[matrix.get(i, j) for j in range(3)] for i in range(3)]
+        np.testing.assert_allclose(found.rotation[index], theirs, atol=1e-12)
+        np.testing.assert_allclose(found.position[index], [at.get(i) for i in range(3)], atol=1e-12)

@@ -44,11 +44,11 @@ def test_round_trip_gives_opensim_the_same_numbers(nominal, data, tmp_path):
     np.testing.assert_allclose(results[1], results[0], rtol=1e-9, atol=1e-12)
 
 
-def test_unsupported_components_are_named_and_refused(data, tmp_path):
-    path = data / "opensim_models" / "ccby_models" / "arm26.osim"
+def test_unsupported_components_are_named_and_refused(tmp_path):
+    path = _with(tmp_path, _contact)
     with pytest.raises(UnsupportedComponentError) as caught:
         read_osim(path)
-    assert any("TRIlong" in c and "wraps over" in c for c in caught.value.components)
+    assert any("HuntCrossleyForce" in c for c in caught.value.components)
     assert "allow_unsupported" in str(caught.value)
 
 
@@ -92,20 +92,11 @@ def _with(tmp_path, change):
     return path
 
 
-def _spring(model):
-    spring = opensim.SpringGeneralizedForce("pitch2")
-    spring.setName("spring")
-    spring._markAdopted()
-    model.addForce(spring)
-
-
-def _wrap(model):
-    sphere = opensim.WrapEllipsoid()
-    sphere.setName("ball")
-    sphere.set_dimensions(opensim.Vec3(0.02, 0.01, 0.01))
-    sphere._markAdopted()
-    model.getBodySet().get("cerv4").addWrapObject(sphere)
-    model.getMuscles().get(0).updGeometryPath().addPathWrap(sphere)
+def _contact(model):
+    force = opensim.HuntCrossleyForce()
+    force.setName("contact")
+    force._markAdopted()
+    model.addForce(force)
 
 
 def _disabled_muscle(model):
@@ -126,8 +117,7 @@ def _not_enforced(model):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (_spring, r"/forceset/spring \(SpringGeneralizedForce\)"),
-        (_wrap, r"ball \(WrapEllipsoid\)"),
+        (_contact, r"/forceset/contact \(HuntCrossleyForce\)"),
         (_prescribed, r"pitch2 .*prescribed"),
     ],
 )

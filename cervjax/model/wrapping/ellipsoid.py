@@ -40,6 +40,8 @@ _NEAR_END = 0.3
 _FAN = 300
 """OpenSim's number of places inside."""
 _ON_PLANE = 2e-13
+_STRAIGHT, _TWO_CHORDS = 1e-3, 2e-3
+"""m, of OpenSim's chords."""
 _NODES = 16
 _ROOT_STEPS = 12
 
@@ -78,7 +80,8 @@ class EllipsoidSurface(AbstractWrapSurface):
         radii, p1, p2 = task.size / unit_length, start / unit_length, end / unit_length
         outcome, (enter, leave) = _met(radii, p1, p2)
         point = _point_of_plane(task.side, task.method, radii, (p1, p2), (enter, leave))
-        first, last, length = _arc(radii, p1, p2, point)
+        tolerances = _Chords(_STRAIGHT / unit_length, _TWO_CHORDS / unit_length)
+        first, last, length = _arc(radii, (p1, p2), point, task.side.sign != 0, tolerances)
         return Wrapped(outcome, first * unit_length, last * unit_length, length * unit_length)
 
     @classmethod
@@ -231,14 +234,24 @@ def closest_point(
     return jnp.where(used, radii**2 * point / (t + radii**2), 0.0)
 
 
+class _Chords(NamedTuple):
+    """Distances between the tangent points, up to which OpenSim's path is straight, and up to which
+    it has a single chord."""
+
+    straight: Array
+    single: Array
+
+
 def _arc(
-    radii: Array, p1: Array, p2: Array, point: Array
+    radii: Array, ends: tuple[Array, Array], point: Array, constrained: Array, chords: _Chords
 ) -> tuple[Float[Array, " 3"], Float[Array, " 3"], Float[Array, ""]]:
     """Tangent points and length of the arc in the plane of three points.
 
     With lengths along the axes divided by the radii the ellipsoid is a sphere and the section a
-    circle; what is tangent stays tangent.
+    circle; what is tangent stays tangent. A path that would have to turn back where it comes onto
+    the surface goes the long way round, if a side is asked for.
     """
+    p1, p2 = ends
     one, two, on = p1 / radii, p2 / radii, point / radii
     normal = unit(cross(one - two, one - on))
     center = normal * dot(normal, on)
@@ -260,8 +273,16 @@ def _arc(
     turned = cross(normal, spoke)
     away = last - center
     angle = jnp.arctan2(dot(turned, away), dot(spoke, away))
+    sense = jnp.where(angle < 0, -1.0, 1.0)
+    coming = sense * turned
+    going = sense * cross(normal, unit(away))
+    back = dot(p1 - first * radii, coming * radii) > 0
+    back |= dot(p2 - last * radii, -going * radii) > 0
+    chord = length_of((last - first) * radii)
+    far = constrained & back & (chord >= chords.single)
+    angle = jnp.where(far, angle - sense * 2 * np.pi, angle)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     at = 0.5 * angle * jnp.asarray(nodes + 1.0, angle.dtype)[:, None]
     speed = length_of(radii * (jnp.cos(at) * turned - jnp.sin(at) * spoke))
     length = 0.5 * jnp.abs(angle) * radius * jnp.sum(jnp.asarray(weights, angle.dtype) * speed)
-    return first * radii, last * radii, length
+    return first * radii, last * radii, jnp.where(chord < chords.straight, chord, length)

@@ -1,7 +1,13 @@
-"""OpenSim's WrapTorus: the cylinder that touches the tube where the segment is nearest to it."""
+"""OpenSim's WrapTorus: a cylinder in the place of the tube where the segment is near to it.
+
+Where that is, OpenSim 4.6 finds with an equation that has the circle's radius twice
+(`WrapTorus::calcCircleResids`), so that it is not quite the nearest place. This is repeated here:
+models were made with it.
+"""
 
 import dataclasses
-from typing import cast
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +29,9 @@ from .vectors import length_of, unit
 
 _CYLINDER = 1e4
 """m, length of OpenSim's cylinder."""
-_STEPS = 12
+_STEPS = 30
+_TOLERANCE, _FACTOR = 1e-4, 0.2
+"""Of OpenSim's search."""
 
 
 @register_wrap_surface(WrapTorus)
@@ -96,34 +104,81 @@ def _nearest_of_circle(
 
 
 def _nearest_of_line(radius: Array, start: Array, end: Array) -> Float[Array, " 3"]:
-    """Where the distance between line and circle is stationary, seen from `start`; m."""
+    """Where on the line through both ends OpenSim's equation is met best, seen from `start`; m."""
     direction = unit(end - start)
 
-    def slope(along: Array, start: Array, direction: Array, radius: Array) -> Array:
+    def slope(along: Array, line: tuple[Array, Array, Array]) -> Array:
+        start, direction, radius = line
         at = start + along * direction
         flat = at * jnp.array([1.0, 1.0, 0.0], at.dtype)
         distance = length_of(flat)
-        return dot(at, direction) - radius * dot(flat, direction) / jnp.where(
-            distance > 0, distance, 1.0
-        )
+        # Of the squared distance it would be the radius itself: OpenSim 4.6 takes it twice.
+        drawn = 2 * radius / jnp.where(distance > 0, distance, 1.0)
+        return 2 * (dot(at, direction) - drawn * dot(flat, direction))
 
-    fixed = jax.lax.stop_gradient((start, direction, radius))
+    line = start, direction, radius
+    fixed = jax.lax.stop_gradient(line)
+    along = _levenberg_marquardt(lambda s: slope(s, fixed), jnp.zeros_like(radius))
 
-    def step(_: int, along: Array) -> Array:
-        value, change = jax.jvp(lambda s: slope(s, *fixed), (along,), (jnp.ones_like(along),))
+    def steepness(s: Array, line: tuple[Array, Array, Array]) -> Array:
+        """Half of the derivative of the square: zero at roots, and where there is none near."""
+        value, change = jax.jvp(lambda s: slope(s, line), (s,), (jnp.ones_like(s),))
+        return value * change
+
+    # One step of Newton's method: no move where the search has ended, and the derivative there.
+    value, change = jax.jvp(lambda s: steepness(s, fixed), (along,), (jnp.ones_like(along),))
+    moved = steepness(along, line) - jax.lax.stop_gradient(value)
+    return start + (along - moved / jnp.where(change == 0, 1.0, change)) * direction
+
+
+class _Trust(NamedTuple):
+    """State of a search: where it is, how far it may go (in units of `scale`), and whether it has
+    ended."""
+
+    at: Array
+    scale: Array
+    reach: Array
+    done: Array
+
+
+def _levenberg_marquardt(function: Callable[[Array], Array], start: Array) -> Float[Array, ""]:
+    """MINPACK's `lmdif` for one unknown, from zero, with OpenSim's settings: it also ends where
+    the function is least and not zero, and which end it comes to is part of the result."""
+
+    def derivative(at: Array) -> tuple[Array, Array]:
+        return jax.jvp(function, (at,), (jnp.ones_like(at),))
+
+    def step(_: int, state: _Trust) -> _Trust:
+        value, change = derivative(state.at)
+        scale = jnp.maximum(state.scale, jnp.abs(change))
         full = -value / jnp.where(change == 0, 1.0, change)
-        # Halved until the slope has become smaller.
-        tries = full * 0.5 ** jnp.arange(8, dtype=along.dtype)
-        better = jnp.abs(jax.vmap(lambda s: slope(along + s, *fixed))(tries)) < jnp.abs(value)
-        return along + jnp.where(jnp.any(better), tries[jnp.argmax(better)], 0.0)
+        limited = jnp.abs(scale * full) > 1.1 * state.reach
+        short = jnp.sign(full) * state.reach / jnp.where(scale == 0, 1.0, scale)
+        move = jnp.where(limited, short, full)
+        size = jnp.abs(scale * move)
+        new = function(state.at + move)
+        ratio_of = jnp.where(value == 0, 1.0, value)
+        gained = 1 - (new / ratio_of) ** 2
+        gained = jnp.where(0.1 * jnp.abs(new) < jnp.abs(value), gained, -1.0)
+        linear = (change * move / ratio_of) ** 2
+        damping = jnp.maximum(-change * value / jnp.where(move == 0, 1.0, move) - change**2, 0.0)
+        damped = jnp.where(limited, damping * move**2 / ratio_of**2, 0.0)
+        expected, slope = linear + 2 * damped, -(linear + damped)
+        ratio = jnp.where(expected == 0, 0.0, gained / jnp.where(expected == 0, 1.0, expected))
+        shrink = jnp.where(gained >= 0, 0.5, 0.5 * slope / (slope + 0.5 * gained))
+        shrink = jnp.where((0.1 * jnp.abs(new) >= jnp.abs(value)) | (shrink < 0.1), 0.1, shrink)
+        smaller = shrink * jnp.minimum(state.reach, 10 * size)
+        larger = jnp.where(~limited | (ratio >= 0.75), 2 * size, state.reach)
+        reach = jnp.where(ratio <= 0.25, smaller, larger)
+        at = jnp.where(ratio >= 1e-4, state.at + move, state.at)
+        ended = (jnp.abs(gained) <= _TOLERANCE) & (expected <= _TOLERANCE) & (ratio <= 2)
+        ended |= (reach <= _TOLERANCE * jnp.abs(scale * at)) | (new == 0) | (value == 0)
+        found = _Trust(jnp.where(value == 0, state.at, at), scale, reach, ended)
+        return jax.tree.map(lambda old, x: jnp.where(state.done, old, x), state, found)
 
-    zero = jnp.zeros_like(radius)
-    along = jax.lax.stop_gradient(jax.lax.fori_loop(0, _STEPS, step, zero))
-    value, change = jax.jvp(
-        lambda s: slope(s, start, direction, radius), (along,), (jnp.ones_like(along),)
-    )
-    along = along - value / jnp.where(change == 0, 1.0, jax.lax.stop_gradient(change))
-    return start + along * direction
+    first = jnp.abs(derivative(start)[1])
+    state = _Trust(start, first, jnp.full_like(start, _FACTOR), jnp.asarray(False))
+    return jax.lax.fori_loop(0, _STEPS, step, state).at
 
 
 def _apart(radius: Array, point: Array) -> Float[Array, ""]:
