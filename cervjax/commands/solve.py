@@ -51,7 +51,7 @@ def run(
         exponent: p >= 2 of the objective, the sum of activation^p.
         weighting: weights of the activations: none, or muscle volume.
         reserve: optimal force (N m) of one reserve per free coordinate, instead of the model's
-            own; 1 where the model has none.
+            own; 1 where the model has none; 0 for no reserves and residuals at all.
         lowpass: cutoff (Hz) of OpenSim's zero-phase Butterworth filter on the motion first.
         max_steps: limit of the optimizer's steps; high exponents need more.
         wrapping: of paths over surfaces: consistent (moment arms are the derivative of the
@@ -63,7 +63,9 @@ def run(
     spec = load_model(model, allow_unsupported=allow_unsupported)
     if actuators is not None:
         spec = dataclasses.replace(spec, actuators=(*spec.actuators, *read_actuators(actuators)))
-    if reserve is not None or not spec.actuators:
+    if reserve == 0:
+        spec = dataclasses.replace(spec, actuators=())
+    elif reserve is not None or not spec.actuators:
         added = 1.0 if reserve is None else reserve
         spec = spec.with_reserves(added)
         print(f"a reserve of {added:g} N m (N) was added to each free coordinate")

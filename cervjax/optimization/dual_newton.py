@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.math import inverse_spd, solve_spd
 from cervjax.math.contraction import contract
@@ -25,6 +25,11 @@ _FINE_SEARCH = 12
 """... and function values of the line search of the steps after them."""
 _SMALLEST_CONTROL = 1e-3
 """Bounds the dual's curvature for p > 2, which is infinite at zero control."""
+
+
+_LOOSE, _AT_BOUND = 1e-8, 1e-2
+"""Part of an equation's curvature below which nothing holds it, and the part that controls at
+bounds then count with."""
 
 
 class DualState(NamedTuple):
@@ -146,12 +151,14 @@ def _iterate(
 
     def advance(it: _Iterate) -> _Iterate:
         curvature, shortfall, met = balance(it)
+        held, curvature = _held(problem, curvature, exponent)
         direction = solve_spd(_regularized(problem, curvature), shortfall)
         change = reduced_costs(problem, direction)
         length, settled = _line_search(
             problem, it.costs, change, direction, shortfall, exponent, search
         )
         # The step from a point that meets the tolerance polishes it; then the row rests.
+        settled &= held
         multipliers, dropped = two_sum(it.multipliers, length * direction)
         rest = it.rest + dropped
         if compensated:
@@ -191,6 +198,22 @@ def _curvature(problem: ActivationProblem, controls: Array, exponent: float) -> 
     if exponent != 2.0:
         slope = slope * jnp.maximum(jnp.abs(controls), _SMALLEST_CONTROL) ** (2 - exponent)
     return jnp.where(inside, slope, 0.0)
+
+
+def _held(
+    problem: ActivationProblem, curvature: Array, exponent: float
+) -> tuple[Bool[Array, ""], Float[Array, " actuators"]]:
+    """Whether the controls inside their bounds hold every equation, and the curvature to step with.
+
+    Without reserves, controls that are all at bounds leave equations that no multiplier changes:
+    the Newton step along these is without limit. Controls at bounds count a little there.
+    """
+    free = problem.matrix**2
+    given = contract("ek,k->e", free, curvature)
+    within = 1 / (exponent * (exponent - 1) * problem.weight)
+    most = contract("ek,k->e", free, within)
+    held = (jnp.sum(curvature > 0) >= len(given)) & jnp.all(given >= _LOOSE * most)
+    return held, jnp.where(held, curvature, jnp.maximum(curvature, _AT_BOUND * within))
 
 
 def _regularized(problem: ActivationProblem, curvature: Array) -> Array:
