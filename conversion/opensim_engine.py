@@ -54,26 +54,38 @@ class JointReactions:
 class OpensimNeck:
     """A neck loaded by OpenSim, its muscles with rigid tendons."""
 
-    def __init__(self, spec: ModelSpec, model: Model) -> None:
-        """Load `spec` into OpenSim, driven by the coordinate map of `model`."""
+    def __init__(self, spec: ModelSpec, model: Model, file: Path | None = None) -> None:
+        """Load a model into OpenSim, driven by the coordinate map of `model`.
+
+        Args:
+            spec: the model; it is written as a file that OpenSim reads.
+            model: made from `spec`.
+            file: the file that `spec` was read from, to be loaded instead.
+        """
         quiet_opensim()
         with TemporaryDirectory() as folder:
             path = Path(folder) / "neck.osim"
-            write_osim(spec, path)
-            self._opensim = opensim.Model(str(path))
+            if file is None:
+                write_osim(spec, path)
+            self._opensim = opensim.Model(str(path if file is None else file))
         self._names = model.topology.all_coordinates
         self._free = model.topology.coordinates
         self._locked = {c.name for c in spec.coordinates if c.locked}
-        self._bodies = [b.name for b in spec.bodies]
+        known = self._opensim.getBodySet()
+        # A joint that is read as two has a body between them that OpenSim has not.
+        self._bodies = [b.name for b in spec.bodies if known.contains(b.name)]
         self._coordinates = model.coordinates
         topology = model.topology
         joints = self._opensim.getJointSet()
-        self._joints = [joints.get(topology.joints[k]) for k in topology.moving_joints]
+        moving = [topology.joints[k] for k in topology.moving_joints]
+        self._joints = [joints.get(name) for name in moving if joints.contains(name)]
         actuators = self._opensim.getActuators()
         count = actuators.getSize()
         found = [opensim.ScalarActuator.safeDownCast(actuators.get(k)) for k in range(count)]
         by_name = {a.getName(): a for a in found}
-        self._actuators = [by_name[n] for n in (*topology.muscles, *topology.reserves)]
+        self._actuators = [
+            by_name[n] for n in (*topology.muscles, *topology.reserves) if n in by_name
+        ]
         muscles = self._opensim.getMuscles()
         self._muscles = [muscles.get(m.name) for m in spec.muscles]
         for muscle in self._muscles:
@@ -83,6 +95,7 @@ class OpensimNeck:
                 muscle.set_ignore_tendon_compliance(True)
                 muscle.set_ignore_activation_dynamics(True)
         self._state = self._opensim.initSystem()
+        self._place = self._places()
         self._solver = opensim.InverseDynamicsSolver(self._opensim)
 
     def __call__(
@@ -94,16 +107,18 @@ class OpensimNeck:
         moment_arms: bool = True,
     ) -> EngineResult:
         """Evaluate one frame. Moment arms take OpenSim nearly all of the time."""
-        coupling = np.asarray(_coupling(self._coordinates, jnp.asarray(q)))
+        at = jnp.asarray(q), jnp.asarray(qd), jnp.asarray(qdd)
+        coupling = np.asarray(_coupling(self._coordinates, at[0]))
         self._set(q, qd)
         self._apply_muscles(False)
         state = self._state
         self._opensim.realizeDynamics(state)
-        changes = opensim.Vector(len(self._names), 0.0)
-        for k, value in enumerate(coupling @ np.asarray(qdd)):
+        changes = opensim.Vector(state.getNU(), 0.0)
+        accelerations = np.asarray(_all_accelerations(self._coordinates, *at))
+        for k, value in zip(self._place, accelerations, strict=True):
             changes.set(k, float(value))
         residual = self._solver.solve(state, changes)
-        tau = np.array([residual.get(k) for k in range(len(self._names))])
+        tau = np.array([residual.get(k) for k in self._place])
         poses = [self._pose(name) for name in self._bodies]
         arms = None
         if moment_arms:
@@ -185,6 +200,19 @@ class OpensimNeck:
         moment, force = (np.array([reaction.get(part).get(i) for i in range(3)]) for part in (0, 1))
         return into @ force, into @ moment
 
+    def _places(self) -> list[int]:
+        """Where each coordinate is among OpenSim's speeds: by the tree, not by the JointSet."""
+        state, places = self._state, []
+        coordinates = [self._opensim.getCoordinateSet().get(name) for name in self._names]
+        for coordinate in coordinates:
+            coordinate.setSpeedValue(state, 0.0)
+        for coordinate in coordinates:
+            coordinate.setSpeedValue(state, 1.0)
+            speeds = state.getU()
+            places.append(int(np.argmax([speeds.get(k) for k in range(speeds.size())])))
+            coordinate.setSpeedValue(state, 0.0)
+        return places
+
     def _set(self, q: np.ndarray, qd: np.ndarray) -> None:
         values = np.asarray(_all_values(self._coordinates, jnp.asarray(q)))
         rates = np.asarray(_coupling(self._coordinates, jnp.asarray(q))) @ np.asarray(qd)
@@ -214,6 +242,16 @@ def _all_values(coordinates: CoordinateMap, q: Array) -> Array:
 @eqx.filter_jit
 def _coupling(coordinates: CoordinateMap, q: Array) -> Array:
     return coordinates.coordinate_jacobian(q)
+
+
+@eqx.filter_jit
+def _all_accelerations(coordinates: CoordinateMap, q: Array, qd: Array, qdd: Array) -> Array:
+    """Of driven coordinates too, the curvature of their couplers included."""
+
+    def rates(q: Array, qd: Array) -> Array:
+        return jax.jvp(coordinates.all_coordinates, (q,), (qd,))[1]
+
+    return jax.jvp(rates, (q, qd), (qd, qdd))[1]
 
 
 def all_coordinates(model: Model, motion: Motion) -> Storage:

@@ -12,13 +12,15 @@ import tyro
 from cervjax.model import Model
 from cervjax.motion import Motion, read_storage
 from cervjax.optimization import StaticOptimizationSettings, solve_motion, write_solution
-from conversion import load_model, read_actuators, read_external_loads
+from cervjax.people import scale_model
+from conversion import load_model, read_actuators, read_external_loads, read_scale_set
 
 
 def run(
     model: Annotated[str, tyro.conf.Positional],
     motion: Annotated[Path, tyro.conf.Positional],
     out: Path,
+    scales: Path | None = None,
     loads: Path | None = None,
     actuators: Path | None = None,
     start: float = -math.inf,
@@ -41,6 +43,8 @@ def run(
         motion: a .mot or .sto file with the model's free coordinates.
         out: folder for inverse_dynamics.sto, StaticOptimization_activation.sto,
             StaticOptimization_force.sto and certificate.sto.
+        scales: a ScaleSet .xml of OpenSim: the bodies of this person, as its ScaleTool has them;
+            masses stay.
         loads: an ExternalLoads .xml of OpenSim, with the data file that it names beside it.
         actuators: a ForceSet .xml of OpenSim with reserves and residuals (CoordinateActuator,
             PointActuator, TorqueActuator) to append to the model's own.
@@ -74,6 +78,8 @@ def run(
     if lowpass is not None:
         moved = moved.lowpass_of_opensim(lowpass)
     neck = Model.from_spec(spec, dtype=precision, wrapping=wrapping)
+    if scales is not None:
+        neck = scale_model(neck, read_scale_set(scales))
     table = None if loads is None else read_external_loads(loads)
     solved = solve_motion(neck, moved, settings, step=step, loads=table, start=start, end=end)
     for path in write_solution(solved, out):

@@ -39,13 +39,20 @@ class _Map(eqx.Module):
 
     matrix: Float[Array, "outputs inputs"]
     offset: Float[Array, " outputs"]
+    gain: Float[Array, " terms"]
     terms: tuple[_Term, ...] = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         output = self.matrix @ x + self.offset
-        for term in self.terms:
-            output = output.at[term.target].add(term(x))
+        for term, gain in zip(self.terms, self.gain, strict=True):
+            output = output.at[term.target].add(gain * term(x))
         return output
+
+    def scaled(self, factor: Float[Array, " outputs"]) -> "_Map":
+        """With each output multiplied."""
+        gain = self.gain * factor[np.array([t.target for t in self.terms], dtype=int)]
+        matrix, offset = self.matrix * factor[:, None], self.offset * factor
+        return _Map(matrix, offset, gain, self.terms)
 
 
 class AxisMotion(NamedTuple):
@@ -148,7 +155,7 @@ def coordinate_map(
     for column, name in enumerate(coordinates):
         spread[index[name], column] = 1.0
     rest[[index[name] for name in couplers]] = 0.0
-    first = _Map(jnp.asarray(spread), jnp.asarray(rest), ())
+    first = _Map(jnp.asarray(spread), jnp.asarray(rest), jnp.zeros(0), ())
 
     def depth(name: str) -> int:
         return 1 + max(map(depth, couplers[name].drivers())) if name in couplers else 0
@@ -202,4 +209,5 @@ def _map(rows: list[_Row], matrix: np.ndarray) -> _Map:
         else:
             matrix[target, source], offset[target] = form
         terms.extend(_Term(target, sources, functions) for sources, functions in products)
-    return _Map(jnp.asarray(matrix), jnp.asarray(offset), tuple(terms))
+    gain = jnp.ones(len(terms))
+    return _Map(jnp.asarray(matrix), jnp.asarray(offset), gain, tuple(terms))

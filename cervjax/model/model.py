@@ -1,8 +1,6 @@
 """`Model`: the neck as arrays. Numbers are leaves; names and connections are static."""
 
-import dataclasses
-import math
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -16,19 +14,17 @@ from cervjax.muscle import MuscleParameters, muscle_parameters
 from cervjax.spec import (
     GROUND,
     Body,
-    Function,
     ModelSpec,
     OffsetFrame,
-    PathPoint,
-    TransformAxis,
-    affine_form,
 )
 
 from .actuators import BodyActuators
 from .coordinate_forces import CoordinateForces
 from .coordinates import CoordinateMap, coordinate_map
 from .path_element import AbstractPathElement
+from .rest import rest_transform
 from .topology import Topology, fixed_points, path_elements, topology_of
+from .write_back import written_back
 
 
 class BushingParameters(eqx.Module):
@@ -135,7 +131,7 @@ class Model(eqx.Module):
             raise ValueError(f"{spec.name!r} has no free coordinate; nothing can move")
         ground = Body(GROUND, 0.0, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
         bodies = (ground, *spec.bodies)
-        rest = [_rest_transform(spec, joint.axes) for joint in spec.joints]
+        rest = [rest_transform(spec, joint.axes) for joint in spec.joints]
         moving = [spec.joints[k] for k in topology.moving_joints]
         points = [p.location for p in fixed_points(spec)]
         values = {c.name: c.default_value for c in spec.coordinates}
@@ -228,7 +224,7 @@ class Model(eqx.Module):
         """
         if topology_of(spec, self.topology.coordinates[self.topology.num_free :]) != self.topology:
             raise ValueError(f"{spec.name!r} is not the spec this model was made from")
-        return _written_back(self, spec, name or spec.name)
+        return written_back(self, spec, name or spec.name)
 
 
 def _array(rows: Any, *shape: int) -> Array:
@@ -249,138 +245,7 @@ def _inertia_matrix(body: Body) -> np.ndarray:
     return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
 
 
-def _rest_transform(
-    spec: ModelSpec, axes: tuple[TransformAxis, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation and translation of a joint with its coordinates at their default values."""
-    rotation, translation = Rotation.identity(), np.zeros(3)
-    for i, axis in enumerate(axes):
-        at = spec.coordinate(axis.coordinate).default_value if axis.coordinate else 0.0
-        value = _value(axis.function, at)
-        for product in axis.products:
-            defaults = (spec.coordinate(name).default_value for name, _ in product)
-            parts = (_value(f, x) for (_, f), x in zip(product, defaults, strict=True))
-            value += math.prod(parts)
-        if i < 3:
-            rotation = rotation * Rotation.from_rotvec(value * np.array(axis.axis))
-        else:
-            translation += value * np.array(axis.axis)
-    return rotation.as_matrix(), translation
-
-
-def _value(function: Function, x: float) -> float:
-    form = affine_form(function)
-    if form is not None:
-        return form[0] * x + form[1]
-    from .functions import jax_function
-
-    return float(jax_function(function)(jnp.asarray(x)))
-
-
 def _index(names: tuple[str, ...], name: str, kind: str) -> int:
     if name not in names:
         raise ValueError(f"no {kind} {name!r}; there are {', '.join(names)}")
     return names.index(name)
-
-
-def _written_back(model: Model, spec: ModelSpec, name: str) -> ModelSpec:
-    arrays = jax.tree.map(lambda x: np.asarray(x, float) if eqx.is_array(x) else x, model)
-
-    def row(values: np.ndarray) -> Any:
-        return tuple(float(v) for v in values)
-
-    def inertia(matrix: np.ndarray) -> Any:
-        return row(matrix[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]])
-
-    bodies = tuple(
-        dataclasses.replace(
-            body,
-            mass=float(arrays.body_mass[i]),
-            mass_center=row(arrays.body_mass_center[i]),
-            inertia=inertia(arrays.body_inertia[i]),
-        )
-        for i, body in enumerate(spec.bodies, start=1)
-    )
-    joints = tuple(
-        dataclasses.replace(
-            joint,
-            parent=dataclasses.replace(
-                joint.parent, translation=row(arrays.joint_parent_translation[i])
-            ),
-            child=dataclasses.replace(
-                joint.child, translation=row(arrays.joint_child_translation[i])
-            ),
-        )
-        for i, joint in enumerate(spec.joints)
-    )
-    points = iter(arrays.path_point_location)
-    whole = {
-        stretch.muscle: element.written(k)
-        for element in arrays.path_elements
-        for k, stretch in enumerate(element.stretches)
-        if element.whole
-    }
-    numbers = [
-        f.name for f in dataclasses.fields(MuscleParameters) if f.name not in ("curves", "members")
-    ]
-    muscles = tuple(
-        dataclasses.replace(
-            muscle,
-            path=whole[i]
-            if i in whole
-            else tuple(
-                dataclasses.replace(p, location=row(next(points)))
-                if isinstance(p, PathPoint)
-                else p
-                for p in muscle.path
-            ),
-            **cast(Any, {n: float(getattr(arrays.muscles, n)[i]) for n in numbers}),
-        )
-        for i, muscle in enumerate(spec.muscles)
-    )
-    stiff = (
-        "rotational_stiffness",
-        "rotational_damping",
-        "translational_stiffness",
-        "translational_damping",
-    )
-    bushings = tuple(
-        dataclasses.replace(
-            bushing,
-            frame1=dataclasses.replace(
-                bushing.frame1, translation=row(arrays.bushings.translation1[i])
-            ),
-            frame2=dataclasses.replace(
-                bushing.frame2, translation=row(arrays.bushings.translation2[i])
-            ),
-            **cast(Any, {n: row(getattr(arrays.bushings, n)[i]) for n in stiff}),
-        )
-        for i, bushing in enumerate(spec.bushings)
-    )
-    wrap_objects = spec.wrap_objects
-    for element in arrays.path_elements:
-        wrap_objects = element.written_wraps(wrap_objects)
-    return dataclasses.replace(
-        spec,
-        name=name,
-        wrap_objects=wrap_objects,
-        bodies=bodies,
-        joints=joints,
-        muscles=muscles,
-        bushings=bushings,
-        markers=tuple(
-            dataclasses.replace(m, location=row(arrays.marker_location[i]))
-            for i, m in enumerate(spec.markers)
-        ),
-        coordinate_forces=arrays.coordinate_forces.written(spec.coordinate_forces),
-        actuators=tuple(
-            dataclasses.replace(
-                cast(Any, a),
-                optimal_force=float(arrays.reserves.optimal_force[i]),
-                min_control=float(arrays.reserves.min_control[i]),
-                max_control=float(arrays.reserves.max_control[i]),
-            )
-            for i, a in enumerate(spec.actuators)
-        ),
-        gravity=row(arrays.gravity),
-    )

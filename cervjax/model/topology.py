@@ -15,6 +15,9 @@ from cervjax.spec import (
     GROUND,
     AbstractPathComponent,
     Anatomy,
+    Constant,
+    Joint,
+    LinearFunction,
     ModelSpec,
     MotionType,
     Muscle,
@@ -47,6 +50,8 @@ class Topology:
         bushing_bodies: the two body indices of each bushing.
         reserve_coordinates: index into `coordinates` per reserve; -1 for one on a body.
         slides: whether any moving joint translates.
+        scaled_slides: whether the translation along each axis of each joint grows with its parent
+            body: not where a coordinate is the translation.
         ranges: rad or m, of each of `coordinates`.
         clamped: whether each of them is.
         motion_types: of each of them, as OpenSim has them.
@@ -78,6 +83,7 @@ class Topology:
     bushing_bodies: tuple[tuple[int, int], ...]
     reserve_coordinates: tuple[int, ...]
     slides: bool
+    scaled_slides: tuple[tuple[bool, bool, bool], ...]
     ranges: tuple[tuple[float, float], ...]
     clamped: tuple[bool, ...]
     motion_types: tuple[MotionType, ...]
@@ -230,6 +236,7 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
             for k in moving_joints
             for i in (3, 4, 5)
         ),
+        scaled_slides=tuple(map(_scaled_slides, spec.joints)),
         ranges=tuple(spec.coordinate(name).range for name in coordinates),
         clamped=tuple(spec.coordinate(name).clamped for name in coordinates),
         motion_types=tuple(spec.coordinate(name).motion_type for name in coordinates),
@@ -237,6 +244,17 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         omitted=spec.omitted,
         anatomy=spec.anatomy,
     )
+
+
+def _scaled_slides(joint: Joint) -> tuple[bool, bool, bool]:
+    """As OpenSim's `SpatialTransform::scale` decides it."""
+    if not joint.axes:
+        return False, False, False
+    itself, nothing = LinearFunction((1.0, 0.0)), Constant(0.0)
+    scales = [
+        axis.function not in (itself, nothing) or bool(axis.products) for axis in joint.axes[3:]
+    ]
+    return scales[0], scales[1], scales[2]
 
 
 def fixed_points(spec: ModelSpec) -> list[PathPoint]:

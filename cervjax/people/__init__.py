@@ -10,6 +10,10 @@ from .anthropometry import (
     read_anthropometry as read_anthropometry,
     write_anthropometry as write_anthropometry,
 )
+from .body_scaling import (
+    InertiaRule as InertiaRule,
+    scale_model as scale_model,
+)
 from .box import (
     BoxPopulation as BoxPopulation,
     PopulationBox as PopulationBox,
@@ -23,7 +27,6 @@ from .person import (
     Sex as Sex,
 )
 from .personalizer import (
-    InertiaRule as InertiaRule,
     Personalizer as Personalizer,
 )
 from .physiology import (

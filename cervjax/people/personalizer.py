@@ -1,7 +1,5 @@
 """`personalize`: a person's neck from a model's, as OpenSim's `Model.scale` does it."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -11,9 +9,8 @@ from cervjax.kinematics import muscle_paths
 from cervjax.model import Model, Topology
 from cervjax.spec import ModelSpec
 
+from .body_scaling import InertiaRule, default_lengths, scaled_bodies
 from .subject import ScalingRecipe, Subject
-
-InertiaRule = Literal["affine", "opensim"]
 
 
 class Personalizer(eqx.Module):
@@ -55,26 +52,13 @@ class Personalizer(eqx.Module):
                 so jumps as the ratio leaves one.
 
         Raises:
-            ValueError: a body or a muscle group of the recipe is missing, or a joint that would
-                be scaled translates.
+            ValueError: a body or a muscle group of the recipe is missing.
         """
         model = Model.from_spec(source) if isinstance(source, ModelSpec) else source
         topology = model.topology
         recipe = ScalingRecipe.of(topology.anatomy) if recipe is None else recipe
         for body in (*recipe.neck, *recipe.shoulders, *recipe.head):
             model.body_index(body)
-        if topology.slides:
-            raise ValueError(
-                f"{topology.name!r} has joints that translate; scaling of these is not supported"
-            )
-        scaled = {*recipe.neck, *recipe.shoulders, *recipe.head}
-        for k, parent in enumerate(topology.joint_parent):
-            shifted = bool(np.any(np.asarray(model.joint_rest_translation[k]) != 0))
-            if shifted and topology.bodies[parent] in scaled:
-                raise ValueError(
-                    f"joint {topology.joints[k]!r} is displaced on a scaled body; "
-                    "scaling of that is not supported"
-                )
         self.model = model
         self.recipe = recipe
         self.inertia = inertia
@@ -100,39 +84,14 @@ class Personalizer(eqx.Module):
         Returns:
             Sizes (m), masses (kg) and inertias of the person.
         """
-        model, topology = self.model, self.model.topology
-        scale = self._body_scale(subject)
-        mass_scale = jnp.ones_like(model.body_mass)
-        mass_scale = mass_scale.at[self._bodies(self.recipe.head)].set(subject.head_mass)
-        inertia = _affine_inertia if self.inertia == "affine" else _opensim_inertia
-        parent, child = np.array(topology.joint_parent), np.array(topology.joint_child)
-        ends = np.array(topology.bushing_bodies, dtype=int).reshape(-1, 2)
+        model = self.model
+        bodies = scaled_bodies(model, self._body_scale(subject), self.inertia)
+        heavier = jnp.ones_like(model.body_mass)
+        heavier = heavier.at[self._bodies(self.recipe.head)].set(subject.head_mass)
         return eqx.tree_at(
-            lambda m: (
-                m.body_mass,
-                m.body_mass_center,
-                m.body_inertia,
-                m.joint_parent_translation,
-                m.joint_child_translation,
-                m.path_point_location,
-                m.path_elements,
-                m.marker_location,
-                m.bushings.translation1,
-                m.bushings.translation2,
-            ),
-            model,
-            (
-                model.body_mass * mass_scale,
-                model.body_mass_center * scale,
-                inertia(model, scale) * mass_scale[:, None, None],
-                model.joint_parent_translation * scale[parent],
-                model.joint_child_translation * scale[child],
-                model.path_point_location * scale[np.array(topology.point_body, dtype=int)],
-                tuple(element.scaled(scale) for element in model.path_elements),
-                model.marker_location * scale[np.array(topology.marker_body, dtype=int)],
-                model.bushings.translation1 * scale[ends[:, 0]],
-                model.bushings.translation2 * scale[ends[:, 1]],
-            ),
+            lambda m: (m.body_mass, m.body_inertia),
+            bodies,
+            (model.body_mass * heavier, bodies.body_inertia * heavier[:, None, None]),
         )
 
     def stretched(self, scaled: Model, subject: Subject, length: Float[Array, " muscles"]) -> Model:
@@ -176,59 +135,8 @@ class Personalizer(eqx.Module):
         return strength.at[np.array(self.extensors, int)].multiply(subject.extensor_strength)
 
 
-@eqx.filter_jit
-def default_lengths(model: Model) -> Float[Array, " muscles"]:
-    """Lengths of the muscles in the default pose, m."""
-    # Compiled as one: done operation by operation, each is compiled by itself.
-    return muscle_paths(model, model.default_q).length
-
-
 def _members(topology: Topology, groups: tuple[str, ...]) -> tuple[int, ...]:
     """Muscles of the groups, and their counterparts of the other side."""
     anatomy = topology.anatomy
     stems = {anatomy.stem(name) for group in groups for name in topology.group(group)}
     return tuple(i for i, name in enumerate(topology.muscles) if anatomy.stem(name) in stems)
-
-
-def _affine_inertia(model: Model, scale: Float[Array, "bodies 3"]) -> Float[Array, "bodies 3 3"]:
-    """Inertia of bodies of unchanged mass, stretched by `scale`.
-
-    The second moments of mass, J = tr(I)/2 - I, stretch as S J S.
-    """
-    eye = jnp.eye(3, dtype=model.dtype)
-    inertia = model.body_inertia
-    half_trace = 0.5 * _trace(inertia)
-    moments = (half_trace * eye - inertia) * scale[:, :, None] * scale[:, None, :]
-    return _trace(moments) * eye - moments
-
-
-def _trace(matrix: Float[Array, "n 3 3"]) -> Float[Array, "n 1 1"]:
-    # Written out: XLA's CPU backend is slow along short axes.
-    return (matrix[:, 0, 0] + matrix[:, 1, 1] + matrix[:, 2, 2])[:, None, None]
-
-
-def _opensim_inertia(model: Model, scale: Float[Array, "bodies 3"]) -> Float[Array, "bodies 3 3"]:
-    """OpenSim's `Body::scaleInertialProperties` without mass scaling."""
-    inertia = model.body_inertia
-    mass = jnp.where(model.body_mass > 0, model.body_mass, 1.0)
-    moments = jnp.diagonal(inertia, axis1=-2, axis2=-1)
-    axis = jnp.argmin(moments, axis=-1)
-    other = jnp.where(axis == 0, 1, 0)
-
-    def at(values: Array, index: Array) -> Array:
-        return jnp.take_along_axis(values, index[:, None], axis=-1)[:, 0]
-
-    radius2 = jnp.maximum(2 * at(moments, axis) / mass, 0.0)
-    length2 = jnp.maximum(12 * (at(moments, other) - 0.25 * mass * radius2) / mass, 0.0)
-    along = at(scale, axis)
-    radius2 = radius2 * jnp.prod(scale, axis=-1) / along
-    length2 = length2 * along**2
-    axial, across = 0.5 * mass * radius2, mass * (length2 / 12 + 0.25 * radius2)
-    is_axis = jnp.arange(3)[None] == axis[:, None]
-    diagonal = jnp.where(is_axis, axial[:, None], across[:, None])
-    eye = jnp.eye(3, dtype=bool)
-    uneven = jnp.where(eye, diagonal[:, :, None], inertia * scale[:, :, None] * scale[:, None])
-    even = inertia * (scale[:, :1] ** 2)[:, :, None]
-    same = jnp.all(jnp.abs(scale - scale[:, :1]) < 1e-12, axis=-1)[:, None, None]
-    result = jnp.where(same, even, uneven)
-    return jnp.where((model.body_mass > 0)[:, None, None], result, 0.0)
