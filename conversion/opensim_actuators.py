@@ -77,8 +77,8 @@ def read_coordinate_force(force: Any, model: Any) -> AbstractCoordinateForce:
     kind = force.getConcreteClassName()
     typed = getattr(opensim, kind).safeDownCast(force)
     name = typed.getName()
-    # Not every version of these classes has a getter for each property.
-    coordinate = typed.getPropertyByName("coordinate").toString()
+    # Not each of these classes has a getter; an optional property is in parentheses.
+    coordinate = typed.getPropertyByName("coordinate").toString().strip("()")
     match kind:
         case "CoordinateLimitForce":
             motion = model.getCoordinateSet().get(coordinate).getMotionType()

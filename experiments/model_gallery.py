@@ -151,28 +151,30 @@ def _row(config: Config, file: Path) -> Row:
         tolerance = CHORDS
     force = float(np.max(np.abs(ours.force - theirs.force) / scale))
     strongest = max(m.max_isometric_force for m in spec.muscles)
+    length = float(np.max(np.abs(ours.length - theirs.length)))
+    arm = float(np.nanmax(np.abs(ours.moment_arm - theirs.moment_arm)))
+    capacity = float(np.max(np.abs(ours.capacity - theirs.capacity)) / strongest)
+    within = (
+        length <= tolerance
+        and (turning or arm <= max(1e-6, tolerance))
+        and (turning or force <= FORCE)
+        and capacity <= max(CAPACITY, 10 * tolerance)
+    )
     row = Row(
         name,
-        "",
+        "ok" if within else "outside tolerance",
         len(spec.muscles),
         len(spec.free_coordinates),
         sum(bool(m.wraps) for m in spec.muscles),
-        float(np.max(np.abs(ours.length - theirs.length))),
-        float(np.nanmax(np.abs(ours.moment_arm - theirs.moment_arm))),
+        length,
+        arm,
         float(np.max(np.abs(consistent.length - theirs.length))),
         float(np.nanquantile(np.abs(consistent.moment_arm - theirs.moment_arm), 0.9)),
         "" if turning else force,
-        float(np.max(np.abs(ours.capacity - theirs.capacity)) / strongest),
+        capacity,
         len(at[0]) / own_seconds,
         seconds / own_seconds,
     )
-    within = (
-        row.length <= tolerance
-        and (turning or row.moment_arm <= max(1e-6, tolerance))
-        and (turning or force <= FORCE)
-        and row.capacity <= max(CAPACITY, 10 * tolerance)
-    )
-    row = Row(**{**asdict(row), "outcome": "ok" if within else "outside tolerance"})
     _picture(config, row, spec, theirs, ours, consistent)
     return row
 
@@ -183,7 +185,7 @@ def _opensim(
     """What OpenSim makes of the file at random poses, in how many seconds, and the poses."""
     rng = np.random.default_rng(config.seed)
     ends = np.clip(np.array([spec.coordinate(c).range for c in spec.free_coordinates]), -3, 3)
-    q = rng.uniform(*ends.T, (config.poses, len(ends)))
+    q = rng.uniform(ends[:, 0], ends[:, 1], (config.poses, len(ends)))
     qd, qdd = rng.uniform(-1, 1, q.shape), rng.uniform(-5, 5, q.shape)
     if any(j.kind in _TURNING for j in spec.joints):
         qd *= 0

@@ -130,8 +130,8 @@ def _exact(
     model: Model, row: LabelBatch, controls: Float[Array, "n controls"]
 ) -> tuple[Float[Array, " free"], Float[Array, "n free"]]:
     """Multipliers of the optimum in float64, and the imbalance (N m) of some controls."""
-    motion = [jnp.asarray(x) for x in row.motion]
-    frame = mechanics(model, *motion)
+    q, qd, qdd = (jnp.asarray(x) for x in row.motion)
+    frame = mechanics(model, q, qd, qdd)
     state = rigid_tendon_state(model.muscles, frame.length, frame.lengthening_speed)
     muscles = len(model.topology.muscles)
     supplied = (controls[:, :muscles] * state.opensim_active_force) @ frame.moment_arm.T

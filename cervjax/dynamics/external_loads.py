@@ -72,11 +72,14 @@ class ExternalLoads(eqx.Module):
             f.point_expressed_in_body if f.point_identifier else f.applied_to_body
             for f in table.forces
         ]
+        force, point, torque = (jnp.asarray(x, model.dtype) for x in sampled)
         return cls(
-            *(jnp.asarray(x, model.dtype) for x in sampled),
-            tuple(index(f.applied_to_body) for f in table.forces),
-            tuple(index(f.force_expressed_in_body) for f in table.forces),
-            tuple(index(place) for place in places),
+            force,
+            point,
+            torque,
+            applied_to_body=tuple(index(f.applied_to_body) for f in table.forces),
+            force_expressed_in_body=tuple(index(f.force_expressed_in_body) for f in table.forces),
+            point_expressed_in_body=tuple(index(place) for place in places),
         )
 
     def wrenches(
