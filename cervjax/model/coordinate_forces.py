@@ -33,7 +33,7 @@ def smooth_step(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
         x: no unit.
 
     Returns:
-        0 to 1.
+        0 to 1, no unit.
     """
     x = jnp.clip(x, 0.0, 1.0)
     return x**3 * (10.0 + x * (6.0 * x - 15.0))
@@ -99,6 +99,9 @@ def evaluate_expression(
 
     Returns:
         In the expression's unit.
+
+    Raises:
+        ValueError: it was not checked by `parse_expression`.
     """
     match expression:
         case ast.Constant(value=int() | float() as value):

@@ -32,7 +32,7 @@ from conversion import read_actuators, read_external_loads, read_osim, write_osi
 from conversion.opensim_engine import OpensimNeck
 from conversion.opensim_functions import axes_of_simple_joint
 
-EXPRESSION = "-3*q^3 + 0.2*exp(-q)*qdot - (q - 1)^2/4 + step(q)*abs(qdot)"
+EXPRESSION = "-3*q^3+0.2*exp(-q)*qdot-(q-1)^2/4+step(q)*abs(qdot)"
 
 
 def floating():
