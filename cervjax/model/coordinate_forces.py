@@ -98,7 +98,7 @@ def evaluate_expression(
         variables: in any unit.
 
     Returns:
-        In the expression's unit.
+        In the unit of the expression: N m, or N.
 
     Raises:
         ValueError: it was not checked by `parse_expression`.
