@@ -164,9 +164,10 @@ SEVERAL = {
 
 @pytest.mark.parametrize("name", SEVERAL)
 def test_several_surfaces_on_a_path(models, name):
-    """As OpenSim has them, lengths and moment arms are its own (two cylinders: 1e-12 m; with an
-    ellipsoid: 1e-5 m for its chords, and 1e-4 m for moment arms). OpenSim measures between tangent points that it has moved
-    since; ours without that fit together, and are its own where a path touches one surface."""
+    """As OpenSim has them, lengths and moment arms are its own: two cylinders to 1e-12 m; with an
+    ellipsoid to 1e-5 m for its chords, and moment arms to 1e-4 m. OpenSim measures between tangent
+    points that it has moved since; ours without that fit together, and are its own where a path
+    touches one surface."""
     known = models(name)
     muscle = known.model.muscle_index(SEVERAL[name])
     alone = dataclasses.replace(
