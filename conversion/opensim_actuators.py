@@ -16,18 +16,14 @@ from cervjax.spec import (
     TorqueActuator,
 )
 
+from .opensim_functions import vec3
+
 SUPPORTED_ACTUATORS = ("CoordinateActuator", "PointActuator", "TorqueActuator")
 SUPPORTED_COORDINATE_FORCES = (
     "CoordinateLimitForce",
     "SpringGeneralizedForce",
     "ExpressionBasedCoordinateForce",
 )
-
-
-def actuator_problem(force: Any) -> str | None:
-    """What keeps an OpenSim force from being carried as an actuator, or None."""
-    kind = force.getConcreteClassName()
-    return None if kind in SUPPORTED_ACTUATORS else kind
 
 
 def read_actuator(force: Any) -> AbstractActuator:
@@ -45,9 +41,9 @@ def read_actuator(force: Any) -> AbstractActuator:
             return PointActuator(
                 name,
                 typed.get_body(),
-                _vec3(typed.get_point()),
+                vec3(typed.get_point()),
                 typed.get_point_is_global(),
-                _vec3(typed.get_direction()),
+                vec3(typed.get_direction()),
                 typed.get_force_is_global(),
                 *bounds,
             )
@@ -56,7 +52,7 @@ def read_actuator(force: Any) -> AbstractActuator:
                 name,
                 typed.get_bodyA(),
                 typed.get_bodyB(),
-                _vec3(typed.get_axis()),
+                vec3(typed.get_axis()),
                 typed.get_torque_is_global(),
                 *bounds,
             )
@@ -100,7 +96,3 @@ def read_coordinate_force(force: Any, model: Any) -> AbstractCoordinateForce:
         case _:
             expression = typed.getPropertyByName("expression").toString()
             return ExpressionBasedCoordinateForce(name, coordinate, expression)
-
-
-def _vec3(vector: Any) -> tuple[float, float, float]:
-    return vector.get(0) + 0.0, vector.get(1) + 0.0, vector.get(2) + 0.0

@@ -46,6 +46,19 @@ _ROTATIONS = {
 SUPPORTED_JOINTS = ("CustomJoint", "EllipsoidJoint", "ScapulothoracicJoint", *_ROTATIONS)
 
 
+def vec3(vector: Any) -> tuple[float, float, float]:
+    """An OpenSim Vec3 as plain numbers.
+
+    Args:
+        vector: of OpenSim.
+
+    Returns:
+        In the unit of the vector.
+    """
+    # Adding zero turns -0.0 into 0.0.
+    return vector.get(0) + 0.0, vector.get(1) + 0.0, vector.get(2) + 0.0
+
+
 def axes_of_simple_joint(kind: str, coordinates: list[str]) -> tuple[TransformAxis, ...]:
     """The six transform axes that a joint of `kind` stands for; none for a WeldJoint."""
     layout = _ROTATIONS[kind]

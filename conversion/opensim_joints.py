@@ -14,6 +14,7 @@ from .opensim_functions import (
     axes_of_ellipsoid_joint,
     axes_of_simple_joint,
     read_function,
+    vec3,
 )
 
 _MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
@@ -66,8 +67,8 @@ def _scapulothoracic(joint: Any) -> ReadJoint:
     # The axis of winging lies in the plane of the ellipsoid's surface.
     direction = joint.get_scapula_winging_axis_direction()
     along = np.array([-math.sin(direction), math.cos(direction), 0.0])
-    turn = np.column_stack([np.cross([0.0, 0.0, 1.0], along), [0.0, 0.0, 1.0], along])
-    turn[:, 0] = np.cross(turn[:, 1], turn[:, 2])
+    up = np.array([0.0, 0.0, 1.0])
+    turn = np.column_stack([np.cross(up, along), up, along])
     origin = np.array([joint.get_scapula_winging_axis_origin(k) for k in (0, 1)] + [0.0])
     held = Rotation.from_euler("XYZ", child.orientation)
     at = np.array(child.translation) + held.apply(origin)
@@ -92,19 +93,14 @@ def _tuple(vector: np.ndarray) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _vec3(vector: Any) -> tuple[float, float, float]:
-    # Adding zero turns -0.0 into 0.0.
-    return vector.get(0) + 0.0, vector.get(1) + 0.0, vector.get(2) + 0.0
-
-
 def offset_frame(frame: Any) -> OffsetFrame:
     """`frame` (nested offset frames too) relative to the body it is fixed in."""
     base = frame.findBaseFrame()
     transform = frame.findTransformInBaseFrame()
     return OffsetFrame(
         base.getName(),
-        _vec3(transform.p()),
-        _vec3(transform.R().convertRotationToBodyFixedXYZ()),
+        vec3(transform.p()),
+        vec3(transform.R().convertRotationToBodyFixedXYZ()),
     )
 
 
@@ -117,7 +113,7 @@ def _plain_joint(joint: Any) -> Joint:
         transform = opensim.CustomJoint.safeDownCast(joint).getSpatialTransform()
         axes = tuple(_axis(transform.getTransformAxis(i)) for i in range(6))
     elif kind == "EllipsoidJoint":
-        radii = _vec3(opensim.EllipsoidJoint.safeDownCast(joint).get_radii_x_y_z())
+        radii = vec3(opensim.EllipsoidJoint.safeDownCast(joint).get_radii_x_y_z())
         axes = axes_of_ellipsoid_joint([c.name for c in coordinates], radii)
     else:
         axes = axes_of_simple_joint(kind, [c.name for c in coordinates])
@@ -145,7 +141,7 @@ def _coordinate(coordinate: Any) -> Coordinate:
 def _axis(axis: Any) -> TransformAxis:
     names = axis.getCoordinateNamesInArray()
     function = read_function(axis.getFunction())
-    direction = _vec3(axis.getAxis())
+    direction = vec3(axis.getAxis())
     coordinate = names.get(0) if names.getSize() else None
     return TransformAxis(_unit(direction), coordinate, function)
 

@@ -8,8 +8,8 @@ import opensim
 from cervjax.motion import ExternalForce, ExternalLoadsTable, read_storage
 from cervjax.spec import AbstractActuator
 
-from .opensim_actuators import actuator_problem, read_actuator
-from .opensim_support import quiet_opensim
+from .opensim_actuators import SUPPORTED_ACTUATORS, read_actuator
+from .opensim_values import open_as
 
 
 def read_external_loads(path: str | Path) -> ExternalLoadsTable:
@@ -26,7 +26,7 @@ def read_external_loads(path: str | Path) -> ExternalLoadsTable:
         ValueError: it is no ExternalLoads file, or its forces and its table do not fit.
     """
     path = Path(path)
-    loads = _read(path, opensim.ExternalLoads, "an ExternalLoads file")
+    loads = open_as(path, lambda p: opensim.ExternalLoads(p, True), "an ExternalLoads file")
     data = path.parent / loads.getDataFileName()
     if not loads.getDataFileName() or not data.is_file():
         raise FileNotFoundError(
@@ -55,14 +55,14 @@ def read_actuators(path: str | Path) -> tuple[AbstractActuator, ...]:
         ValueError: it is no ForceSet, or has something that is no actuator known here.
     """
     path = Path(path)
-    forces = _read(path, opensim.ForceSet, "a ForceSet file")
+    forces = open_as(path, lambda p: opensim.ForceSet(p, True), "a ForceSet file")
     found, problems = [], []
     for force in map(forces.get, range(forces.getSize())):
-        problem = actuator_problem(force)
+        kind = force.getConcreteClassName()
         if not force.get_appliesForce():
             continue
-        if problem is not None:
-            problems.append(f"{force.getName()} ({problem})")
+        if kind not in SUPPORTED_ACTUATORS:
+            problems.append(f"{force.getName()} ({kind})")
         else:
             found.append(read_actuator(force))
     if problems:
@@ -73,17 +73,6 @@ def read_actuators(path: str | Path) -> tuple[AbstractActuator, ...]:
     if not found:
         raise ValueError(f"{path} has no actuator that applies a force")
     return tuple(found)
-
-
-def _read(path: Path, kind: Any, what: str) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"no file at {path}")
-    quiet_opensim()
-    try:
-        return kind(str(path), True)
-    except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} is not {what}: {reason}") from error
 
 
 def _external_force(force: Any) -> ExternalForce:

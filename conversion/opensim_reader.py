@@ -30,7 +30,7 @@ from .opensim_actuators import (
     read_actuator,
     read_coordinate_force,
 )
-from .opensim_functions import read_function
+from .opensim_functions import read_function, vec3
 from .opensim_joints import offset_frame, read_joint
 from .opensim_muscles import read_muscle
 from .opensim_support import (
@@ -117,7 +117,7 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
             if f.getConcreteClassName() in SUPPORTED_COORDINATE_FORCES
         ),
         groups=_groups(model, names),
-        gravity=_vec3(model.getGravity()),
+        gravity=vec3(model.getGravity()),
         credits=model.getCredits(),
         publications=model.getPublications(),
         omitted=omitted,
@@ -135,15 +135,10 @@ def _items(collection: Any) -> list[Any]:
     return [collection.get(i) for i in range(collection.getSize())]
 
 
-def _vec3(vector: Any) -> tuple[float, float, float]:
-    # Adding zero turns -0.0 into 0.0.
-    return vector.get(0) + 0.0, vector.get(1) + 0.0, vector.get(2) + 0.0
-
-
 def _body(body: Any) -> Body:
     # As stored in the file: OpenSim's own rigid body drops the inertia of a massless body.
     inertia = tuple(float(body.get_inertia().get(i)) for i in range(6))
-    return Body(body.getName(), body.getMass(), _vec3(body.getMassCenter()), cast(Any, inertia))
+    return Body(body.getName(), body.getMass(), vec3(body.getMassCenter()), cast(Any, inertia))
 
 
 def _coupler(constraint: Any) -> CoordinateCoupler:
@@ -161,10 +156,10 @@ def _bushing(bushing: Any) -> Bushing:
         bushing.getName(),
         offset_frame(bushing.getFrame1()),
         offset_frame(bushing.getFrame2()),
-        _vec3(bushing.get_rotational_stiffness()),
-        _vec3(bushing.get_rotational_damping()),
-        _vec3(bushing.get_translational_stiffness()),
-        _vec3(bushing.get_translational_damping()),
+        vec3(bushing.get_rotational_stiffness()),
+        vec3(bushing.get_rotational_damping()),
+        vec3(bushing.get_translational_stiffness()),
+        vec3(bushing.get_translational_damping()),
     )
 
 
@@ -174,7 +169,7 @@ def _marker(marker: Any) -> Marker:
     if frame.getConcreteClassName() not in ("Body", "Ground"):
         location = frame.findTransformInBaseFrame().shiftFrameStationToBase(location)
     return Marker(
-        marker.getName(), frame.findBaseFrame().getName(), _vec3(location), marker.get_fixed()
+        marker.getName(), frame.findBaseFrame().getName(), vec3(location), marker.get_fixed()
     )
 
 

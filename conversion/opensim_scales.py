@@ -4,7 +4,8 @@ from pathlib import Path
 
 import opensim
 
-from .opensim_support import quiet_opensim
+from .opensim_functions import vec3
+from .opensim_values import open_as
 
 
 def read_scale_set(path: str | Path) -> dict[str, tuple[float, float, float]]:
@@ -21,19 +22,11 @@ def read_scale_set(path: str | Path) -> dict[str, tuple[float, float, float]]:
         ValueError: it is no ScaleSet, or has no factor.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no scale set at {path}")
-    quiet_opensim()
-    try:
-        scales = opensim.ScaleSet(str(path))
-    except (RuntimeError, ValueError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} is not a ScaleSet: {reason}") from error
+    scales = open_as(path, opensim.ScaleSet, "a ScaleSet")
     found = {}
     for scale in map(scales.get, range(scales.getSize())):
         if scale.getApply():
-            factors = scale.getScaleFactors()
-            found[scale.getSegmentName()] = (factors.get(0), factors.get(1), factors.get(2))
+            found[scale.getSegmentName()] = vec3(scale.getScaleFactors())
     if not found:
         raise ValueError(f"{path} has no scale factor that is applied; it is not a ScaleSet")
     return found

@@ -13,6 +13,8 @@ from cervjax.spec import (
     WrapTorus,
 )
 
+from .opensim_functions import vec3
+
 
 def wrap_name(wrap_object: Any) -> str:
     """The name of a wrap object, with its body's: OpenSim lets two bodies' have the same.
@@ -41,8 +43,7 @@ def _sphere(thing: Any, common: dict[str, Any]) -> AbstractWrapObject:
 
 
 def _ellipsoid(thing: Any, common: dict[str, Any]) -> AbstractWrapObject:
-    radii = thing.get_dimensions()
-    return WrapEllipsoid(**common, dimensions=(radii.get(0), radii.get(1), radii.get(2)))
+    return WrapEllipsoid(**common, dimensions=vec3(thing.get_dimensions()))
 
 
 def _torus(thing: Any, common: dict[str, Any]) -> AbstractWrapObject:

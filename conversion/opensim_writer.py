@@ -212,19 +212,8 @@ def _wrap_objects(parent: ET.Element, wrap_objects: Sequence[AbstractWrapObject]
         return
     objects = ET.SubElement(_named(parent, "WrapObjectSet", "wrapobjectset"), "objects")
     for thing in wrap_objects:
-        entry = _named(objects, type(thing).__name__, thing.name)
-        _text(entry, "active", _flag(thing.active))
-        _text(entry, "xyz_body_rotation", _numbers(thing.xyz_body_rotation))
-        _text(entry, "translation", _numbers(thing.translation))
-        _text(entry, "quadrant", thing.quadrant)
-        for size in dataclasses.fields(thing):
-            if size.name not in _NO_SIZES:
-                value = getattr(thing, size.name)
-                _text(entry, size.name, _numbers(value if isinstance(value, tuple) else (value,)))
-
-
-_NO_SIZES = {f.name for f in dataclasses.fields(AbstractWrapObject)}
-"""What every wrap object has; the rest are its own sizes, by OpenSim's names."""
+        own = {n: v for n, v in dataclasses.asdict(thing).items() if n != "body"}
+        _fields(objects, thing, own)
 
 
 def _muscle(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[str, str]) -> None:

@@ -133,7 +133,6 @@ def _row(config: Config, file: Path) -> Row:
     name = str(file.relative_to(config.folder))
     try:
         spec = read_osim(file, allow_unsupported=config.allow_unsupported)
-        # Static optimization needs someone to carry what muscles cannot.
         model = Model.from_spec(spec)
         if not spec.muscles:
             return Row(name, "no muscles")

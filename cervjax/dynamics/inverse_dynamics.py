@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.kinematics.poses import anchor_poses
+from cervjax.kinematics.poses import poses_in
 from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_state
 from cervjax.math.contraction import contract
 from cervjax.math.gather import gather
-from cervjax.math.rotation import cross, dot, multiply, rotate, transpose
+from cervjax.math.rotation import cross, dot, rotate, transpose
 from cervjax.model import Model, Topology
 
 from .bushings import bushing_wrenches
@@ -90,20 +90,9 @@ def joint_wrenches(
     if loads is None:
         return borne
     anchor = np.array(topology.anchor)
-    rotation, position = body_frames(topology, rest, state)
-    pushed = jnp.concatenate(loads.wrenches(rotation, position), axis=-1)
+    pushed = jnp.concatenate(loads.wrenches(*poses_in(topology, rest, state)), axis=-1)
     beyond = topology.descendants[:, anchor[np.array(loads.applied_to_body, dtype=int)]]
     return borne - contract("ks,sc->kc", jnp.asarray(beyond, wrench.dtype), pushed)
-
-
-def body_frames(
-    topology: Topology, rest: RestFrames, state: TreeState
-) -> tuple[Float[Array, "bodies 3 3"], Float[Array, "bodies 3"]]:
-    """Rotations, and positions (m) in ground, of all bodies, ground first."""
-    rotation, position = anchor_poses(state)
-    anchor = np.array(topology.anchor) + 1
-    turned = rotation[anchor]
-    return multiply(turned, rest.rotation), position[anchor] + rotate(turned, rest.position)
 
 
 @functools.cache

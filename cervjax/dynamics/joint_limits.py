@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cervjax.model import Model
+from cervjax.model import Model, smooth_step
 
 
 class JointLimits(eqx.Module):
@@ -57,13 +57,7 @@ class JointLimits(eqx.Module):
 
     def __call__(self, q: Float[Array, " q"], qd: Float[Array, " q"]) -> Float[Array, " q"]:
         """Torque on each coordinate, N m."""
-        above = _step((q - self.upper) / self.transition)
-        below = _step((self.lower - q) / self.transition)
+        above = smooth_step((q - self.upper) / self.transition)
+        below = smooth_step((self.lower - q) / self.transition)
         spring = below * (self.lower - q) - above * (q - self.upper)
         return self.stiffness * spring - self.damping * (above + below) * qd
-
-
-def _step(x: Float[Array, " q"]) -> Float[Array, " q"]:
-    """From 0 at 0 to 1 at 1, with no slope or curvature there."""
-    x = jnp.clip(x, 0.0, 1.0)
-    return x**3 * (10.0 + x * (6.0 * x - 15.0))

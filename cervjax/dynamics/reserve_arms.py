@@ -6,11 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cervjax.kinematics.poses import poses_in
 from cervjax.kinematics.tree import RestFrames, TreeState
 from cervjax.math.contraction import contract
 from cervjax.model import Model
-
-from .inverse_dynamics import body_frames
 
 
 def reserve_arms(
@@ -40,7 +39,7 @@ def reserve_arms(
     if not place:
         return arms
     anchor = np.array(topology.anchor) + 1
-    force, couple = model.body_actuators.wrenches(*body_frames(topology, rest, state))
+    force, couple = model.body_actuators.wrenches(*poses_in(topology, rest, state))
     turning = twist()[anchor[np.array([p.body for p in place])]]
     # Of two bodies' motions only the difference counts, for a torque between them.
     other = twist()[anchor[np.array([p.other for p in place])]]

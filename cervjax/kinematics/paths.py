@@ -14,10 +14,10 @@ from jaxtyping import Array, Float
 
 from cervjax.math.contraction import contract
 from cervjax.math.gather import gather
-from cervjax.math.rotation import cross, dot, multiply, rotate
+from cervjax.math.rotation import cross, dot, rotate
 from cervjax.model import Model, PathFrame, Topology
 
-from .poses import anchor_poses
+from .poses import anchor_poses, poses_in
 from .tree import RestFrames, TreeState, still_state
 
 
@@ -116,15 +116,13 @@ def _with_elements(
     model: Model, rest: RestFrames, state: TreeState, straight: _StraightParts
 ) -> tuple[Float[Array, " muscles"], CrossingSegments]:
     """The same with what is not straight: lengths, lines, and own rates of path elements."""
-    rotation, position = anchor_poses(state)
-    anchor = np.array(model.topology.anchor) + 1
-    coordinates = model.coordinates
+    coordinates, poses = model.coordinates, poses_in(model.topology, rest, state)
     frame = PathFrame(
         straight.q,
         coordinates.all_coordinates(straight.q),
         coordinates.coordinate_jacobian(straight.q),
-        multiply(rotation[anchor], rest.rotation),
-        position[anchor] + rotate(rotation[anchor], rest.position),
+        poses.rotation,
+        poses.position,
         straight.points,
     )
     lengths, pull, couple = straight.lengths, [straight.pull], [straight.couple]

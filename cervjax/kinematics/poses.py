@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.math.rotation import multiply, rotate
-from cervjax.model import Model
+from cervjax.model import Model, Topology
 
-from .tree import TreeState, still_state
+from .tree import RestFrames, TreeState, still_state
 
 
 class BodyPoses(NamedTuple):
@@ -26,9 +26,22 @@ class BodyPoses(NamedTuple):
 
 def body_poses(model: Model, q: Float[Array, " q"]) -> BodyPoses:
     """Poses of all bodies at `q` (rad or m, in the order of `model.topology.coordinates`)."""
-    rest, state = still_state(model, q)
+    return poses_in(model.topology, *still_state(model, q))
+
+
+def poses_in(topology: Topology, rest: RestFrames, state: TreeState) -> BodyPoses:
+    """Poses of all bodies in a state of the moving ones.
+
+    Args:
+        topology: of the model.
+        rest: of the model.
+        state: of the moving bodies.
+
+    Returns:
+        No unit, and m.
+    """
     rotation, position = anchor_poses(state)
-    anchor = np.array(model.topology.anchor) + 1
+    anchor = np.array(topology.anchor) + 1
     return BodyPoses(
         multiply(rotation[anchor], rest.rotation),
         position[anchor] + rotate(rotation[anchor], rest.position),

@@ -1,5 +1,6 @@
 """`Model`: the neck as arrays."""
 
+from .coordinate_forces import smooth_step as smooth_step
 from .coordinates import (
     AxisMotion as AxisMotion,
     CoordinateMap as CoordinateMap,

@@ -126,7 +126,7 @@ class ExternalLoadsTable:
         if len(found) != 3:
             raise ValueError(
                 f"{self.name}: {what}_identifier {identifier!r} of {force.name!r} begins the names "
-                f"of {len(found)} columns of {self.table.name!r}, not of three; columns are "
+                f"of {len(found)} columns of {self.table.label}, not of three; columns are "
                 f"{', '.join(self.table.columns)}"
             )
         return found

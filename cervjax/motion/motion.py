@@ -59,7 +59,7 @@ class Motion:
         missing = [n for n, c in zip(spec.free_coordinates, columns, strict=True) if c is None]
         if missing:
             raise ValueError(
-                f"{storage.name!r} has no column for the coordinate(s) {', '.join(missing)} of "
+                f"{storage.label} has no column for the coordinate(s) {', '.join(missing)} of "
                 f"{spec.name!r}; its columns are {', '.join(storage.columns)}"
             )
         coordinates = [spec.coordinate(name) for name in spec.free_coordinates]
@@ -194,7 +194,7 @@ def _warn_locked(storage: Storage, spec: ModelSpec) -> None:
         away = float(np.abs(_si(storage, column, coordinate) - coordinate.default_value).max())
         if away > 1e-3:
             warnings.warn(
-                f"{storage.name!r} moves {coordinate.name!r} by up to {away:.4g} from where "
+                f"{storage.label} moves {coordinate.name!r} by up to {away:.4g} from where "
                 f"{spec.name!r} locks it; the model keeps it locked, so gravity and acceleration "
                 "of the torso are those of a still one",
                 LockedCoordinateWarning,

@@ -23,6 +23,7 @@ class Storage:
         data: one row per time, in the units of the file.
         in_degrees: whether the header says `inDegrees=yes`. Even then OpenSim writes coordinates
             of motion type *coupled* in radians.
+        path: the file that it was read from, if any; errors name it.
     """
 
     name: str
@@ -30,6 +31,12 @@ class Storage:
     time: Float[np.ndarray, " frames"]
     data: Float[np.ndarray, "frames columns"]
     in_degrees: bool = False
+    path: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """What messages call it: its file, or its name where it has none."""
+        return str(self.path) if self.path else repr(self.name)
 
     def column(self, name: str) -> Float[np.ndarray, " frames"]:
         """The column `name`.
@@ -41,7 +48,7 @@ class Storage:
             ValueError: there is no such column.
         """
         if name not in self.columns:
-            raise ValueError(f"no column {name!r} in {self.name!r}; there are {self.columns}")
+            raise ValueError(f"no column {name!r} in {self.label}; there are {self.columns}")
         return self.data[:, self.columns.index(name)]
 
 
@@ -86,6 +93,7 @@ def read_storage(path: str | Path) -> Storage:
         table[:, 0],
         table[:, 1:],
         _in_degrees(settings),
+        path,
     )
 
 

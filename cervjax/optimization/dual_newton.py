@@ -28,8 +28,8 @@ _SMALLEST_CONTROL = 1e-3
 
 
 _LOOSE, _AT_BOUND = 1e-8, 1e-2
-"""Part of an equation's curvature below which nothing holds it, and the part that controls at
-bounds then count with."""
+"""Part of an equation's curvature below which nothing holds it, and the part that it is then held
+with."""
 
 
 class DualState(NamedTuple):
@@ -112,13 +112,16 @@ def _newton(problem: ActivationProblem, start: Array, exponent: float, max_steps
     costs = reduced_costs(problem, start)
     iterate = _Iterate(start, jnp.zeros_like(start), costs, jnp.array(0), ~finite)
     quick = min(_QUICK_STEPS, max_steps)
-    iterate = _iterate(problem, iterate, exponent, quick, _QUICK_SEARCH)
-    iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH)
+    most = _most_curvature(problem, exponent)
+    iterate = _iterate(problem, iterate, most, exponent, quick, _QUICK_SEARCH)
+    iterate = _iterate(problem, iterate, most, exponent, max_steps, _FINE_SEARCH)
     correction = jnp.zeros_like(costs)
     if problem.target.dtype != jnp.float64:
         costs = accurate_reduced_costs(problem, iterate.multipliers, iterate.rest)
         iterate = iterate._replace(costs=costs, done=~finite)
-        iterate = _iterate(problem, iterate, exponent, max_steps, _FINE_SEARCH, compensated=True)
+        iterate = _iterate(
+            problem, iterate, most, exponent, max_steps, _FINE_SEARCH, compensated=True
+        )
         correction = iterate.costs - reduced_costs(problem, iterate.multipliers)
     return DualState(iterate.multipliers, correction, iterate.iterations)
 
@@ -126,6 +129,7 @@ def _newton(problem: ActivationProblem, start: Array, exponent: float, max_steps
 def _iterate(
     problem: ActivationProblem,
     start: _Iterate,
+    most: Array,
     exponent: float,
     max_steps: int,
     search: int,
@@ -151,8 +155,8 @@ def _iterate(
 
     def advance(it: _Iterate) -> _Iterate:
         curvature, shortfall, met = balance(it)
-        held, curvature = _held(problem, curvature, exponent)
-        direction = solve_spd(_regularized(problem, curvature), shortfall)
+        held, hessian = _held(_regularized(problem, curvature), curvature, most)
+        direction = solve_spd(hessian, shortfall)
         change = reduced_costs(problem, direction)
         length, settled = _line_search(
             problem, it.costs, change, direction, shortfall, exponent, search
@@ -200,20 +204,21 @@ def _curvature(problem: ActivationProblem, controls: Array, exponent: float) -> 
     return jnp.where(inside, slope, 0.0)
 
 
-def _held(
-    problem: ActivationProblem, curvature: Array, exponent: float
-) -> tuple[Bool[Array, ""], Float[Array, " actuators"]]:
-    """Whether the controls inside their bounds hold every equation, and the curvature to step with.
+def _most_curvature(problem: ActivationProblem, exponent: float) -> Float[Array, " equations"]:
+    """Curvature of each equation with every control inside its bounds, at a control of one."""
+    within = 1 / (exponent * (exponent - 1) * problem.weight)
+    return contract("ek,k->e", problem.matrix**2, within)
+
+
+def _held(hessian: Array, curvature: Array, most: Array) -> tuple[Bool[Array, ""], Array]:
+    """Whether the controls inside their bounds hold every equation, and the matrix to step with.
 
     Without reserves, controls that are all at bounds leave equations that no multiplier changes:
-    the Newton step along these is without limit. Controls at bounds count a little there.
+    the Newton step along these is without limit. Every equation is then held a little.
     """
-    free = problem.matrix**2
-    given = contract("ek,k->e", free, curvature)
-    within = 1 / (exponent * (exponent - 1) * problem.weight)
-    most = contract("ek,k->e", free, within)
-    held = (jnp.sum(curvature > 0) >= len(given)) & jnp.all(given >= _LOOSE * most)
-    return held, jnp.where(held, curvature, jnp.maximum(curvature, _AT_BOUND * within))
+    held = jnp.sum(curvature > 0) >= len(most)
+    held &= jnp.all(jnp.diagonal(hessian) >= _LOOSE * most)
+    return held, hessian + jnp.diag(jnp.where(held, 0.0, _AT_BOUND * most))
 
 
 def _regularized(problem: ActivationProblem, curvature: Array) -> Array:

@@ -19,14 +19,13 @@ import csv
 import dataclasses
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from cervjax.execution.reading import reading
 
-from .actuators import ACTUATORS, AbstractActuator, CoordinateActuator
 from .anatomy import Anatomy
 from .components import (
     MUSCLE_CURVES,
@@ -42,18 +41,24 @@ from .components import (
     TransformAxis,
 )
 from .coordinate_forces import COORDINATE_FORCES
-from .functions import Constant, Product, function_from_dict, function_to_dict
+from .functions import Constant, function_from_dict, function_to_dict
 from .model_spec import ModelSpec
 from .path_components import PATH_COMPONENTS, AbstractPathComponent, PathPoint, PathWrap
 from .plain import from_plain, to_plain
+from .special_rows import (
+    actuator_rows,
+    kind_row,
+    products_column,
+    read_actuator_row,
+    read_kind_row,
+    read_products,
+)
 from .wraps import WRAP_OBJECTS
 
 _XYZ = ("x", "y", "z")
 _LOCATION = tuple(f"location_{a}" for a in _XYZ)
 _INERTIA = ("Ixx", "Iyy", "Izz", "Ixy", "Ixz", "Iyz")
 _UNIT_AXES = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-_ACTUATOR_NUMBERS = ("optimal_force", "min_control", "max_control")
-_T = TypeVar("_T")
 _MUSCLE_NUMBERS = tuple(
     f.name for f in dataclasses.fields(Muscle) if f.name not in ("name", "path", "curves", "wraps")
 )
@@ -111,7 +116,7 @@ def _read_all(folder: Traversable) -> ModelSpec:
                 row["dependent"],
                 row["independent"],
                 function_from_dict(json.loads(row["function"])),
-                _products(row),
+                read_products(row),
             )
             for row in _read(folder, "couplers")
         ),
@@ -124,7 +129,7 @@ def _read_all(folder: Traversable) -> ModelSpec:
             Marker(row["name"], row["body"], _vector(row, "location"), row["fixed"] == "true")
             for row in _read(folder, "markers")
         ),
-        actuators=tuple(map(_actuator, _read(folder, "actuators"))),
+        actuators=tuple(map(read_actuator_row, _read(folder, "actuators"))),
         groups=tuple(
             (row["name"], tuple(row["muscles"].split())) for row in _read(folder, "groups")
         ),
@@ -134,10 +139,10 @@ def _read_all(folder: Traversable) -> ModelSpec:
         omitted=tuple(header.get("omitted", ())),
         anatomy=_anatomy(folder),
         wrap_objects=tuple(
-            _registered(row, WRAP_OBJECTS, "wrap object") for row in _read(folder, "wrap_objects")
+            read_kind_row(row, WRAP_OBJECTS, "wrap object") for row in _read(folder, "wrap_objects")
         ),
         coordinate_forces=tuple(
-            _registered(row, COORDINATE_FORCES, "coordinate force")
+            read_kind_row(row, COORDINATE_FORCES, "coordinate force")
             for row in _read(folder, "coordinate_forces")
         ),
     )
@@ -255,7 +260,7 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
                 "dependent": c.dependent,
                 "independent": c.independent,
                 "function": json.dumps(function_to_dict(c.function)),
-                **_products_column(c.products, [k.products for k in spec.couplers]),
+                **products_column(c.products, [k.products for k in spec.couplers]),
             }
             for c in spec.couplers
         ],
@@ -266,8 +271,8 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
             for m in spec.muscles
             for w in m.wraps
         ],
-        "wrap_objects": [_kind_row(w) for w in spec.wrap_objects],
-        "coordinate_forces": [_kind_row(f) for f in spec.coordinate_forces],
+        "wrap_objects": [kind_row(w) for w in spec.wrap_objects],
+        "coordinate_forces": [kind_row(f) for f in spec.coordinate_forces],
         "bushings": [
             {
                 "name": b.name,
@@ -289,27 +294,9 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
             }
             for m in spec.markers
         ],
-        "actuators": _actuator_rows(spec.actuators),
+        "actuators": actuator_rows(spec.actuators),
         "groups": [{"name": name, "muscles": " ".join(members)} for name, members in spec.groups],
     }
-
-
-def _products_column(
-    products: tuple[Product, ...], of_all: Iterable[tuple[Product, ...]]
-) -> dict[str, object]:
-    """A column that a table has only where some row of it needs one."""
-    if not any(of_all):
-        return {}
-    plain = [[[name, function_to_dict(f)] for name, f in product] for product in products]
-    return {"products": json.dumps(plain) if plain else ""}
-
-
-def _products(row: dict[str, str]) -> tuple[Product, ...]:
-    plain = json.loads(row.get("products") or "[]")
-    return tuple(
-        tuple((name, function_from_dict(function)) for name, function in product)
-        for product in plain
-    )
 
 
 def _axis_rows(spec: ModelSpec) -> Iterator[dict[str, object]]:
@@ -324,7 +311,7 @@ def _axis_rows(spec: ModelSpec) -> Iterator[dict[str, object]]:
                     **_spread("direction", axis.axis),
                     "coordinate": axis.coordinate or "",
                     "function": json.dumps(function_to_dict(axis.function)),
-                    **_products_column(axis.products, all_products),
+                    **products_column(axis.products, all_products),
                 }
 
 
@@ -352,7 +339,7 @@ def _joint(
             _vector(entry, "direction"),
             entry["coordinate"] or None,
             function_from_dict(json.loads(entry["function"])),
-            _products(entry),
+            read_products(entry),
         )
     kind = cast(Any, row["kind"])
     return Joint(
@@ -389,41 +376,6 @@ def _muscle(
         wraps=tuple(from_plain(json.loads(w["wrap"]), PathWrap, "a PathWrap") for w in wraps),
         **numbers,
     )
-
-
-def _kind_row(thing: Any) -> dict[str, object]:
-    """Of a component whose class is registered."""
-    kind = type(thing).__name__
-    return {"name": thing.name, "kind": kind, "parameters": json.dumps(to_plain(thing))}
-
-
-def _registered(row: dict[str, str], kinds: Mapping[str, type[_T]], what: str) -> _T:
-    kind = row["kind"]
-    if kind not in kinds:
-        raise ValueError(f"{row['name']!r} is a {kind}, which is no {what} known here")
-    return from_plain(json.loads(row["parameters"]), kinds[kind], f"a {kind}")
-
-
-def _actuator_rows(actuators: Sequence[AbstractActuator]) -> list[dict[str, object]]:
-    """With columns for kinds and parameters only where some actuator is on a body."""
-    rows: list[dict[str, object]] = []
-    special = not all(isinstance(a, CoordinateActuator) for a in actuators)
-    for actuator in actuators:
-        along = isinstance(actuator, CoordinateActuator)
-        row = {n: getattr(actuator, n) for n in ("name", *_ACTUATOR_NUMBERS)}
-        row = {"name": actuator.name, "coordinate": actuator.coordinate if along else "", **row}
-        if special:
-            row["kind"] = type(actuator).__name__
-            row["parameters"] = "" if along else json.dumps(to_plain(actuator))
-        rows.append(row)
-    return rows
-
-
-def _actuator(row: dict[str, str]) -> AbstractActuator:
-    if row.get("kind", "CoordinateActuator") != "CoordinateActuator":
-        return _registered(row, ACTUATORS, "actuator")
-    numbers = (float(row[n]) for n in _ACTUATOR_NUMBERS)
-    return CoordinateActuator(row["name"], row["coordinate"], *numbers)
 
 
 def _bushing(row: dict[str, str]) -> Bushing:

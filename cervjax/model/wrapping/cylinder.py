@@ -25,7 +25,7 @@ from .surface import (
     nearest_pair,
     register_wrap_surface,
 )
-from .vectors import angle_between, length_of, root, unit
+from .vectors import angle_between, flattened, length_of, root, unit
 
 _TANGENT = np.radians(0.1)
 """rad; OpenSim's tolerance."""
@@ -78,7 +78,7 @@ class CylinderSurface(AbstractWrapSurface):
 
         (start_a, start_b), (end_a, end_b) = _tangents(start, radius), _tangents(end, radius)
         first, last, far, long = _constrained(side, (start, end), (start_a, start_b, end_a, end_b))
-        free_first, free_last = nearest_pair((start_a, start_b), (end_a, end_b), _flat)
+        free_first, free_last = nearest_pair((start_a, start_b), (end_a, end_b), flattened)
         first = jnp.where(constrained, first, free_first)
         last = jnp.where(constrained, last, free_last)
         far, long = constrained & far, constrained & long
@@ -92,11 +92,6 @@ class CylinderSurface(AbstractWrapSurface):
             first, last = made_tangent(_Spiral(radius, long), (first, last), (start, end), used)
         length = _Spiral(radius, long).of(first, last)[0]
         return Wrapped(outcome.astype(jnp.int32), first, last, length)
-
-
-def _flat(point: Float[Array, " 3"]) -> Float[Array, " 3"]:
-    """Across the axis."""
-    return point * jnp.array([1.0, 1.0, 0.0], point.dtype)
 
 
 def _across(point: Float[Array, " 3"]) -> Float[Array, ""]:
@@ -121,7 +116,7 @@ def _tangents(
     point: Float[Array, " 3"], radius: Float[Array, ""]
 ) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
     """Where lines through `point` across the axis touch the circle, at the point's height."""
-    away, distance = unit(_flat(point)), length_of(_flat(point))
+    away, distance = unit(flattened(point)), length_of(flattened(point))
     along = radius**2 / jnp.where(distance > 0, distance, 1.0)
     aside = root(radius**2 - along**2)
     turned = jnp.stack([-away[1], away[0], jnp.zeros_like(radius)])
@@ -135,8 +130,8 @@ def _constrained(
     """The pair of tangent points on the side that is asked for; whether the path goes round the
     far side, and whether by more than half of the circle."""
     (start, end), (start_a, start_b, end_a, end_b) = ends, tangents
-    alpha = angle_between(_flat(start_a), _flat(end_b))
-    beta = angle_between(_flat(start_b), _flat(end_a))
+    alpha = angle_between(flattened(start_a), flattened(end_b))
+    beta = angle_between(flattened(start_b), flattened(end_a))
     wide = alpha > beta
     a_is, b_is = side.of(start_a), side.of(start_b)
     end_a_is, end_b_is = side.of(end_a), side.of(end_b)
@@ -149,7 +144,7 @@ def _constrained(
     first, last = jnp.where(takes_b, start_b, start_a), jnp.where(takes_b, end_a, end_b)
     far = jnp.where(nobody, True, jnp.where(takes_b, ~wide, wide))
     pulled = (first - start) + (last - end)
-    outwards = _flat(first) + _flat(last)
+    outwards = flattened(first) + flattened(last)
     return first, last, far, dot(outwards, pulled) < 0
 
 
@@ -157,7 +152,7 @@ def _slid(
     first: Array, last: Array, start: Array, end: Array, radius: Array, far: Array
 ) -> tuple[Float[Array, " 3"], Float[Array, " 3"]]:
     """Tangent points slid along the axis into the plane through both ends and the apex."""
-    near, away = length_of(_flat(start)), length_of(_flat(end))
+    near, away = length_of(flattened(start)), length_of(flattened(end))
     total = near + away
     middle = start + near / jnp.where(total > 0, total, 1.0) * (end - start)
     on_axis = middle * jnp.array([0.0, 0.0, 1.0], middle.dtype)
@@ -200,7 +195,7 @@ class _Spiral(NamedTuple):
         The angle is signed about z, also the long way round: OpenSim's is then more than a full
         turn where the short way would be negative.
         """
-        a, b = _flat(first), _flat(last)
+        a, b = flattened(first), flattened(last)
         across, along = a[0] * b[1] - a[1] * b[0], dot(a, b)
         nowhere = (across == 0) & (along == 0)
         angle = jnp.arctan2(across, jnp.where(nowhere, 1.0, along))
@@ -266,13 +261,13 @@ def _shift(
     # The point of the line along the axis that is nearest to the line from outside to the surface.
     span = on_surface - outside
     flat = _across(span)
-    reach = dot(_flat(tangent - outside), _flat(span)) / jnp.where(flat > 0, flat, 1.0)
+    reach = dot(flattened(tangent - outside), flattened(span)) / jnp.where(flat > 0, flat, 1.0)
     height = outside[2] + reach * span[2]
     return 1.5 * (height - tangent[2]), apart > _TANGENT
 
 
 def _slope(direction: Float[Array, " 3"]) -> Float[Array, ""]:
     """rad, from the axis."""
-    across = length_of(_flat(direction))
+    across = length_of(flattened(direction))
     nowhere = (across == 0) & (direction[2] == 0)
     return jnp.arctan2(across, jnp.where(nowhere, 1.0, direction[2]))

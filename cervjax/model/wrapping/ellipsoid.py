@@ -29,7 +29,7 @@ from .surface import (
     WrapTask,
     register_wrap_surface,
 )
-from .vectors import length_of, root, unit
+from .vectors import length_of, root, sphere_cuts, unit
 
 _INSIDE, _COLLINEAR = -1e-4, 1e-4
 """OpenSim's tolerances: of the ellipsoid's equation, and of the cosine of an angle less one."""
@@ -101,12 +101,7 @@ def _met(
 ) -> tuple[Int[Array, ""], tuple[Float[Array, " 3"], Float[Array, " 3"]]]:
     """Whether the segment runs through the ellipsoid, and where it enters and leaves."""
     one, two = p1 / radii, p2 / radii
-    line = one - two
-    a, b, c = dot(line, line), 2 * dot(line, two), dot(two, two) - 1.0
-    depth = b**2 - 4 * a * c
-    twice = jnp.where(a > 0, 2 * a, 1.0)
-    cuts = [(-b + sign * root(depth)) / twice for sign in (1.0, -1.0)]
-    through = (depth >= 0) & jnp.all(jnp.stack([(x > 0) & (x < 1) for x in cuts]))
+    through, cuts = sphere_cuts(one, two, 1.0)
     through &= jnp.abs(dot(unit(p1), unit(p2)) - 1.0) >= _COLLINEAR
     inside = (dot(one, one) - 1.0 < _INSIDE) | (dot(two, two) - 1.0 < _INSIDE)
     outcome = jnp.where(through, int(WrapOutcome.MANDATORY), int(WrapOutcome.NO_WRAP))

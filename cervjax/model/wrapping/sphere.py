@@ -19,7 +19,7 @@ from .surface import (
     nearest_pair,
     register_wrap_surface,
 )
-from .vectors import angle_between, length_of, root, unit
+from .vectors import angle_between, length_of, root, sphere_cuts, unit
 
 _CENTRAL = 1e-5
 """Sine of the angle between the segment and its end's direction, below which OpenSim keeps the
@@ -56,15 +56,8 @@ class SphereSurface(AbstractWrapSurface):
         """The segment over the sphere; see `AbstractWrapSurface`. m."""
         radius, side = task.size[0], task.side
         inside = (length_of(start) < radius) | (length_of(end) < radius)
-        line = start - end
-        a, b = dot(line, line), 2 * dot(end, line)
-        c = dot(end, end) - radius**2
-        depth = b**2 - 4 * a * c
-        twice = jnp.where(a > 0, 2 * a, 1.0)
-        cuts = [(-b + sign * root(depth)) / twice for sign in (1.0, -1.0)]
-        through = (depth >= 0) & jnp.all(jnp.stack([(x > 0) & (x < 1) for x in cuts]))
-
-        direction, away = unit(line), unit(end)
+        through, _ = sphere_cuts(start, end, radius)
+        direction, away = unit(start - end), unit(end)
         normal = cross(direction, away)
         fallback = cross(away, jnp.array([0.0, 0.0, 1.0], away.dtype) + 0.5 * away[::-1])
         normal = unit(jnp.where(length_of(normal) < _CENTRAL, fallback, normal))

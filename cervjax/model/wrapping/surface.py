@@ -44,6 +44,11 @@ class Wrapped(NamedTuple):
     last: Float[Array, " 3"]
     length: Float[Array, ""]
 
+    def change(self, start: Float[Array, " 3"], end: Float[Array, " 3"]) -> Float[Array, ""]:
+        """By how much (m) the way over the surface is longer than the segment (ends in m)."""
+        way = length_of(self.first - start) + self.length + length_of(end - self.last)
+        return way - length_of(end - start)
+
 
 class Side(NamedTuple):
     """Which half of a surface a path has to be on.
@@ -216,8 +221,7 @@ class AbstractWrapSurface(abc.ABC):
             See `Look`.
         """
         found = cls.wrap(task, start, end, alone=True)
-        way = length_of(found.first - start) + found.length + length_of(end - found.last)
-        return Look(found.outcome, way - length_of(end - start))
+        return Look(found.outcome, found.change(start, end))
 
 
 WRAP_SURFACES: dict[type[AbstractWrapObject], type[AbstractWrapSurface]] = {}

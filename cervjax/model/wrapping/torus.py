@@ -25,7 +25,7 @@ from .surface import (
     WrapTask,
     register_wrap_surface,
 )
-from .vectors import length_of, unit
+from .vectors import flattened, length_of, unit
 
 _CYLINDER = 1e4
 """m, length of OpenSim's cylinder."""
@@ -99,8 +99,7 @@ def _nearest_of_circle(
     held = jnp.where(first_is & second_is, free, jnp.where(first_is, one, two))
     constrained = side.sign != 0
     place = jnp.where(constrained, held, free)
-    flat = place * jnp.array([1.0, 1.0, 0.0], place.dtype)
-    return radius * unit(flat), ~constrained | first_is | second_is
+    return radius * unit(flattened(place)), ~constrained | first_is | second_is
 
 
 def _nearest_of_line(radius: Array, start: Array, end: Array) -> Float[Array, " 3"]:
@@ -110,11 +109,11 @@ def _nearest_of_line(radius: Array, start: Array, end: Array) -> Float[Array, " 
     def slope(along: Array, line: tuple[Array, Array, Array]) -> Array:
         start, direction, radius = line
         at = start + along * direction
-        flat = at * jnp.array([1.0, 1.0, 0.0], at.dtype)
-        distance = length_of(flat)
+        across = flattened(at)
+        distance = length_of(across)
         # Of the squared distance it would be the radius itself: OpenSim 4.6 takes it twice.
         drawn = 2 * radius / jnp.where(distance > 0, distance, 1.0)
-        return 2 * (dot(at, direction) - drawn * dot(flat, direction))
+        return 2 * (dot(at, direction) - drawn * dot(across, direction))
 
     line = start, direction, radius
     fixed = jax.lax.stop_gradient(line)
@@ -183,5 +182,5 @@ def _levenberg_marquardt(function: Callable[[Array], Array], start: Array) -> Fl
 
 def _apart(radius: Array, point: Array) -> Float[Array, ""]:
     """m^2, squared distance of a point from the circle."""
-    distance = length_of(point * jnp.array([1.0, 1.0, 0.0], point.dtype))
+    distance = length_of(flattened(point))
     return dot(point, point) + radius**2 - 2 * radius * distance

@@ -15,7 +15,8 @@ from cervjax.math.rotation import cross, multiply, rotate
 from cervjax.spec import AbstractWrapObject, ModelSpec, PathWrap
 
 from ..path_element import PathFrame
-from .route import Kinds, RouteForces, Surfaces, route_forces, route_forces_as_opensim, route_length
+from .route import RouteForces, route_forces, route_forces_as_opensim, route_length
+from .search import Kinds, Surfaces
 from .surface import WRAP_METHODS, WRAP_SURFACES, Side
 
 
