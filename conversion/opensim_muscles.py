@@ -16,6 +16,7 @@ from cervjax.spec import (
     ThelenCurves,
 )
 
+from .opensim_function_paths import read_function_path
 from .opensim_functions import read_function
 from .opensim_wraps import wrap_name
 
@@ -36,8 +37,9 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
     if kind not in SUPPORTED_MUSCLES:
         return None
     muscle = getattr(opensim, kind).safeDownCast(force)
-    path = _path(muscle, skipped)
-    if len(path) < 2:
+    by_function = muscle.getPath().getConcreteClassName() == "FunctionBasedPath"
+    path = (read_function_path(muscle),) if by_function else _path(muscle, skipped)
+    if len(path) < 2 and not by_function:
         return None
     thelen = kind == "Thelen2003Muscle"
     smooth = kind == "DeGrooteFregly2016Muscle"
@@ -59,7 +61,7 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
         default_activation=muscle.get_default_activation(),
         ignore_tendon_compliance=muscle.get_ignore_tendon_compliance(),
         curves=_CURVES[kind](muscle),
-        wraps=_wraps(muscle),
+        wraps=() if by_function else _wraps(muscle),
     )
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import opensim
 
 from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
+from .opensim_function_paths import function_path_problem
 from .opensim_functions import SUPPORTED_JOINTS, function_problem
 from .opensim_muscles import SUPPORTED_MUSCLES
 from .opensim_wraps import SUPPORTED_WRAPS
 
 _CARRIED = {
     "Ground", "Body", "PhysicalOffsetFrame", "Coordinate", "PathPoint", "MovingPathPoint",
-    "ConditionalPathPoint", "GeometryPath", "PathWrap",
+    "ConditionalPathPoint", "GeometryPath", "FunctionBasedPath", "PathWrap",
     "BushingForce", "CoordinateCouplerConstraint", "Marker", *SUPPORTED_ACTUATORS,
     *SUPPORTED_COORDINATE_FORCES, *SUPPORTED_JOINTS, *SUPPORTED_MUSCLES, *SUPPORTED_WRAPS,
 }  # fmt: skip
@@ -190,13 +191,9 @@ def _force(force: Any) -> str | None:
 
 
 def _muscle(muscle: Any) -> str | None:
-    path = muscle.getPath().getConcreteClassName()
-    if path != "GeometryPath":
-        return f"its path is a {path}"
-    wrapped = _wrapped_over(muscle)
-    for kind in wrapped:
-        if kind not in SUPPORTED_WRAPS:
-            return f"its path wraps over a {kind}"
+    problem = _path_problem(muscle.getPath())
+    if problem is not None:
+        return problem
     if hasattr(muscle, "get_ignore_passive_fiber_force"):
         if muscle.get_ignore_passive_fiber_force():
             return "ignore_passive_fiber_force is true"
@@ -207,9 +204,18 @@ def _muscle(muscle: Any) -> str | None:
     return _force(muscle)
 
 
-def _wrapped_over(muscle: Any) -> list[str]:
-    wraps = muscle.getGeometryPath().getWrapSet()
-    return [wraps.get(i).getWrapObject().getConcreteClassName() for i in range(wraps.getSize())]
+def _path_problem(path: Any) -> str | None:
+    kind = path.getConcreteClassName()
+    if kind == "FunctionBasedPath":
+        return function_path_problem(path)
+    if kind != "GeometryPath":
+        return f"its path is a {kind}"
+    wraps = opensim.GeometryPath.safeDownCast(path).getWrapSet()
+    for i in range(wraps.getSize()):
+        surface = wraps.get(i).getWrapObject().getConcreteClassName()
+        if surface not in SUPPORTED_WRAPS:
+            return f"its path wraps over a {surface}"
+    return None
 
 
 def _moving_point(point: Any) -> str | None:

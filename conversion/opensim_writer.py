@@ -20,6 +20,7 @@ from cervjax.spec import (
     CoordinateLimitForce,
     DeGrooteFreglyCurves,
     Function,
+    FunctionBasedPath,
     Joint,
     LinearFunction,
     MillardCurves,
@@ -220,17 +221,10 @@ def _muscle(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[str, s
     element = _named(parent, _MUSCLE_KINDS[type(muscle.curves)], muscle.name)
     _text(element, "min_control", _number(muscle.min_control))
     _text(element, "max_control", _number(muscle.max_control))
-    path = _named(element, "GeometryPath", "path")
-    points = ET.SubElement(ET.SubElement(path, "PathPointSet"), "objects")
-    for point in muscle.path:
-        _path_point(points, point, muscle.name, coordinate_paths)
-    if muscle.wraps:
-        wraps = ET.SubElement(ET.SubElement(path, "PathWrapSet"), "objects")
-        for wrap in muscle.wraps:
-            entry = _named(wraps, "PathWrap", wrap.name)
-            _text(entry, "wrap_object", wrap.wrap_object)
-            _text(entry, "method", wrap.method)
-            _text(entry, "range", " ".join(map(str, wrap.range)))
+    if isinstance(muscle.path[0], FunctionBasedPath):
+        _function_path(element, muscle.path[0], coordinate_paths)
+    else:
+        _geometry_path(element, muscle, coordinate_paths)
     for name in (
         "max_isometric_force",
         "optimal_fiber_length",
@@ -254,6 +248,33 @@ def _muscle(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[str, s
     else:
         kind = type(muscle.curves).__name__
         raise ValueError(f"muscle {muscle.name!r} has curves of class {kind}: OpenSim has none")
+
+
+def _function_path(
+    parent: ET.Element, path: FunctionBasedPath, coordinate_paths: Mapping[str, str]
+) -> None:
+    element = _named(parent, "FunctionBasedPath", "path")
+    _text(element, "coordinate_paths", " ".join(coordinate_paths[c] for c in path.coordinates))
+    function = ET.SubElement(
+        ET.SubElement(element, "length_function"), "MultivariatePolynomialFunction"
+    )
+    _text(function, "coefficients", _numbers(path.length_function.coefficients))
+    _text(function, "dimension", str(path.length_function.dimension))
+    _text(function, "order", str(path.length_function.order))
+
+
+def _geometry_path(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[str, str]) -> None:
+    path = _named(parent, "GeometryPath", "path")
+    points = ET.SubElement(ET.SubElement(path, "PathPointSet"), "objects")
+    for point in muscle.path:
+        _path_point(points, point, muscle.name, coordinate_paths)
+    if muscle.wraps:
+        wraps = ET.SubElement(ET.SubElement(path, "PathWrapSet"), "objects")
+        for wrap in muscle.wraps:
+            entry = _named(wraps, "PathWrap", wrap.name)
+            _text(entry, "wrap_object", wrap.wrap_object)
+            _text(entry, "method", wrap.method)
+            _text(entry, "range", " ".join(map(str, wrap.range)))
 
 
 def _millard_curves(parent: ET.Element, muscle: str, curves: MillardCurves) -> None:

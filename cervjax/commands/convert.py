@@ -4,15 +4,19 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import jax
 import tyro
 
 from cervjax.spec import write_tables
 from conversion import load_model
 
+from ._fitting import fitted
+
 
 def run(
     model: Annotated[str, tyro.conf.Positional],
     out: Annotated[Path, tyro.conf.Positional],
+    fit_paths: bool = False,
     allow_unsupported: bool = False,
 ) -> None:
     """Convert a neck: to an OpenSim model (.osim), a MuJoCo model (.xml), or a folder of tables.
@@ -20,9 +24,14 @@ def run(
     Args:
         model: an .osim file, or a shipped neck: hyoid-repaired, hyoid.
         out: a path that ends in .osim or .xml, or a folder.
+        fit_paths: put polynomials of the coordinates (OpenSim's FunctionBasedPath) in place of the
+            muscles' paths, fitted over the ranges of all free coordinates; their errors are told.
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     spec = load_model(model, allow_unsupported=allow_unsupported)
+    if fit_paths:
+        jax.config.update("jax_enable_x64", True)
+        spec = fitted(spec, None)
     if out.suffix == ".osim":
         from conversion import write_osim
 

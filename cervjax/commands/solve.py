@@ -15,6 +15,8 @@ from cervjax.optimization import StaticOptimizationSettings, solve_motion, write
 from cervjax.people import scale_model
 from conversion import load_model, read_actuators, read_external_loads, read_scale_set
 
+from ._fitting import fitted
+
 
 def run(
     model: Annotated[str, tyro.conf.Positional],
@@ -33,6 +35,7 @@ def run(
     lowpass: Annotated[float | None, tyro.conf.arg(name="filter", aliases=["--lowpass"])] = None,
     max_steps: int = 100,
     wrapping: Literal["consistent", "opensim"] = "consistent",
+    fit_paths: bool = False,
     precision: Literal["float64", "float32"] = "float64",
     allow_unsupported: bool = False,
 ) -> None:
@@ -60,6 +63,8 @@ def run(
         max_steps: limit of the optimizer's steps; high exponents need more.
         wrapping: of paths over surfaces: consistent (moment arms are the derivative of the
             lengths) or opensim (what OpenSim 4.6 computes, also where it is not).
+        fit_paths: put polynomials (OpenSim's FunctionBasedPath), fitted about this motion, in place
+            of the muscles' paths: much faster where these wrap; their errors are told.
         precision: of the computation.
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
@@ -77,9 +82,13 @@ def run(
     moved = Motion.from_storage(read_storage(motion), spec)
     if lowpass is not None:
         moved = moved.lowpass_of_opensim(lowpass)
-    neck = Model.from_spec(spec, dtype=precision, wrapping=wrapping)
+    neck = Model.from_spec(spec, dtype="float64", wrapping=wrapping)
     if scales is not None:
         neck = scale_model(neck, read_scale_set(scales))
+    if fit_paths:
+        spec = fitted(neck.to_spec(spec), moved.q)
+        neck = Model.from_spec(spec, wrapping=wrapping)
+    neck = neck.astype(precision)
     table = None if loads is None else read_external_loads(loads)
     solved = solve_motion(neck, moved, settings, step=step, loads=table, start=start, end=end)
     for path in write_solution(solved, out):

@@ -55,7 +55,22 @@ def joint_statics(
     wrench: Float[Array, "moving 6"],
     segments: CrossingSegments,
 ) -> JointStatics:
-    """`JointStatics` of a frame."""
+    """`JointStatics` of a frame.
+
+    Raises:
+        ValueError: paths of muscles are functions of coordinates, without lines of action.
+    """
+    unseen = [
+        model.topology.muscles[stretch.muscle]
+        for element in model.path_elements
+        if not element.has_lines
+        for stretch in element.stretches
+    ]
+    if unseen:
+        raise ValueError(
+            f"{', '.join(unseen)} of {model.topology.name!r} have function-based paths, which do "
+            "not say where they pull: loads of joints need the paths themselves"
+        )
     rotation, _ = anchor_poses(state)
     parent = np.array(model.topology.moving_parent) + 1
     frames = multiply(rotation[parent], rest.joint_rotation)

@@ -15,6 +15,12 @@ from .markers import (
     marker_motion as marker_motion,
     marker_positions as marker_positions,
 )
+from .path_fitting import (
+    FittedPaths as FittedPaths,
+    PathFit as PathFit,
+    PathFittingSettings as PathFittingSettings,
+    fit_paths as fit_paths,
+)
 from .paths import (
     MusclePaths as MusclePaths,
     muscle_paths as muscle_paths,

@@ -5,6 +5,10 @@ from .coordinates import (
     AxisMotion as AxisMotion,
     CoordinateMap as CoordinateMap,
 )
+from .function_paths import (
+    FunctionPaths as FunctionPaths,
+    polynomial as polynomial,
+)
 from .functions import (
     jax_function as jax_function,
 )

@@ -90,10 +90,12 @@ class AbstractPathElement(eqx.Module):
 
     Attributes:
         whole: whether stretches are whole paths, from a muscle's origin to its insertion.
+        has_lines: whether it tells where muscles pull, as loads of joints need.
         stretches: which they are; static.
     """
 
     whole: ClassVar[bool] = False
+    has_lines: ClassVar[bool] = True
 
     stretches: eqx.AbstractVar[tuple[Stretch, ...]]
 
@@ -138,6 +140,9 @@ class AbstractPathElement(eqx.Module):
 
         Returns:
             Numbers given in the frame of a body, scaled with it.
+
+        Raises:
+            ValueError: the element does not follow scaled bodies.
         """
 
     def reproducing_opensim(self) -> Self:

@@ -338,7 +338,7 @@ def path_elements(spec: ModelSpec) -> tuple[AbstractPathElement, ...]:
     for stretch in stretches_of(spec):
         kinds: set[type[AbstractPathElement]] = set()
         if stretch.first < 0:
-            grouped.setdefault(WholePaths, []).append(stretch)
+            grouped.setdefault(_whole_kind(stretch), []).append(stretch)
             continue
         for part in stretch.components:
             if type(part) not in PATH_ELEMENTS:
@@ -355,6 +355,12 @@ def path_elements(spec: ModelSpec) -> tuple[AbstractPathElement, ...]:
             )
         grouped.setdefault(kinds.pop(), []).append(stretch)
     return tuple(kind.build(stretches, spec) for kind, stretches in grouped.items())
+
+
+def _whole_kind(stretch: Stretch) -> type[AbstractPathElement]:
+    """The element of a whole path: that of its own component, or the one of points and wraps."""
+    kinds = {PATH_ELEMENTS[type(p)] for p in stretch.components if type(p) in PATH_ELEMENTS}
+    return kinds.pop() if len(kinds) == 1 else WholePaths
 
 
 def element_lines(spec: ModelSpec) -> tuple[Line, ...]:

@@ -62,10 +62,13 @@ from .path_components import (
     PATH_COMPONENTS as PATH_COMPONENTS,
     AbstractPathComponent as AbstractPathComponent,
     ConditionalPathPoint as ConditionalPathPoint,
+    FunctionBasedPath as FunctionBasedPath,
     MovingPathPoint as MovingPathPoint,
+    MultivariatePolynomialFunction as MultivariatePolynomialFunction,
     PathPoint as PathPoint,
     PathWrap as PathWrap,
     WrapMethod as WrapMethod,
+    monomials as monomials,
     register_path_component as register_path_component,
 )
 from .shipped import (

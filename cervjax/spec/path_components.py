@@ -1,5 +1,7 @@
 """What a muscle's path is made of, in OpenSim's terms; m, rad."""
 
+import functools
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -138,6 +140,96 @@ class ConditionalPathPoint(AbstractPathComponent):
             One name.
         """
         return (self.coordinate,)
+
+
+@dataclass(frozen=True, slots=True)
+class MultivariatePolynomialFunction:
+    """OpenSim's polynomial of several variables.
+
+    Attributes:
+        coefficients: of the monomials of `exponents`, in their order.
+        dimension: number of variables.
+        order: largest sum of exponents.
+    """
+
+    coefficients: tuple[float, ...]
+    dimension: int
+    order: int
+
+    def exponents(self) -> tuple[tuple[int, ...], ...]:
+        """Of each variable in each monomial, powers of the last variable ascending first.
+
+        Returns:
+            One row per coefficient.
+        """
+        return monomials(self.dimension, self.order)
+
+
+@functools.cache
+def monomials(dimension: int, order: int) -> tuple[tuple[int, ...], ...]:
+    """Exponents of all monomials, in the order of OpenSim's MultivariatePolynomialFunction.
+
+    Args:
+        dimension: number of variables.
+        order: largest sum of exponents.
+
+    Returns:
+        One row per monomial, one exponent per variable.
+    """
+    if dimension == 0:
+        return ((),)
+    return tuple(
+        (first, *rest)
+        for first in range(order + 1)
+        for rest in monomials(dimension - 1, order - first)
+    )
+
+
+@register_path_component
+@dataclass(frozen=True, slots=True)
+class FunctionBasedPath(AbstractPathComponent):
+    """OpenSim's FunctionBasedPath: a whole path given by its length alone.
+
+    Attributes:
+        coordinates: names, of the variables of `length_function`.
+        length_function: m, of the coordinates in rad or m.
+    """
+
+    name: str
+    coordinates: tuple[str, ...]
+    length_function: MultivariatePolynomialFunction
+
+    def follows(self) -> tuple[str, ...]:
+        """The coordinates.
+
+        Returns:
+            Names.
+        """
+        return self.coordinates
+
+    def problems(self) -> list[str]:
+        """What does not fit together.
+
+        Returns:
+            Phrases; none where all is well.
+        """
+        function, found = self.length_function, []
+        if not self.coordinates or len(set(self.coordinates)) != len(self.coordinates):
+            found.append("it needs one or more coordinates, each once")
+        if function.dimension != len(self.coordinates):
+            found.append(
+                f"its polynomial has {function.dimension} variables for "
+                f"{len(self.coordinates)} coordinates"
+            )
+        elif len(function.coefficients) != math.comb(
+            function.dimension + function.order, function.order
+        ):
+            found.append(
+                f"its polynomial of order {function.order} in {function.dimension} variables has "
+                f"{len(function.coefficients)} coefficients, not "
+                f"{math.comb(function.dimension + function.order, function.order)}"
+            )
+        return found
 
 
 WrapMethod = Literal["hybrid", "midpoint", "axial"]

@@ -14,7 +14,7 @@ from .functions import (
     PolynomialFunction,
     SimmSpline,
 )
-from .path_components import MovingPathPoint, PathPoint
+from .path_components import FunctionBasedPath, MovingPathPoint, PathPoint
 
 if TYPE_CHECKING:
     from .model_spec import ModelSpec
@@ -240,7 +240,14 @@ def _numbers(spec: "ModelSpec") -> None:
     for body in spec.bodies:
         _size(body.name, "its mass center", body.mass_center)
     for muscle in spec.muscles:
-        if len(muscle.path) < 2:
+        whole = [p for p in muscle.path if isinstance(p, FunctionBasedPath)]
+        for path in whole:
+            impossible = path.problems()
+            if len(muscle.path) > 1 or muscle.wraps:
+                impossible.append("it is a whole path: no points or wraps can be beside it")
+            if impossible:
+                raise ValueError(f"path {path.name!r} of {muscle.name!r}: {'; '.join(impossible)}")
+        if len(muscle.path) < 2 and not whole:
             raise ValueError(f"muscle {muscle.name!r} has {len(muscle.path)} path points, needs 2")
         for name in ("max_isometric_force", "optimal_fiber_length", "max_contraction_velocity"):
             most = _LARGEST[name]

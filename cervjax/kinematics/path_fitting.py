@@ -1,0 +1,300 @@
+"""Polynomials of coordinates in place of muscle paths, fitted to lengths and moment arms.
+
+What OpenSim's PolynomialPathFitter is for: paths over many surfaces are slow, and their lengths
+bend where they touch one. A polynomial is smooth and quick, and wrong by what is told here.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+from rich.progress import track
+from scipy.stats import qmc
+
+from cervjax.model import Model
+from cervjax.spec import (
+    FunctionBasedPath,
+    ModelSpec,
+    MultivariatePolynomialFunction,
+    monomials,
+)
+
+from .paths import MusclePaths, muscle_paths
+
+_BLOCK = 64
+_MOST_MONOMIALS = 1000
+"""Orders with more are not tried: their least squares take minutes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PathFittingSettings:
+    """How paths are fitted; names as in OpenSim's PolynomialPathFitter.
+
+    Attributes:
+        minimum_polynomial_order, maximum_polynomial_order: orders that are tried, lowest first.
+        path_length_tolerance: m, root mean square, at which no higher order is tried.
+        moment_arm_tolerance: m (m/m for a translation), likewise.
+        moment_arm_threshold: m, of the largest moment arm below which a path does not depend on a
+            coordinate.
+        num_samples: poses to fit to; as many again to judge by.
+        coordinate_sampling_bounds: rad (m), how far poses are drawn on either side of a motion.
+        seed: of the draw.
+
+    Raises:
+        ValueError: orders, tolerances or samples are impossible.
+    """
+
+    minimum_polynomial_order: int = 2
+    maximum_polynomial_order: int = 9
+    path_length_tolerance: float = 1e-4
+    moment_arm_tolerance: float = 1e-4
+    moment_arm_threshold: float = 1e-5
+    num_samples: int = 2048
+    coordinate_sampling_bounds: float = math.radians(10)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.minimum_polynomial_order <= self.maximum_polynomial_order <= 12:
+            raise ValueError(
+                f"orders {self.minimum_polynomial_order} to {self.maximum_polynomial_order}: needs "
+                "1 <= minimum_polynomial_order <= maximum_polynomial_order <= 12"
+            )
+        for name in (
+            "path_length_tolerance",
+            "moment_arm_tolerance",
+            "moment_arm_threshold",
+            "coordinate_sampling_bounds",
+        ):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be positive")
+        if self.num_samples < 16:
+            raise ValueError(f"num_samples is {self.num_samples}, must be 16 or more")
+
+
+class PathFit(NamedTuple):
+    """How well one muscle's polynomial does at poses that it was not fitted to.
+
+    Attributes:
+        muscle: name.
+        coordinates: names, of its variables.
+        order: of the polynomial.
+        length_rms, length_max: m.
+        moment_arm_rms, moment_arm_max: m (m/m for a translation), over all its coordinates.
+        within_tolerance: whether both root mean squares are.
+    """
+
+    muscle: str
+    coordinates: tuple[str, ...]
+    order: int
+    length_rms: float
+    length_max: float
+    moment_arm_rms: float
+    moment_arm_max: float
+    within_tolerance: bool
+
+
+class FittedPaths(NamedTuple):
+    """A model with polynomials for paths, and what they are worth.
+
+    Attributes:
+        spec: with a FunctionBasedPath for each muscle fitted.
+        fits: one for each of them.
+    """
+
+    spec: ModelSpec
+    fits: tuple[PathFit, ...]
+
+
+def fit_paths(
+    spec: ModelSpec,
+    settings: PathFittingSettings | None = None,
+    *,
+    muscles: Iterable[str] | None = None,
+    around: Float[np.ndarray, "frames q"] | None = None,
+    progress: bool = False,
+) -> FittedPaths:
+    """The same model with muscle paths replaced by polynomials of the free coordinates.
+
+    Least squares on lengths and moment arms together, at poses drawn over the ranges of all free
+    coordinates, or about a motion: a smaller space, in which a polynomial does better. Where a path
+    jumps, or bends as it touches a surface, no polynomial follows: `fits` says by how much.
+
+    Args:
+        spec: whose paths they are; needs JAX's 64-bit mode.
+        settings: how; defaults if None.
+        muscles: names of those to replace; all if None. Paths that are functions already stay.
+        around: rad or m, free coordinates of a motion about which poses are drawn.
+        progress: show a bar.
+
+    Returns:
+        Polynomials in m, of rad or m.
+
+    Raises:
+        ValueError: a muscle is unknown or does not depend on any free coordinate, a range is not
+            finite, `around` is of another shape or not finite, or JAX's 64-bit mode is off.
+    """
+    settings = settings or PathFittingSettings()
+    chosen = tuple(m.name for m in spec.muscles) if muscles is None else tuple(muscles)
+    for name in chosen:
+        spec.muscle(name)
+    model = Model.from_spec(spec, dtype="float64")
+    poses = _poses(model, settings, around)
+    paths = _sampled(model, poses, progress)
+    wanted = [
+        k
+        for k, muscle in enumerate(spec.muscles)
+        if muscle.name in chosen and not isinstance(muscle.path[0], FunctionBasedPath)
+    ]
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for k in wanted:
+        alike.setdefault(_variables(model, settings, paths, k), []).append(k)
+    found: dict[int, tuple[FunctionBasedPath, PathFit]] = {}
+    for variables, together in track(
+        alike.items(), "fitting", total=len(alike), disable=not progress
+    ):
+        found |= _fitted(model, settings, poses, paths, variables, together)
+    new = [
+        dataclasses.replace(muscle, path=(found[k][0],), wraps=()) if k in found else muscle
+        for k, muscle in enumerate(spec.muscles)
+    ]
+    fits = [found[k][1] for k in wanted]
+    used = {w.wrap_object for m in new for w in m.wraps}
+    surfaces = tuple(w for w in spec.wrap_objects if w.name in used)
+    return FittedPaths(
+        dataclasses.replace(spec, muscles=tuple(new), wrap_objects=surfaces), tuple(fits)
+    )
+
+
+def _poses(
+    model: Model, settings: PathFittingSettings, around: np.ndarray | None
+) -> Float[np.ndarray, "poses q"]:
+    """Poses to fit to, then poses to judge by."""
+    topology, count = model.topology, 2 * settings.num_samples
+    random = np.random.default_rng(settings.seed)
+    draw = qmc.LatinHypercube(topology.num_free, rng=random).random(count)
+    if around is not None:
+        around = np.asarray(around, float)
+        if around.ndim != 2 or around.shape[1] != topology.num_free or not len(around):
+            raise ValueError(f"around has shape {around.shape}, not (frames, {topology.num_free})")
+        if not np.all(np.isfinite(around)):
+            raise ValueError("around holds values that are not finite")
+        frame = random.permutation(np.resize(np.arange(len(around)), count))
+        return around[frame] + settings.coordinate_sampling_bounds * (2 * draw - 1)
+    low, high = np.array(topology.ranges).T
+    if not np.all(np.isfinite([low, high])):
+        name = topology.coordinates[int(np.argmax(~np.isfinite(low) | ~np.isfinite(high)))]
+        raise ValueError(f"the range of coordinate {name!r} is not finite; set it in the model")
+    return low + (high - low) * draw
+
+
+class _Samples(NamedTuple):
+    """Lengths (m) and their derivatives at the poses."""
+
+    length: Float[np.ndarray, "poses muscles"]
+    slope: Float[np.ndarray, "poses q muscles"]
+
+
+def _sampled(model: Model, poses: np.ndarray, progress: bool) -> _Samples:
+    blocks = [poses[i : i + _BLOCK] for i in range(0, len(poses), _BLOCK)]
+    found = [
+        jax.device_get(_paths_at(model, np.resize(block, (_BLOCK, block.shape[1]))))
+        for block in track(blocks, "paths", disable=not progress)
+    ]
+    length = np.concatenate([part.length for part in found])
+    arm = np.concatenate([part.moment_arm for part in found])
+    return _Samples(length[: len(poses)], -arm[: len(poses)])
+
+
+@eqx.filter_jit
+def _paths_at(model: Model, q: Array | np.ndarray) -> MusclePaths:
+    return jax.vmap(lambda pose: muscle_paths(model, pose))(q)
+
+
+def _variables(
+    model: Model, settings: PathFittingSettings, paths: _Samples, k: int
+) -> tuple[int, ...]:
+    """Indices of the coordinates that the path of muscle `k` depends on."""
+    used = np.max(np.abs(paths.slope[:, :, k]), axis=0) > settings.moment_arm_threshold
+    if not used.any():
+        raise ValueError(
+            f"the path of {model.topology.muscles[k]!r} depends on no free coordinate; leave it "
+            "out of `muscles`"
+        )
+    return tuple(np.flatnonzero(used).tolist())
+
+
+def _fitted(
+    model: Model,
+    settings: PathFittingSettings,
+    poses: np.ndarray,
+    paths: _Samples,
+    variables: tuple[int, ...],
+    muscles: list[int],
+) -> dict[int, tuple[FunctionBasedPath, PathFit]]:
+    """Polynomials of muscles with the same variables, each of the lowest order that does."""
+    used, half = np.array(variables), settings.num_samples
+    names = tuple(model.topology.coordinates[i] for i in variables)
+    # Variables of size one: the powers of a wide range would drown those of a narrow one.
+    size = np.max(np.abs(poses[:, used]), axis=0)
+    x = poses[:, used] / size
+    best: dict[int, tuple[float, FunctionBasedPath, PathFit]] = {}
+    left = np.array(muscles)
+    for order in range(settings.minimum_polynomial_order, settings.maximum_polynomial_order + 1):
+        exponent = np.array(monomials(len(used), order))
+        most = min(_MOST_MONOMIALS, half * (1 + len(used)) // 4)
+        if not len(left) or (best and len(exponent) > most):
+            break
+        value, change = _design(x, exponent)
+        length = paths.length[:, left]
+        slope = paths.slope[:, used][:, :, left] * size[:, None]
+        rows = np.concatenate([value[:half], change[:half].reshape(-1, len(exponent))])
+        target = np.concatenate([length[:half], slope[:half].reshape(-1, len(left))])
+        # The bound on singular values keeps terms from cancelling that the data do not tell apart.
+        coefficients = np.linalg.lstsq(rows, target, rcond=1e-10)[0]
+        off = value[half:] @ coefficients - length[half:]
+        arm_off = (change[half:] @ coefficients - slope[half:]) / size[:, None]
+        coefficients /= np.prod(size**exponent, axis=1)[:, None]
+        good = np.zeros(len(left), bool)
+        for i, k in enumerate(left.tolist()):
+            rms, arm_rms = _root_mean_square(off[:, i]), _root_mean_square(arm_off[..., i])
+            worth = max(
+                rms / settings.path_length_tolerance, arm_rms / settings.moment_arm_tolerance
+            )
+            good[i] = worth <= 1
+            if k in best and best[k][0] <= worth:
+                continue
+            muscle = model.topology.muscles[k]
+            function = MultivariatePolynomialFunction(
+                tuple(coefficients[:, i].tolist()), len(used), order
+            )
+            largest, arm_largest = np.max(np.abs(off[:, i])), np.max(np.abs(arm_off[..., i]))
+            fit = PathFit(
+                muscle, names, order, rms, float(largest), arm_rms, float(arm_largest), worth <= 1
+            )
+            best[k] = worth, FunctionBasedPath(f"{muscle}_path", names, function), fit
+        left = left[~good]
+    return {k: (path, fit) for k, (_, path, fit) in best.items()}
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _design(
+    x: Float[np.ndarray, "poses variables"], exponent: np.ndarray
+) -> tuple[Float[np.ndarray, "poses monomials"], Float[np.ndarray, "poses variables monomials"]]:
+    """Monomials at each pose, and their derivatives by each variable."""
+    power = x[:, :, None] ** np.arange(exponent.max() + 1)
+    factors = [power[:, k, exponent[:, k]] for k in range(x.shape[1])]
+    value = np.prod(factors, axis=0)
+    change = []
+    for k in range(x.shape[1]):
+        lowered = power[:, k, np.maximum(exponent[:, k] - 1, 0)] * exponent[:, k]
+        others = [f for i, f in enumerate(factors) if i != k]
+        change.append(lowered * np.prod(others, axis=0) if others else lowered)
+    return value, np.stack(change, axis=1)
