@@ -38,7 +38,7 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
         return None
     muscle = getattr(opensim, kind).safeDownCast(force)
     by_function = muscle.getPath().getConcreteClassName() == "FunctionBasedPath"
-    path = (read_function_path(muscle),) if by_function else _path(muscle, skipped)
+    path = (read_function_path(muscle),) if by_function else read_path(muscle, skipped)
     if len(path) < 2 and not by_function:
         return None
     thelen = kind == "Thelen2003Muscle"
@@ -61,11 +61,20 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
         default_activation=muscle.get_default_activation(),
         ignore_tendon_compliance=muscle.get_ignore_tendon_compliance(),
         curves=_CURVES[kind](muscle),
-        wraps=() if by_function else _wraps(muscle),
+        wraps=() if by_function else read_wraps(muscle),
     )
 
 
-def _path(muscle: Any, skipped: set[str]) -> tuple[AbstractPathComponent, ...]:
+def read_path(muscle: Any, skipped: set[str]) -> tuple[AbstractPathComponent, ...]:
+    """The points of a path.
+
+    Args:
+        muscle: of OpenSim, or another force along a GeometryPath.
+        skipped: paths of points that are left out.
+
+    Returns:
+        m, rad.
+    """
     points = muscle.getGeometryPath().getPathPointSet()
     listed = (points.get(i) for i in range(points.getSize()))
     return tuple(_point(p) for p in listed if p.getAbsolutePathString() not in skipped)
@@ -103,7 +112,15 @@ def _coordinate_of(point: Any, socket: str) -> str:
     return point.getConnectee(socket).getName()
 
 
-def _wraps(muscle: Any) -> tuple[PathWrap, ...]:
+def read_wraps(muscle: Any) -> tuple[PathWrap, ...]:
+    """What a path may wrap over.
+
+    Args:
+        muscle: of OpenSim, or another force along a GeometryPath.
+
+    Returns:
+        Names, no units.
+    """
     wraps = muscle.getGeometryPath().getWrapSet()
     return tuple(
         PathWrap(

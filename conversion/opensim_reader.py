@@ -14,6 +14,7 @@ import opensim
 
 from cervjax.execution.reading import reading
 from cervjax.spec import (
+    AbstractPathForce,
     AbstractWrapObject,
     Body,
     Bushing,
@@ -33,6 +34,7 @@ from .opensim_actuators import (
 from .opensim_functions import read_function, vec3
 from .opensim_joints import offset_frame, read_joint
 from .opensim_muscles import read_muscle
+from .opensim_path_forces import SUPPORTED_PATH_FORCES, read_path_force
 from .opensim_support import (
     UnsupportedComponentError,
     idle_components,
@@ -48,9 +50,8 @@ def read_here(path: str | Path, *, allow_unsupported: bool = False) -> ModelSpec
 
     Args:
         path: an `.osim` file.
-        allow_unsupported: leave out what cannot be carried (wrap objects, moving and conditional
-            path points, ligaments, contact, ...) and list it in
-            `ModelSpec.omitted`, instead of raising.
+        allow_unsupported: leave out what cannot be carried (contact, loop constraints, ...) and
+            list it in `ModelSpec.omitted`, instead of raising.
 
     Returns:
         A model in SI units.
@@ -91,6 +92,15 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
 
     forces = [f for f in _items(model.getForceSet()) if kept(f)]
     muscles = [m for m in (read_muscle(f, skipped) for f in forces) if m is not None]
+    path_forces = tuple(
+        found
+        for found in (
+            read_path_force(f, skipped)
+            for f in forces
+            if f.getConcreteClassName() in SUPPORTED_PATH_FORCES
+        )
+        if found is not None
+    )
     names = {m.name for m in muscles}
     joints = [read_joint(j) for j in _items(model.getJointSet())]
     return ModelSpec(
@@ -116,18 +126,21 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
             for f in forces
             if f.getConcreteClassName() in SUPPORTED_COORDINATE_FORCES
         ),
+        path_forces=path_forces,
         groups=_groups(model, names),
         gravity=vec3(model.getGravity()),
         credits=model.getCredits(),
         publications=model.getPublications(),
         omitted=omitted,
-        wrap_objects=_wrap_objects(model, muscles),
+        wrap_objects=_wrap_objects(model, (*muscles, *path_forces)),
     )
 
 
-def _wrap_objects(model: Any, muscles: Sequence[Muscle]) -> tuple[AbstractWrapObject, ...]:
-    """Those that a muscle may wrap over."""
-    used = {w.wrap_object for m in muscles for w in m.wraps}
+def _wrap_objects(
+    model: Any, along: Sequence[Muscle | AbstractPathForce]
+) -> tuple[AbstractWrapObject, ...]:
+    """Those that a path may wrap over."""
+    used = {w.wrap_object for m in along for w in m.wraps}
     return tuple(w for w in read_wrap_objects(model) if w.name in used)
 
 

@@ -11,13 +11,15 @@ from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_function_paths import function_path_problem
 from .opensim_functions import SUPPORTED_JOINTS, function_problem
 from .opensim_muscles import SUPPORTED_MUSCLES
+from .opensim_path_forces import SUPPORTED_PATH_FORCES, path_force_problem
 from .opensim_wraps import SUPPORTED_WRAPS
 
 _CARRIED = {
     "Ground", "Body", "PhysicalOffsetFrame", "Coordinate", "PathPoint", "MovingPathPoint",
     "ConditionalPathPoint", "GeometryPath", "FunctionBasedPath", "PathWrap",
     "BushingForce", "CoordinateCouplerConstraint", "Marker", *SUPPORTED_ACTUATORS,
-    *SUPPORTED_COORDINATE_FORCES, *SUPPORTED_JOINTS, *SUPPORTED_MUSCLES, *SUPPORTED_WRAPS,
+    *SUPPORTED_COORDINATE_FORCES, *SUPPORTED_PATH_FORCES, *SUPPORTED_JOINTS,
+    *SUPPORTED_MUSCLES, *SUPPORTED_WRAPS,
 }  # fmt: skip
 
 _WITHOUT_PHYSICS = {
@@ -37,6 +39,7 @@ _SETS = {
     "Body": "/bodyset/", "BushingForce": "/forceset/",
     "CoordinateCouplerConstraint": "/constraintset/", "Marker": "/markerset/",
     **dict.fromkeys((*SUPPORTED_ACTUATORS, *SUPPORTED_COORDINATE_FORCES), "/forceset/"),
+    **dict.fromkeys(SUPPORTED_PATH_FORCES, "/forceset/"),
     **dict.fromkeys(SUPPORTED_JOINTS, "/jointset/"),
     **dict.fromkeys(SUPPORTED_MUSCLES, "/forceset/"),
 }  # fmt: skip
@@ -204,6 +207,14 @@ def _muscle(muscle: Any) -> str | None:
     return _force(muscle)
 
 
+def _path_force(force: Any) -> str | None:
+    path = force.getPropertyByName("path").getValueAsObject().getConcreteClassName()
+    if path != "GeometryPath":
+        return f"its path is a {path}"
+    problem = path_force_problem(force) or _path_problem(force.getGeometryPath())
+    return problem or _force(force)
+
+
 def _path_problem(path: Any) -> str | None:
     kind = path.getConcreteClassName()
     if kind == "FunctionBasedPath":
@@ -257,6 +268,7 @@ def _coupler(coupler: Any) -> str | None:
 _CHECKS = {
     "BushingForce": _force,
     **dict.fromkeys((*SUPPORTED_ACTUATORS, *SUPPORTED_COORDINATE_FORCES), _force),
+    **dict.fromkeys(SUPPORTED_PATH_FORCES, _path_force),
     "Millard2012EquilibriumMuscle": _muscle,
     "Thelen2003Muscle": _muscle,
     "DeGrooteFregly2016Muscle": _muscle,

@@ -12,6 +12,7 @@ from cervjax.spec import (
     GROUND,
     AbstractCoordinateForce,
     AbstractPathComponent,
+    AbstractPathForce,
     AbstractWrapObject,
     Bushing,
     ConditionalPathPoint,
@@ -22,6 +23,7 @@ from cervjax.spec import (
     Function,
     FunctionBasedPath,
     Joint,
+    Ligament,
     LinearFunction,
     MillardCurves,
     ModelSpec,
@@ -30,6 +32,7 @@ from cervjax.spec import (
     Muscle,
     OffsetFrame,
     PathPoint,
+    PathSpring,
     PiecewiseLinearFunction,
     PolynomialFunction,
     SimmSpline,
@@ -145,6 +148,8 @@ def _forces(model: ET.Element, spec: ModelSpec) -> None:
         _muscle(forces, muscle, coordinate_paths)
     for bushing in spec.bushings:
         _bushing(forces, bushing)
+    for along in spec.path_forces:
+        _path_force(forces, along, coordinate_paths)
     for force in spec.coordinate_forces:
         _fields(forces, force, _in_file_units(force, spec))
     for actuator in spec.actuators:
@@ -263,7 +268,26 @@ def _function_path(
     _text(function, "order", str(path.length_function.order))
 
 
-def _geometry_path(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[str, str]) -> None:
+def _path_force(
+    parent: ET.Element, force: AbstractPathForce, coordinate_paths: Mapping[str, str]
+) -> None:
+    element = _named(parent, type(force).__name__, force.name)
+    _geometry_path(element, force, coordinate_paths)
+    _text(element, "resting_length", _number(force.resting_length))
+    if isinstance(force, PathSpring):
+        _text(element, "stiffness", _number(force.stiffness))
+        _text(element, "dissipation", _number(force.dissipation))
+    elif isinstance(force, Ligament):
+        _text(element, "pcsa_force", _number(force.pcsa_force))
+        _function(element, force.force_length_curve, name="force_length_curve")
+    else:
+        kind = type(force).__name__
+        raise ValueError(f"path force {force.name!r} is a {kind}: OpenSim has none")
+
+
+def _geometry_path(
+    parent: ET.Element, muscle: Muscle | AbstractPathForce, coordinate_paths: Mapping[str, str]
+) -> None:
     path = _named(parent, "GeometryPath", "path")
     points = ET.SubElement(ET.SubElement(path, "PathPointSet"), "objects")
     for point in muscle.path:

@@ -26,6 +26,7 @@ from .external_loads import ExternalLoads
 from .inverse_dynamics import coordinate_forces, generalized_forces, joint_wrenches
 from .joint_loads import JointLoads, JointStatics, joint_loads, joint_statics
 from .mass_matrix import mass_matrix_of
+from .path_forces import PathForcePulls, path_force_pulls
 from .reserve_arms import reserve_arms
 
 
@@ -111,13 +112,19 @@ class FrameEvaluation:
     @cached_property
     def wrenches(self) -> Float[Array, "moving 6"]:
         """N, N m about ground's origin: what has to act on everything distal to each joint."""
-        return joint_wrenches(self.model, self.rest, self.state, self.loads)
+        return joint_wrenches(self.model, self.rest, self.state, self.loads, self.path_pulls)
+
+    @cached_property
+    def path_pulls(self) -> PathForcePulls | None:
+        """Of ligaments and springs along paths, N, N m; None where there are none."""
+        return path_force_pulls(self.model, self.rest, self.state, self.q, self.qd)
 
     @cached_property
     def generalized_force(self) -> Float[Array, " q"]:
         """N m, that has to be supplied for the frame's motion; see `inverse_dynamics`."""
         needed = generalized_forces(self.model, self.state, self.jacobian, self.wrenches)
-        return needed - coordinate_forces(self.model, self.q, self.qd)
+        needed = needed - coordinate_forces(self.model, self.q, self.qd)
+        return needed if self.path_pulls is None else needed - self.path_pulls.own
 
     @cached_property
     def reserve_arm(self) -> Float[Array, "q reserves"]:

@@ -1,5 +1,5 @@
 """Inverse dynamics in the free coordinates: gravity, inertia, bushings, passive forces along
-coordinates, and loads from outside.
+coordinates and paths, and loads from outside.
 
 OpenSim's InverseDynamicsTool ignores the couplers and writes a residual per coordinate, tau; what
 muscles must balance in a free coordinate is the projection C^T tau, C the coupling matrix. That
@@ -21,6 +21,7 @@ from cervjax.model import Model, Topology
 
 from .bushings import bushing_wrenches
 from .external_loads import ExternalLoads
+from .path_forces import PathForcePulls, borne_by_joints, path_force_pulls
 
 
 def inverse_dynamics(
@@ -32,7 +33,7 @@ def inverse_dynamics(
 ) -> Float[Array, " q"]:
     """Generalized forces that muscles must supply for the motion `q, qd, qdd`.
 
-    The model's bushings and forces along coordinates act; muscles and reserves do not.
+    The model's bushings and forces along coordinates and paths act; muscles and reserves do not.
 
     Args:
         q, qd, qdd: rad or m, and per s, s^2, in the order of `model.topology.coordinates`.
@@ -43,9 +44,11 @@ def inverse_dynamics(
     """
     rest = rest_frames(model)
     state = tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
-    wrenches = joint_wrenches(model, rest, state, loads)
+    pulls = path_force_pulls(model, rest, state, q, qd)
+    wrenches = joint_wrenches(model, rest, state, loads, pulls)
     needed = generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
-    return needed - coordinate_forces(model, q, qd)
+    needed = needed - coordinate_forces(model, q, qd)
+    return needed if pulls is None else needed - pulls.own
 
 
 def coordinate_forces(
@@ -70,12 +73,16 @@ def coordinate_forces(
 
 
 def joint_wrenches(
-    model: Model, rest: RestFrames, state: TreeState, loads: ExternalLoads | None = None
+    model: Model,
+    rest: RestFrames,
+    state: TreeState,
+    loads: ExternalLoads | None = None,
+    pulls: PathForcePulls | None = None,
 ) -> Float[Array, "moving 6"]:
     """What has to act on everything beyond each moving joint.
 
-    Gravity, inertia, bushings and loads from outside are accounted for; muscles and the joint
-    itself have to supply the rest.
+    Gravity, inertia, bushings, forces along paths and loads from outside are accounted for; muscles
+    and the joint itself have to supply the rest.
 
     Returns:
         Force, N, then moment about ground's origin, N m.
@@ -83,10 +90,13 @@ def joint_wrenches(
     topology = model.topology
     wrench = jnp.concatenate(_inertial_wrenches(model, rest, state), axis=-1)
     if topology.bushings:
-        pulls = jnp.concatenate(bushing_wrenches(model, rest, state), axis=-1)
-        wrench = jnp.concatenate([wrench, pulls])
+        bushed = jnp.concatenate(bushing_wrenches(model, rest, state), axis=-1)
+        wrench = jnp.concatenate([wrench, bushed])
     # Forces and moments about ground's origin add up from the tips to the root.
     borne = contract("ks,sc->kc", jnp.asarray(_borne(topology), wrench.dtype), wrench)
+    if pulls is not None:
+        share = borne_by_joints(topology, model.path_forces.lines)
+        borne = borne - contract("kl,lc->kc", jnp.asarray(share, wrench.dtype), pulls.wrench)
     if loads is None:
         return borne
     anchor = np.array(topology.anchor)

@@ -163,7 +163,7 @@ def fit_paths(
         for k, muscle in enumerate(spec.muscles)
     ]
     fits = [found[k][1] for k in wanted]
-    used = {w.wrap_object for m in new for w in m.wraps}
+    used = {w.wrap_object for m in (*new, *spec.path_forces) for w in m.wraps}
     surfaces = tuple(w for w in spec.wrap_objects if w.name in used)
     return FittedPaths(
         dataclasses.replace(spec, muscles=tuple(new), wrap_objects=surfaces), tuple(fits)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from cervjax.math.contraction import contract
 from cervjax.math.gather import gather
 from cervjax.math.rotation import cross, dot, rotate
-from cervjax.model import Model, PathFrame, Topology
+from cervjax.model import Model, PathFrame, PathLines, Topology
 
 from .poses import anchor_poses, poses_in
 from .tree import RestFrames, TreeState, still_state
@@ -102,6 +102,39 @@ def lengths_and_segments(
     return _with_elements(model, rest, state, _StraightParts(q, points, lengths, pull, couple))
 
 
+def path_force_paths(
+    model: Model, rest: RestFrames, state: TreeState, q: Float[Array, " q"]
+) -> PathLines:
+    """The paths of the model's passive forces along paths; it must have some.
+
+    Args:
+        model: whose they are.
+        rest: of the model.
+        state: of the bodies at `q`.
+        q: rad or m.
+
+    Returns:
+        m; lines in the order of `Model.path_forces.lines`.
+    """
+    element = model.path_forces.element
+    assert element is not None
+    return element.evaluate(_path_frame(model, rest, state, q, jnp.zeros((0, 3), q.dtype)))
+
+
+def _path_frame(
+    model: Model, rest: RestFrames, state: TreeState, q: Array, points: Array
+) -> PathFrame:
+    coordinates, poses = model.coordinates, poses_in(model.topology, rest, state)
+    return PathFrame(
+        q,
+        coordinates.all_coordinates(q),
+        coordinates.coordinate_jacobian(q),
+        poses.rotation,
+        poses.position,
+        points,
+    )
+
+
 class _StraightParts(NamedTuple):
     """Straight parts of paths, and where their points are; m."""
 
@@ -116,15 +149,7 @@ def _with_elements(
     model: Model, rest: RestFrames, state: TreeState, straight: _StraightParts
 ) -> tuple[Float[Array, " muscles"], CrossingSegments]:
     """The same with what is not straight: lengths, lines, and own rates of path elements."""
-    coordinates, poses = model.coordinates, poses_in(model.topology, rest, state)
-    frame = PathFrame(
-        straight.q,
-        coordinates.all_coordinates(straight.q),
-        coordinates.coordinate_jacobian(straight.q),
-        poses.rotation,
-        poses.position,
-        straight.points,
-    )
+    frame = _path_frame(model, rest, state, straight.q, straight.points)
     lengths, pull, couple = straight.lengths, [straight.pull], [straight.couple]
     own = jnp.zeros((len(lengths), len(straight.q)), lengths.dtype)
     for element in model.path_elements:

@@ -22,6 +22,7 @@ from .actuators import BodyActuators
 from .coordinate_forces import CoordinateForces
 from .coordinates import CoordinateMap, coordinate_map
 from .path_element import AbstractPathElement
+from .path_forces import PathForces
 from .rest import rest_transform
 from .topology import Topology, fixed_points, path_elements, topology_of
 from .write_back import written_back
@@ -71,6 +72,7 @@ class Model(eqx.Module):
         path_elements: what muscle paths do where they are not straight.
         body_actuators: those reserves that act on bodies instead of along a coordinate.
         coordinate_forces: passive forces along coordinates.
+        path_forces: passive forces along paths.
         gravity: m/s^2, in ground.
         default_q: default values of `topology.coordinates`.
     """
@@ -93,6 +95,7 @@ class Model(eqx.Module):
     reserves: ReserveParameters
     body_actuators: BodyActuators
     coordinate_forces: CoordinateForces
+    path_forces: PathForces
     gravity: Float[Array, " 3"]
     default_q: Float[Array, " q"]
     coordinates: CoordinateMap
@@ -135,6 +138,7 @@ class Model(eqx.Module):
         moving = [spec.joints[k] for k in topology.moving_joints]
         points = [p.location for p in fixed_points(spec)]
         values = {c.name: c.default_value for c in spec.coordinates}
+        path_forces = PathForces.of(spec)
         model = cls(
             body_mass=_array([b.mass for b in bodies]),
             body_mass_center=_array([b.mass_center for b in bodies], 3),
@@ -170,6 +174,7 @@ class Model(eqx.Module):
             ),
             body_actuators=BodyActuators.of(spec),
             coordinate_forces=CoordinateForces.of(spec),
+            path_forces=path_forces.reproducing_opensim() if wrapping == "opensim" else path_forces,
             gravity=_array(spec.gravity),
             default_q=_array([values[name] for name in topology.coordinates]),
             coordinates=coordinate_map(spec, topology.coordinates, topology.moving_joints),
@@ -211,7 +216,7 @@ class Model(eqx.Module):
 
         Gravity, masses, mass centers, inertia, translations of joint frames, path points, markers,
         muscle parameters, bushing frames' translations, stiffness and damping, forces along
-        coordinates, and reserves are written back.
+        coordinates and paths, and reserves are written back.
 
         Args:
             name: name of the result; that of `spec` if None.

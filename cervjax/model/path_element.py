@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple, Self, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from cervjax.spec import AbstractPathComponent, AbstractWrapObject, ModelSpec
+from cervjax.spec import AbstractPathComponent, AbstractWrapObject, ModelSpec, PathWrap
 
 
 class Stretch(NamedTuple):
@@ -25,6 +25,7 @@ class Stretch(NamedTuple):
             path, which has none there.
         first_body, last_body: indices of the bodies that these are fixed in.
         components: what lies between them, in order; all of a whole path.
+        wraps: of a whole path.
     """
 
     muscle: int
@@ -33,6 +34,7 @@ class Stretch(NamedTuple):
     first_body: int
     last_body: int
     components: tuple[AbstractPathComponent, ...]
+    wraps: tuple[PathWrap, ...] = ()
 
 
 class Line(NamedTuple):

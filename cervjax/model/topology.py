@@ -300,7 +300,7 @@ def stretches_of(spec: ModelSpec) -> list[Stretch]:
     points, found, point = fixed_points(spec), [], -1
     for number, muscle in enumerate(spec.muscles):
         if _is_whole(muscle):
-            found.append(Stretch(number, -1, -1, 0, 0, muscle.path))
+            found.append(Stretch(number, -1, -1, 0, 0, muscle.path, muscle.wraps))
             continue
         for end in (muscle.path[0], muscle.path[-1]):
             if not isinstance(end, PathPoint):

@@ -114,6 +114,7 @@ def written_back(model: "Model", spec: ModelSpec, name: str) -> ModelSpec:
     wrap_objects = spec.wrap_objects
     for element in arrays.path_elements:
         wrap_objects = element.written_wraps(wrap_objects)
+    wrap_objects = arrays.path_forces.written_wraps(wrap_objects)
     return dataclasses.replace(
         spec,
         name=name,
@@ -126,6 +127,7 @@ def written_back(model: "Model", spec: ModelSpec, name: str) -> ModelSpec:
             dataclasses.replace(m, location=row(arrays.marker_location[i]))
             for i, m in enumerate(spec.markers)
         ),
+        path_forces=arrays.path_forces.written(spec.path_forces),
         coordinate_forces=arrays.coordinate_forces.written(spec.coordinate_forces),
         actuators=tuple(
             dataclasses.replace(

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cervjax.kinematics import muscle_paths
+from cervjax.kinematics.paths import path_force_paths
+from cervjax.kinematics.tree import still_state
 from cervjax.model import Model
 
 InertiaRule = Literal["affine", "opensim"]
@@ -28,7 +30,7 @@ def scaled_bodies(
         Sizes (m) and inertias of the person. Translations of a joint scale along its axes with the
         body it hangs on, unless a coordinate is the translation itself.
     """
-    topology = model.topology
+    topology, source = model.topology, model
     parent, child = np.array(topology.joint_parent), np.array(topology.joint_child)
     ends = np.array(topology.bushing_bodies, dtype=int).reshape(-1, 2)
     rule = _affine_inertia if inertia == "affine" else _opensim_inertia
@@ -41,6 +43,7 @@ def scaled_bodies(
             m.joint_child_translation,
             m.path_point_location,
             m.path_elements,
+            m.path_forces,
             m.marker_location,
             m.bushings.translation1,
             m.bushings.translation2,
@@ -53,12 +56,18 @@ def scaled_bodies(
             model.joint_child_translation * scale[child],
             model.path_point_location * scale[np.array(topology.point_body, dtype=int)],
             tuple(element.scaled(scale) for element in model.path_elements),
+            model.path_forces.scaled(scale),
             model.marker_location * scale[np.array(topology.marker_body, dtype=int)],
             model.bushings.translation1 * scale[ends[:, 0]],
             model.bushings.translation2 * scale[ends[:, 1]],
         ),
     )
-    return _scaled_slides(model, moved) if any(map(any, topology.scaled_slides)) else model
+    if any(map(any, topology.scaled_slides)):
+        model = _scaled_slides(model, moved)
+    if model.path_forces.element is None:
+        return model
+    stretch = _path_force_lengths(model) / _path_force_lengths(source)
+    return eqx.tree_at(lambda m: m.path_forces, model, model.path_forces.stretched(stretch))
 
 
 def scale_model(
@@ -71,7 +80,8 @@ def scale_model(
 ) -> Model:
     """A person's model by scale factors of its bodies: OpenSim's `Model.scale`.
 
-    Optimal fiber and tendon slack lengths scale with the path's length in the default pose.
+    Optimal fiber, tendon slack and resting lengths scale with the length of the path in the default
+    pose.
 
     Args:
         model: to scale.
@@ -132,6 +142,13 @@ def default_lengths(model: Model) -> Float[Array, " muscles"]:
     """Lengths of the muscles in the default pose, m."""
     # Compiled as one: done operation by operation, each is compiled by itself.
     return muscle_paths(model, model.default_q).length
+
+
+@eqx.filter_jit
+def _path_force_lengths(model: Model) -> Float[Array, " forces"]:
+    """Of ligaments and springs in the default pose, m."""
+    rest, state = still_state(model, model.default_q)
+    return path_force_paths(model, rest, state, model.default_q).length
 
 
 def _scaled_slides(model: Model, parent: Float[Array, "joints 3"]) -> Model:

@@ -71,6 +71,13 @@ from .path_components import (
     monomials as monomials,
     register_path_component as register_path_component,
 )
+from .path_forces import (
+    PATH_FORCES as PATH_FORCES,
+    AbstractPathForce as AbstractPathForce,
+    Ligament as Ligament,
+    PathSpring as PathSpring,
+    register_path_force as register_path_force,
+)
 from .shipped import (
     SHIPPED as SHIPPED,
     shipped_neck as shipped_neck,

@@ -20,6 +20,7 @@ from .components import (
 )
 from .coordinate_forces import AbstractCoordinateForce
 from .path_components import Vec3
+from .path_forces import AbstractPathForce
 from .validation import validate
 from .wraps import AbstractWrapObject
 
@@ -38,6 +39,7 @@ class ModelSpec:
         anatomy: what bodies, coordinates, markers and groups stand for.
         wrap_objects: surfaces that paths wrap over.
         coordinate_forces: passive forces along coordinates.
+        path_forces: passive forces along paths: ligaments, springs.
 
     Raises:
         ValueError: a name is missing or doubled, a tree or a function is malformed, or a number
@@ -60,6 +62,7 @@ class ModelSpec:
     anatomy: Anatomy = field(default_factory=Anatomy)
     wrap_objects: tuple[AbstractWrapObject, ...] = ()
     coordinate_forces: tuple[AbstractCoordinateForce, ...] = ()
+    path_forces: tuple[AbstractPathForce, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "joints", parents_first(self.joints))

@@ -11,12 +11,34 @@ import cattrs
 from cattrs.preconf.json import make_converter
 
 from .functions import Function, function_from_dict, function_to_dict
+from .path_components import PATH_COMPONENTS, AbstractPathComponent
 
 T = TypeVar("T")
 
 _CONVERTER = make_converter(forbid_extra_keys=True, detailed_validation=False)
 _CONVERTER.register_structure_hook_func(
     lambda kind: kind == Function, lambda values, kind: function_from_dict(values)
+)
+
+
+def _component_to_plain(component: Any) -> Any:
+    return {"type": type(component).__name__, **_CONVERTER.unstructure(component)}
+
+
+def _component_from_plain(values: Any, _: Any) -> AbstractPathComponent:
+    rest = dict(values)
+    kind = rest.pop("type", None)
+    if kind not in PATH_COMPONENTS:
+        raise ValueError(f"a path component is a {kind}, which is not registered")
+    return _CONVERTER.structure(rest, PATH_COMPONENTS[kind])
+
+
+# Only where any component may be: each class by itself has no need to say what it is.
+_CONVERTER.register_unstructure_hook_func(
+    lambda kind: kind is AbstractPathComponent, _component_to_plain
+)
+_CONVERTER.register_structure_hook_func(
+    lambda kind: kind is AbstractPathComponent, _component_from_plain
 )
 for _kind in get_args(Function):
     # Whichever it is: a file says so by its type.

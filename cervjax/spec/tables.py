@@ -10,6 +10,7 @@
 | `wrap_objects.csv`, `path_wraps.csv` | a surface, that a muscle's path may wrap over one |
 | `bushings.csv`, `markers.csv`, `actuators.csv`, `groups.csv` | one of each |
 | `coordinate_forces.csv` | a passive force along a coordinate |
+| `path_forces.csv` | a passive force along a path: a ligament, a spring |
 | `anatomy.json` | what bodies, coordinates, markers and groups stand for; see `Anatomy` |
 
 Numbers are written with `repr`, so a round trip is exact. SI units, radians.
@@ -44,6 +45,7 @@ from .coordinate_forces import COORDINATE_FORCES
 from .functions import Constant, function_from_dict, function_to_dict
 from .model_spec import ModelSpec
 from .path_components import PATH_COMPONENTS, AbstractPathComponent, PathPoint, PathWrap
+from .path_forces import PATH_FORCES
 from .plain import from_plain, to_plain
 from .special_rows import (
     actuator_rows,
@@ -144,6 +146,9 @@ def _read_all(folder: Traversable) -> ModelSpec:
         coordinate_forces=tuple(
             read_kind_row(row, COORDINATE_FORCES, "coordinate force")
             for row in _read(folder, "coordinate_forces")
+        ),
+        path_forces=tuple(
+            read_kind_row(row, PATH_FORCES, "path force") for row in _read(folder, "path_forces")
         ),
     )
 
@@ -273,6 +278,7 @@ def _rows(spec: ModelSpec) -> dict[str, list[dict[str, object]]]:
         ],
         "wrap_objects": [kind_row(w) for w in spec.wrap_objects],
         "coordinate_forces": [kind_row(f) for f in spec.coordinate_forces],
+        "path_forces": [kind_row(f) for f in spec.path_forces],
         "bushings": [
             {
                 "name": b.name,

@@ -15,6 +15,7 @@ from .functions import (
     SimmSpline,
 )
 from .path_components import FunctionBasedPath, MovingPathPoint, PathPoint
+from .path_forces import Ligament
 
 if TYPE_CHECKING:
     from .model_spec import ModelSpec
@@ -42,10 +43,11 @@ def validate(spec: "ModelSpec") -> None:
     _unique("marker", (m.name for m in spec.markers))
     _unique("wrap object", (w.name for w in spec.wrap_objects))
     _unique("actuator", [a.name for a in spec.actuators] + [m.name for m in spec.muscles])
+    _unique("path force", [f.name for f in spec.path_forces])
     _unique("coordinate force", [f.name for f in spec.coordinate_forces])
     for component in (*spec.bodies, *spec.joints, *spec.couplers, *spec.muscles, *spec.bushings,
                       *spec.markers, *spec.actuators, *spec.wrap_objects,
-                      *spec.coordinate_forces):  # fmt: skip
+                      *spec.coordinate_forces, *spec.path_forces):  # fmt: skip
         _finite(component.name, component)
     _finite("gravity", spec.gravity)
     _tree(spec)
@@ -124,7 +126,9 @@ def _functions(spec: "ModelSpec") -> None:
     driven += [(c.name, c) for c in spec.couplers]
     owned = [(name, part.function) for name, part in driven]
     owned += [(name, f) for name, part in driven for p in part.products for _, f in p]
-    moving = [p for m in spec.muscles for p in m.path if isinstance(p, MovingPathPoint)]
+    owners = (*spec.muscles, *spec.path_forces)
+    moving = [p for m in owners for p in m.path if isinstance(p, MovingPathPoint)]
+    owned += [(f.name, f.force_length_curve) for f in spec.path_forces if isinstance(f, Ligament)]
     owned += [(p.name, f) for p in moving for f in p.location]
     for owner, function in owned:
         _function(owner, function)
@@ -173,10 +177,11 @@ def _couplers(spec: "ModelSpec") -> None:
 
 
 def _attachments(spec: "ModelSpec") -> None:
+    owners = (*spec.muscles, *spec.path_forces)
     bodies = {b.name for b in spec.bodies} | {GROUND}
     coordinates = {c.name for c in spec.coordinates}
     for owner, body in [
-        *((p.name, body) for m in spec.muscles for p in m.path for body in p.attached_to()),
+        *((p.name, body) for m in owners for p in m.path for body in p.attached_to()),
         *((m.name, m.body) for m in spec.markers),
         *((b.name, f.body) for b in spec.bushings for f in (b.frame1, b.frame2)),
         *((w.name, w.body) for w in spec.wrap_objects),
@@ -194,7 +199,7 @@ def _attachments(spec: "ModelSpec") -> None:
                 f"{force.name!r} acts along the unknown coordinate {force.coordinate!r}"
             )
     surfaces = {w.name for w in spec.wrap_objects}
-    for muscle in spec.muscles:
+    for muscle in owners:
         for part in muscle.path:
             unknown = set(part.follows()) - coordinates
             if unknown:
@@ -287,6 +292,15 @@ def _numbers(spec: "ModelSpec") -> None:
                 f"wrap object {surface.name!r}: {', '.join(impossible)} must be positive"
             )
         _size(surface.name, "its frame", surface.translation)
+    for force in spec.path_forces:
+        impossible = force.problems()
+        if len(force.path) < 2 or any(isinstance(p, FunctionBasedPath) for p in force.path):
+            impossible.append("its path needs two or more points")
+        if impossible:
+            raise ValueError(f"path force {force.name!r}: {'; '.join(impossible)}")
+        for part in force.path:
+            if isinstance(part, PathPoint):
+                _size(force.name, f"the point {part.name!r}", part.location)
     for force in spec.coordinate_forces:
         impossible = force.problems()
         if impossible:

@@ -64,7 +64,7 @@ class WholePaths(AbstractPathElement):
             The element.
         """
         points = PathPoints.of([s.components for s in stretches], spec)
-        wraps = [spec.muscles[s.muscle].wraps for s in stretches]
+        wraps = [s.wraps for s in stretches]
         return cls(
             points=points, groups=wrap_groups(wraps, points.body, spec), stretches=tuple(stretches)
         )
