@@ -6,6 +6,8 @@ import opensim
 
 from cervjax.spec import FunctionBasedPath, MultivariatePolynomialFunction
 
+from .refusals import because
+
 
 def function_path_problem(path: Any) -> str | None:
     """What keeps a FunctionBasedPath from being carried.
@@ -19,13 +21,10 @@ def function_path_problem(path: Any) -> str | None:
     path = opensim.FunctionBasedPath.safeDownCast(path)
     function = path.getLengthFunction().getConcreteClassName()
     if function != "MultivariatePolynomialFunction":
-        return f"the length_function of its path is a {function}"
+        return because("length_function", function)
     for name in ("moment_arm_functions", "lengthening_speed_function"):
         if path.getPropertyByName(name).size():
-            return (
-                f"its path has {name} of its own; remove them, so that moment arms and speeds are "
-                "derivatives of length_function"
-            )
+            return because("own_functions", name)
     return None
 
 

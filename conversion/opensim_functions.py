@@ -38,6 +38,7 @@ _ROTATIONS = {
     "SliderJoint": ((_X, _Y, _Z), 0, 1),
     "UniversalJoint": ((_X, _Y, _Z), 2, 0),
     "BallJoint": ((_X, _Y, _Z), 3, 0),
+    "GimbalJoint": ((_X, _Y, _Z), 3, 0),
     "FreeJoint": ((_X, _Y, _Z), 3, 3),
     "PlanarJoint": ((_Z, _X, _Y), 1, 2),
 }

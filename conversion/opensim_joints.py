@@ -1,13 +1,13 @@
 """OpenSim's joints -> `Joint`."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import opensim
 from scipy.spatial.transform import Rotation
 
-from cervjax.spec import Body, Coordinate, Joint, MotionType, OffsetFrame, TransformAxis
+from cervjax.spec import Body, Constant, Coordinate, Joint, MotionType, OffsetFrame, TransformAxis
 
 from .opensim_functions import (
     UNIT_AXES,
@@ -128,12 +128,15 @@ def _plain_joint(joint: Any) -> Joint:
 
 
 def _coordinate(coordinate: Any) -> Coordinate:
+    # One that is prescribed is so by a Constant: others are refused.
+    prescribed = coordinate.getDefaultIsPrescribed()
+    held = prescribed and cast(Constant, read_function(coordinate.get_prescribed_function())).value
     return Coordinate(
         coordinate.getName(),
-        coordinate.getDefaultValue(),
+        held if prescribed else coordinate.getDefaultValue(),
         (coordinate.getRangeMin(), coordinate.getRangeMax()),
         _MOTION[coordinate.getMotionType()],
-        coordinate.getDefaultLocked(),
+        prescribed or coordinate.getDefaultLocked(),
         coordinate.getDefaultClamped(),
     )
 

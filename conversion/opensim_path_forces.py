@@ -8,6 +8,7 @@ from cervjax.spec import AbstractPathForce, Ligament, PathSpring
 
 from .opensim_functions import function_problem, read_function
 from .opensim_muscles import read_path, read_wraps
+from .refusals import because
 
 SUPPORTED_PATH_FORCES = ("Ligament", "PathSpring")
 
@@ -23,7 +24,7 @@ def path_force_problem(force: Any) -> str | None:
     """
     if force.getConcreteClassName() == "Ligament":
         problem = function_problem(force.get_force_length_curve())
-        return None if problem is None else f"its force_length_curve is a {problem}"
+        return None if problem is None else because("function", problem)
     return None
 
 

@@ -1,5 +1,6 @@
 """Which components of an OpenSim model a `ModelSpec` can carry."""
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,11 @@ import opensim
 
 from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_function_paths import function_path_problem
-from .opensim_functions import SUPPORTED_JOINTS, function_problem
+from .opensim_functions import SUPPORTED_FUNCTIONS, SUPPORTED_JOINTS, function_problem
 from .opensim_muscles import SUPPORTED_MUSCLES
 from .opensim_path_forces import SUPPORTED_PATH_FORCES, path_force_problem
 from .opensim_wraps import SUPPORTED_WRAPS
+from .refusals import because, registered
 
 _CARRIED = {
     "Ground", "Body", "PhysicalOffsetFrame", "Coordinate", "PathPoint", "MovingPathPoint",
@@ -32,7 +34,7 @@ _WITHOUT_PHYSICS = {
 """Pictures, containers, and the inner models of a muscle that its parameters already give."""
 
 
-_BODY_ACTUATORS = {"PointActuator", "TorqueActuator", "BodyActuator", "PointToPointActuator"}
+BODY_ACTUATORS = {"PointActuator", "TorqueActuator", "BodyActuator", "PointToPointActuator"}
 """Which act on bodies, not on coordinates, and do nothing unless driven."""
 
 _SETS = {
@@ -75,6 +77,32 @@ class UnsupportedComponentError(ValueError):
         return type(self), (self.model, list(self.components))
 
 
+def is_carried(kind: str) -> bool:
+    """Whether components of a class convert.
+
+    Args:
+        kind: a class of OpenSim.
+
+    Returns:
+        Also where some of them do not: see `conversion.refusals.CONDITIONS`.
+    """
+    functions = (*SUPPORTED_FUNCTIONS, "MultivariatePolynomialFunction")
+    return kind in _CARRIED or kind in functions or kind.endswith("Curve")
+
+
+@functools.cache
+def is_without_physics(kind: str) -> bool:
+    """Whether components of a class do nothing in an analysis.
+
+    Args:
+        kind: a class of OpenSim.
+
+    Returns:
+        True for pictures, containers, probes, and contact surfaces (without a contact force).
+    """
+    return kind in _WITHOUT_PHYSICS or kind in registered("Probe") + registered("ContactGeometry")
+
+
 def quiet_opensim() -> None:
     """Keep OpenSim from writing `opensim.log` and from warning about missing meshes."""
     opensim.Logger.setLevelString("error")
@@ -103,8 +131,8 @@ def unsupported_components(model: Any, idle: Sequence[str]) -> list[str]:
     driven = _driven(model)
     for component in model.getComponentsList():
         reason = _problem(component)
-        if component.getConcreteClassName() in _BODY_ACTUATORS and component.getName() in driven:
-            reason = f"{component.getConcreteClassName()}: driven by a controller"
+        if component.getConcreteClassName() in BODY_ACTUATORS and component.getName() in driven:
+            reason = because("driven", component.getConcreteClassName())
         path = component.getAbsolutePathString()
         # What belongs to an idle part (the path of a muscle that is switched off) is idle too.
         inside = any(path == p or path.startswith(p + "/") for p in idle_paths)
@@ -114,10 +142,10 @@ def unsupported_components(model: Any, idle: Sequence[str]) -> list[str]:
 
 
 def idle_components(model: Any) -> list[str]:
-    """Components that do nothing in an analysis: forces and constraints that are switched off, and
-    actuators on bodies that no controller drives. OpenSim's static optimization would use such
-    actuators as if they were muscles: that is meant where they act on a floating base, as its
-    residuals, so that these are kept.
+    """Components that do nothing in an analysis: forces and constraints that are switched off,
+    controllers, and actuators on bodies that no controller drives. OpenSim's static optimization
+    would use such actuators as if they were muscles: that is meant where they act on a floating
+    base, as its residuals, so that these are kept.
 
     Returns:
         `path (reason)` of each.
@@ -131,10 +159,12 @@ def idle_components(model: Any) -> list[str]:
         constraint = opensim.Constraint.safeDownCast(component)
         off = force is not None and not force.get_appliesForce()
         drives = component.getName() in driven or _acted_on(component) in floating
-        if kind in _BODY_ACTUATORS and (off or not drives):
+        if kind in BODY_ACTUATORS and (off or not drives):
             found.append(f"{path} ({kind})")
         elif off:
             found.append(f"{path} ({kind}: switched off, appliesForce is false)")
+        elif opensim.Controller.safeDownCast(component) is not None:
+            found.append(f"{path} ({kind}: what it controls is found here, or given)")
         elif constraint is not None and not constraint.get_isEnforced():
             found.append(f"{path} ({kind}: not enforced)")
     return found
@@ -178,19 +208,15 @@ def _floating_bases(model: Any) -> set[str]:
 
 def _problem(component: Any) -> str | None:
     kind = component.getConcreteClassName()
-    if kind in _WITHOUT_PHYSICS:
+    if is_without_physics(kind):
         return None
-    if kind not in _CARRIED:
+    if not is_carried(kind):
         return kind
     check = _CHECKS.get(kind)
     if not component.getAbsolutePathString().startswith(_SETS.get(kind, "/")):
-        return f"{kind} outside {_SETS[kind].strip('/')}"
+        return because("elsewhere", kind, _SETS[kind].strip("/"))
     problem = None if check is None else check(getattr(opensim, kind).safeDownCast(component))
     return None if problem is None else f"{kind}: {problem}"
-
-
-def _force(force: Any) -> str | None:
-    return None if force.get_appliesForce() else "disabled (appliesForce is false)"
 
 
 def _muscle(muscle: Any) -> str | None:
@@ -199,20 +225,19 @@ def _muscle(muscle: Any) -> str | None:
         return problem
     if hasattr(muscle, "get_ignore_passive_fiber_force"):
         if muscle.get_ignore_passive_fiber_force():
-            return "ignore_passive_fiber_force is true"
+            return because("passive")
     elif abs(muscle.get_maximum_pennation_angle() - _MAXIMUM_PENNATION_ANGLE) > 1e-9:
-        return f"maximum_pennation_angle is not acos(0.1) = {_MAXIMUM_PENNATION_ANGLE}"
+        return because("pennation", muscle.get_maximum_pennation_angle())
     if muscle.get_ignore_activation_dynamics():
-        return "ignore_activation_dynamics is true"
-    return _force(muscle)
+        return because("activation")
+    return None
 
 
 def _path_force(force: Any) -> str | None:
     path = force.getPropertyByName("path").getValueAsObject().getConcreteClassName()
     if path != "GeometryPath":
-        return f"its path is a {path}"
-    problem = path_force_problem(force) or _path_problem(force.getGeometryPath())
-    return problem or _force(force)
+        return because("path", path)
+    return path_force_problem(force) or _path_problem(force.getGeometryPath())
 
 
 def _path_problem(path: Any) -> str | None:
@@ -220,20 +245,21 @@ def _path_problem(path: Any) -> str | None:
     if kind == "FunctionBasedPath":
         return function_path_problem(path)
     if kind != "GeometryPath":
-        return f"its path is a {kind}"
+        return because("path", kind)
     wraps = opensim.GeometryPath.safeDownCast(path).getWrapSet()
     for i in range(wraps.getSize()):
         surface = wraps.get(i).getWrapObject().getConcreteClassName()
         if surface not in SUPPORTED_WRAPS:
-            return f"its path wraps over a {surface}"
+            return because("wraps_over", surface)
     return None
 
 
 def _moving_point(point: Any) -> str | None:
     if point.getParentFrame().getConcreteClassName() not in ("Body", "Ground"):
-        return "in an offset frame"
+        return because("offset_frame")
     functions = point.get_x_location(), point.get_y_location(), point.get_z_location()
-    return next((p for p in map(function_problem, functions) if p is not None), None)
+    problem = next((p for p in map(function_problem, functions) if p is not None), None)
+    return None if problem is None else because("function", problem)
 
 
 def _custom_joint(joint: Any) -> str | None:
@@ -241,33 +267,31 @@ def _custom_joint(joint: Any) -> str | None:
     for i in range(6):
         axis = transform.getTransformAxis(i)
         if axis.getCoordinateNamesInArray().getSize() > 1:
-            return f"axis {axis.getName()} is a function of several coordinates"
+            return because("several_coordinates", axis.getName())
         problem = function_problem(axis.getFunction())
         if problem is not None:
-            return f"axis {axis.getName()} uses {problem}"
+            return because("axis_function", axis.getName(), problem)
     return None
 
 
 def _coordinate(coordinate: Any) -> str | None:
-    if coordinate.getDefaultIsPrescribed():
-        return "prescribed; left out, the coordinate is free"
-    return None
+    if not coordinate.getDefaultIsPrescribed():
+        return None
+    function = coordinate.get_prescribed_function().getConcreteClassName()
+    return None if function == "Constant" else because("prescribed", function)
 
 
 def _coupler(coupler: Any) -> str | None:
-    if not coupler.get_isEnforced():
-        return "not enforced"
     if coupler.getIndependentCoordinateNames().getSize() != 1:
-        return "driven by several coordinates"
+        return because("drivers")
     scale = coupler.getPropertyByName("scale_factor").toString()
     if float(scale) != 1.0:
-        return f"scale_factor {scale}"
-    return function_problem(coupler.getFunction())
+        return because("scale_factor", scale)
+    problem = function_problem(coupler.getFunction())
+    return None if problem is None else because("function", problem)
 
 
 _CHECKS = {
-    "BushingForce": _force,
-    **dict.fromkeys((*SUPPORTED_ACTUATORS, *SUPPORTED_COORDINATE_FORCES), _force),
     **dict.fromkeys(SUPPORTED_PATH_FORCES, _path_force),
     "Millard2012EquilibriumMuscle": _muscle,
     "Thelen2003Muscle": _muscle,

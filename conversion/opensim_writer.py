@@ -55,6 +55,9 @@ def write_osim(spec: ModelSpec, path: str | Path) -> None:
     """Write `spec` as an OpenSim model; the file appears whole or not at all.
 
     What `ModelSpec` does not carry (geometry for display, say) is not in the file.
+
+    Raises:
+        ValueError: the model has a part that no OpenSim file says.
     """
     path = Path(path)
     root = ET.Element("OpenSimDocument", Version="40600")
@@ -81,6 +84,10 @@ def write_osim(spec: ModelSpec, path: str | Path) -> None:
         _joint(joints, joint)
     constraints = _set(model, "ConstraintSet")
     for coupler in spec.couplers:
+        if coupler.products:
+            raise ValueError(
+                f"coupler {coupler.name!r} is a product of functions, which no OpenSim file says"
+            )
         element = _named(constraints, "CoordinateCouplerConstraint", coupler.name)
         _text(element, "isEnforced", "true")
         _function(ET.SubElement(element, "coupled_coordinates_function"), coupler.function)
@@ -117,6 +124,11 @@ def _joint(parent: ET.Element, joint: Joint) -> None:
         transform = ET.SubElement(element, "SpatialTransform")
         for name, axis in zip(_AXES, joint.axes, strict=True):
             entry = _named(transform, "TransformAxis", name)
+            if axis.products:
+                raise ValueError(
+                    f"joint {joint.name!r}: axis {name} is a product of functions, which the file "
+                    "of a CustomJoint cannot say"
+                )
             _text(entry, "coordinates", axis.coordinate or "")
             _text(entry, "axis", _numbers(axis.axis))
             _function(entry, axis.function, name="function")

@@ -57,6 +57,9 @@ def joint_statics(
 ) -> JointStatics:
     """`JointStatics` of a frame.
 
+    Returns:
+        N, N m, m.
+
     Raises:
         ValueError: paths of muscles are functions of coordinates, without lines of action.
     """

@@ -17,6 +17,7 @@ JointKind = Literal[
     "PinJoint",
     "WeldJoint",
     "BallJoint",
+    "GimbalJoint",
     "UniversalJoint",
     "SliderJoint",
     "FreeJoint",
@@ -95,7 +96,7 @@ class Joint:
     The child's joint frame turns by the three rotations in order (body-fixed) and moves by the
     three translations, expressed in the parent's joint frame, as in OpenSim's SpatialTransform.
     Other joint kinds are given by the same six axes, e.g. a PinJoint turns about its first axis,
-    z. A BallJoint's and FreeJoint's coordinates are body-fixed X-Y-Z angles.
+    z. A BallJoint's, GimbalJoint's and FreeJoint's coordinates are body-fixed X-Y-Z angles.
     """
 
     name: str

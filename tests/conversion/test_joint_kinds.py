@@ -201,14 +201,20 @@ def test_a_branching_model_in_mujoco():
         )
 
 
-SIMPLE = [("BallJoint", 3), ("FreeJoint", 6), ("PlanarJoint", 3), ("EllipsoidJoint", 3)]
+SIMPLE = [
+    ("BallJoint", 3),
+    ("GimbalJoint", 3),
+    ("FreeJoint", 6),
+    ("PlanarJoint", 3),
+    ("EllipsoidJoint", 3),
+]
 
 
 @pytest.mark.parametrize(("kind", "size"), SIMPLE)
 def test_joints_of_several_coordinates_in_opensim(kind, size, tmp_path):
     """Rotations are body-fixed XYZ angles in both. Forces are compared at rest and after the map
     from angle rates to OpenSim's speeds (angular velocity), in which its forces are; a PlanarJoint
-    has a single angle."""
+    has a single angle, and the speeds of a GimbalJoint are the angles' rates."""
     names = [f"x{i}" for i in range(size)]
     spec = ModelSpec(
         "loose",
@@ -234,7 +240,7 @@ def test_joints_of_several_coordinates_in_opensim(kind, size, tmp_path):
         np.testing.assert_allclose(poses.position[i, 1:], reference.position, atol=1e-12)
         np.testing.assert_allclose(frames.length[i], reference.length, atol=1e-12)
         rates = np.eye(size + 1)
-        if kind != "PlanarJoint":
+        if kind not in ("PlanarJoint", "GimbalJoint"):
             rates[:3, :3] = body_fixed_xyz_rates(jnp.asarray(q[i, :3]))
         np.testing.assert_allclose(
             rates.T @ np.asarray(frames.generalized_force[i]),

@@ -103,10 +103,27 @@ def _disabled_muscle(model):
     model.getMuscles().get(3).set_appliesForce(False)
 
 
-def _prescribed(model):
+def _prescribed(model, function=None):
     coordinate = model.getCoordinateSet().get("pitch2")
-    coordinate.setPrescribedFunction(opensim.Constant(0.1))
+    coordinate.setPrescribedFunction(function or opensim.Sine(0.1, 1.0, 0.0, 0.0))
     coordinate.setDefaultIsPrescribed(True)
+
+
+def _prescribed_by_a_constant(model):
+    _prescribed(model, opensim.Constant(0.1))
+
+
+def _idle_parts(model):
+    ball = opensim.ContactSphere(0.1, opensim.Vec3(0), model.getBodySet().get("skull"), "ball")
+    probe = opensim.SystemEnergyProbe(True, True)
+    probe.setName("energy")
+    controller = opensim.PrescribedController()
+    controller.setName("drive")
+    for part in (ball, probe, controller):
+        part._markAdopted()
+    model.addContactGeometry(ball)
+    model.addProbe(probe)
+    model.addController(controller)
 
 
 def _not_enforced(model):
@@ -135,6 +152,19 @@ def test_parts_that_are_switched_off_are_left_out_and_listed(tmp_path):
     spec = read_osim(_with(tmp_path, _not_enforced))
     assert len(spec.free_coordinates) == 7
     assert any("not enforced" in item for item in spec.omitted)
+
+
+def test_a_coordinate_prescribed_by_a_constant_is_locked_there(tmp_path):
+    coordinate = read_osim(_with(tmp_path, _prescribed_by_a_constant)).coordinate("pitch2")
+    assert coordinate.locked
+    assert coordinate.default_value == 0.1
+
+
+def test_probes_contact_surfaces_and_controllers_do_nothing(tmp_path):
+    """A contact surface without a contact force; what a controller would do is found here."""
+    spec = read_osim(_with(tmp_path, _idle_parts))
+    assert spec.muscles == shipped_neck().muscles
+    assert any("/controllerset/drive" in item for item in spec.omitted)
 
 
 @pytest.mark.parametrize(
