@@ -45,7 +45,7 @@ CONDITIONS: dict[str, Refusal] = {
     "length_function": Refusal(
         "FunctionBasedPath",
         "the length_function of its path is a {}",
-        "fit a MultivariatePolynomialFunction (`cervjax convert --fit-paths`)",
+        "fit a MultivariatePolynomialFunction (`cervjax convert --fit-paths all`)",
     ),
     "own_functions": Refusal(
         "FunctionBasedPath",

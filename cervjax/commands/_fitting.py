@@ -1,5 +1,7 @@
 """Paths as polynomials, with what these are worth printed as a table."""
 
+from typing import Literal
+
 from jaxtyping import Float
 from numpy import ndarray
 from rich.console import Console
@@ -8,18 +10,25 @@ from rich.table import Table
 from cervjax.kinematics import fit_paths
 from cervjax.spec import ModelSpec
 
+FitPaths = Literal["none", "good", "all"]
 
-def fitted(spec: ModelSpec, around: Float[ndarray, "frames q"] | None) -> ModelSpec:
+
+def fitted(
+    spec: ModelSpec, which: FitPaths, around: Float[ndarray, "frames q"] | None = None
+) -> ModelSpec:
     """`spec` with polynomials for paths; their errors are printed.
 
     Args:
         spec: in SI units.
+        which: none; those within tolerance; or all.
         around: rad or m, of the motion to fit about; over the whole ranges if None.
 
     Returns:
         In SI units.
     """
-    found = fit_paths(spec, around=around, progress=True)
+    if which == "none":
+        return spec
+    found = fit_paths(spec, around=around, only_within_tolerance=which == "good", progress=True)
     table = Table(title="Polynomials for muscle paths, at poses they were not fitted to (mm)")
     for heading in ("muscle", "of", "order", "length rms", "max", "moment arm rms", "max"):
         table.add_column(heading, justify="left" if heading in ("muscle", "of") else "right")
@@ -32,8 +41,9 @@ def fitted(spec: ModelSpec, around: Float[ndarray, "frames q"] | None) -> ModelS
     console.print(table)
     beyond = [fit.muscle for fit in found.fits if not fit.within_tolerance]
     if beyond:
+        told = "their paths were kept" if which == "good" else "they were put in all the same"
         console.print(
-            f"not within tolerance: {', '.join(beyond)}. No polynomial follows a path that jumps "
-            "or bends sharply; fit about a motion, or keep these paths"
+            f"not within tolerance: {', '.join(beyond)}; {told}. No polynomial follows a path that "
+            "jumps or bends sharply"
         )
     return found.spec

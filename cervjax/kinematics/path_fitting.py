@@ -103,7 +103,7 @@ class FittedPaths(NamedTuple):
 
     Attributes:
         spec: with a FunctionBasedPath for each muscle fitted.
-        fits: one for each of them.
+        fits: one for each of them, and for those whose paths were kept as not within tolerance.
     """
 
     spec: ModelSpec
@@ -116,6 +116,7 @@ def fit_paths(
     *,
     muscles: Iterable[str] | None = None,
     around: Float[np.ndarray, "frames q"] | None = None,
+    only_within_tolerance: bool = False,
     progress: bool = False,
 ) -> FittedPaths:
     """The same model with muscle paths replaced by polynomials of the free coordinates.
@@ -129,6 +130,7 @@ def fit_paths(
         settings: how; defaults if None.
         muscles: names of those to replace; all if None. Paths that are functions already stay.
         around: rad or m, free coordinates of a motion about which poses are drawn.
+        only_within_tolerance: keep the paths of muscles whose polynomials are not.
         progress: show a bar.
 
     Returns:
@@ -159,7 +161,9 @@ def fit_paths(
     ):
         found |= _fitted(model, settings, poses, paths, variables, together)
     new = [
-        dataclasses.replace(muscle, path=(found[k][0],), wraps=()) if k in found else muscle
+        dataclasses.replace(muscle, path=(found[k][0],), wraps=())
+        if k in found and (found[k][1].within_tolerance or not only_within_tolerance)
+        else muscle
         for k, muscle in enumerate(spec.muscles)
     ]
     fits = [found[k][1] for k in wanted]

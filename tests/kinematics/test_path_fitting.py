@@ -176,6 +176,17 @@ def test_moment_arm_functions_are_refused(fitted, tmp_path):
         read_osim(tmp_path / "own.osim")
 
 
+def test_paths_that_no_polynomial_follows_are_kept(leg, motion, fitted):
+    """If asked for: the others are the same polynomials."""
+    kept = fit_paths(leg, SETTINGS, around=motion, only_within_tolerance=True)
+    assert kept.fits == fitted.fits
+    assert not all(fit.within_tolerance for fit in kept.fits)
+    for fit, muscle, true, poly in zip(
+        kept.fits, kept.spec.muscles, leg.muscles, fitted.spec.muscles, strict=True
+    ):
+        assert muscle == (poly if fit.within_tolerance else true)
+
+
 def test_bad_arguments_are_refused(leg):
     with pytest.raises(ValueError, match="no muscle 'biceps'"):
         fit_paths(leg, muscles=["biceps"])
