@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.kinematics.paths import path_force_paths
+from cervjax.kinematics.paths import ends_of_lines, path_force_paths
 from cervjax.kinematics.tree import RestFrames, TreeState
 from cervjax.math.contraction import contract
 from cervjax.math.rotation import cross
@@ -56,10 +56,10 @@ def path_force_pulls(
     drift = state.velocity - cross(state.angular_velocity, state.position)
     moving = jnp.concatenate([state.angular_velocity, drift], axis=1)
     apart = contract("as,ac->sc", jnp.asarray(ends, moving.dtype), moving)
-    couple_first = jnp.concatenate([paths.couple, paths.pull], axis=1)
-    speed = contract(
-        "sm,s->m", jnp.asarray(owner, moving.dtype), jnp.sum(apart * couple_first, axis=1)
-    ) + contract("mq,q->m", paths.own_rate, qd)
+    # A twist has the angular velocity first: it works on the couple.
+    stretching = jnp.sum(apart * jnp.concatenate([paths.couple, paths.pull], axis=1), axis=1)
+    speed = contract("sm,s->m", jnp.asarray(owner, moving.dtype), stretching)
+    speed = speed + contract("mq,q->m", paths.own_rate, qd)
     tension = forces.tension(paths.length, speed)
     along = tension[np.array([line.muscle for line in forces.lines])]
     wrench = along[:, None] * jnp.concatenate([paths.pull, paths.couple], axis=1)
@@ -86,11 +86,7 @@ def _line_tables(
     topology: Topology, lines: tuple[Line, ...]
 ) -> tuple[Float[np.ndarray, "lines forces"], Float[np.ndarray, "moving lines"]]:
     """Whose each line is; and one where it ends on a moving body, minus one where it begins."""
-    muscle, first, last = np.array(lines).T
-    owner = (muscle[:, None] == np.arange(muscle.max() + 1)).astype(float)
-    anchor, across = np.array(topology.anchor), np.arange(len(lines))
-    # Ground, number -1, is the last row, and does not move.
-    ends = np.zeros((len(topology.moving_joints) + 1, len(lines)))
-    np.add.at(ends, (anchor[last], across), 1.0)
-    np.add.at(ends, (anchor[first], across), -1.0)
-    return owner, ends[:-1]
+    force, first, last = np.array(lines).T
+    owner = (force[:, None] == np.arange(force.max() + 1)).astype(float)
+    anchor = np.array(topology.anchor)
+    return owner, ends_of_lines(topology, anchor[first], anchor[last])

@@ -243,10 +243,25 @@ def generalized_muscle_force(
 def _ends(topology: Topology) -> Float[np.ndarray, "moving across"]:
     """One where a crossing segment ends on a moving body, minus one where it begins."""
     crossing = crossing_of(topology)
-    ends = np.zeros((len(topology.moving_joints) + 1, len(crossing.muscle)))
-    across = np.arange(len(crossing.muscle))
-    np.add.at(ends, (crossing.last_anchor, across), 1.0)
-    np.add.at(ends, (crossing.first_anchor, across), -1.0)
+    return ends_of_lines(topology, crossing.first_anchor, crossing.last_anchor)
+
+
+def ends_of_lines(
+    topology: Topology, first_anchor: np.ndarray, last_anchor: np.ndarray
+) -> Float[np.ndarray, "moving lines"]:
+    """One where a line ends on a moving body, minus one where it begins.
+
+    Args:
+        topology: of the model.
+        first_anchor, last_anchor: of each line, as in `Topology.anchor`.
+
+    Returns:
+        No unit.
+    """
+    ends = np.zeros((len(topology.moving_joints) + 1, len(first_anchor)))
+    across = np.arange(len(first_anchor))
+    np.add.at(ends, (last_anchor, across), 1.0)
+    np.add.at(ends, (first_anchor, across), -1.0)
     # Ground, number -1, is the last row, and does not move.
     return ends[:-1]
 

@@ -83,6 +83,15 @@ def test_a_cylinder(models):
     np.testing.assert_allclose(found.moment_arm, known.moment_arm, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("name", [LEG, CYLINDER])
+def test_float32(models, name):
+    """1e-6 m: seven digits of paths of half a meter, a few of them lost on the way."""
+    known = models(name)
+    found = paths(known.model.astype("float32"), jnp.asarray(known.q, jnp.float32))
+    assert found.length.dtype == jnp.float32
+    np.testing.assert_allclose(found.length, known.length, atol=1e-6, rtol=0)
+
+
 SIZES = {
     "cylinder": (WrapCylinder, {"radius": 0.010, "length": 0.2}),
     "sphere": (WrapSphere, {"radius": 0.012}),
