@@ -127,9 +127,21 @@ def _plain_joint(joint: Any) -> Joint:
     )
 
 
+def is_prescribed(coordinate: Any) -> bool:
+    """Whether a coordinate follows a function of time: locking takes precedence.
+
+    Args:
+        coordinate: of OpenSim.
+
+    Returns:
+        False for one that is locked.
+    """
+    return coordinate.getDefaultIsPrescribed() and not coordinate.getDefaultLocked()
+
+
 def _coordinate(coordinate: Any) -> Coordinate:
     # One that is prescribed is so by a Constant: others are refused.
-    prescribed = coordinate.getDefaultIsPrescribed()
+    prescribed = is_prescribed(coordinate)
     held = prescribed and cast(Constant, read_function(coordinate.get_prescribed_function())).value
     return Coordinate(
         coordinate.getName(),

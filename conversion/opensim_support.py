@@ -11,6 +11,7 @@ import opensim
 from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_function_paths import function_path_problem
 from .opensim_functions import SUPPORTED_FUNCTIONS, SUPPORTED_JOINTS, function_problem
+from .opensim_joints import is_prescribed
 from .opensim_muscles import SUPPORTED_MUSCLES
 from .opensim_path_forces import SUPPORTED_PATH_FORCES, path_force_problem
 from .opensim_wraps import SUPPORTED_WRAPS
@@ -153,14 +154,20 @@ def idle_components(model: Any) -> list[str]:
     driven = _driven(model)
     found = []
     floating = _floating_bases(model)
+    coordinates = model.getCoordinateSet()
+    each = (coordinates.get(k) for k in range(coordinates.getSize()))
+    prescribed = {c.getName() for c in each if is_prescribed(c)}
     for component in model.getComponentsList():
         kind, path = component.getConcreteClassName(), component.getAbsolutePathString()
         force = opensim.Force.safeDownCast(component)
         constraint = opensim.Constraint.safeDownCast(component)
         off = force is not None and not force.get_appliesForce()
         drives = component.getName() in driven or _acted_on(component) in floating
+        held = kind == "CoordinateActuator" and _acted_along(component) in prescribed
         if kind in BODY_ACTUATORS and (off or not drives):
             found.append(f"{path} ({kind})")
+        elif held:
+            found.append(f"{path} ({kind}: on a prescribed coordinate)")
         elif off:
             found.append(f"{path} ({kind}: switched off, appliesForce is false)")
         elif opensim.Controller.safeDownCast(component) is not None:
@@ -173,8 +180,9 @@ def idle_components(model: Any) -> list[str]:
 def _driven(model: Any) -> set[str]:
     """Names of the actuators that a controller drives."""
     driven: set[str] = set()
-    controllers = model.getControllerSet()
-    for controller in (controllers.get(k) for k in range(controllers.getSize())):
+    # Wherever in the model they are, not only in its ControllerSet.
+    found = map(opensim.Controller.safeDownCast, model.getComponentsList())
+    for controller in (c for c in found if c is not None and c.isEnabled()):
         listed = controller.getPropertyByName("socket_actuators")
         # Paths, of which the last part is the name.
         paths = listed.toString().replace("(", " ").replace(")", " ").split()
@@ -189,8 +197,17 @@ def _acted_on(component: Any) -> str:
             return opensim.PointActuator.safeDownCast(component).get_body()
         case "TorqueActuator":
             return opensim.TorqueActuator.safeDownCast(component).get_bodyA().rpartition("/")[2]
+        case "BodyActuator":
+            # Not carried: one on a floating base, its residual in OpenSim, is refused, not idle.
+            body = opensim.BodyActuator.safeDownCast(component).getConnectee("body")
+            return body.getName()
         case _:
             return ""
+
+
+def _acted_along(component: Any) -> str:
+    """Name of the coordinate that a CoordinateActuator acts along."""
+    return opensim.CoordinateActuator.safeDownCast(component).get_coordinate()
 
 
 def _floating_bases(model: Any) -> set[str]:
@@ -200,7 +217,8 @@ def _floating_bases(model: Any) -> set[str]:
     for joint in (joints.get(k) for k in range(joints.getSize())):
         coordinates = [joint.get_coordinates(k) for k in range(joint.numCoordinates())]
         if joint.getParentFrame().findBaseFrame().getName() == "ground" and any(
-            not c.getDefaultLocked() and c.getMotionType() == 2 for c in coordinates
+            not c.getDefaultLocked() and not is_prescribed(c) and c.getMotionType() == 2
+            for c in coordinates
         ):
             found.add(joint.getChildFrame().findBaseFrame().getName())
     return found
@@ -275,7 +293,7 @@ def _custom_joint(joint: Any) -> str | None:
 
 
 def _coordinate(coordinate: Any) -> str | None:
-    if not coordinate.getDefaultIsPrescribed():
+    if not is_prescribed(coordinate):
         return None
     function = coordinate.get_prescribed_function().getConcreteClassName()
     return None if function == "Constant" else because("prescribed", function)

@@ -58,12 +58,12 @@ CONDITIONS: dict[str, Refusal] = {
         "use a WrapCylinder, WrapSphere, WrapEllipsoid or WrapTorus",
     ),
     "passive": Refusal(
-        "Millard2012EquilibriumMuscle, DeGrooteFregly2016Muscle",
+        "DeGrooteFregly2016Muscle",
         "ignore_passive_fiber_force is true",
         "set it to false",
     ),
     "pennation": Refusal(
-        "muscles",
+        "Millard2012EquilibriumMuscle, Thelen2003Muscle",
         "maximum_pennation_angle is {}, not acos(0.1)",
         "set OpenSim's default, the only one that the muscle models here have",
     ),
@@ -113,7 +113,9 @@ KINDS: dict[str, tuple[str, str]] = {
     ),
     "Actuator": (
         "an actuator that static optimization here does not have",
-        "use a CoordinateActuator, PointActuator or TorqueActuator, or switch it off",
+        "use a CoordinateActuator, PointActuator or TorqueActuator, or switch it off (a "
+        "BodyActuator or PointToPointActuator that nothing drives, and that is on no floating "
+        "base, is left out)",
     ),
     "Force": (
         "a force that has no law here",
@@ -186,7 +188,7 @@ def page() -> str:
         Markdown.
     """
     # The checks use this module: they are asked only when the page is written.
-    from .opensim_support import BODY_ACTUATORS, is_carried
+    from .opensim_support import is_carried
 
     lines = [
         "# What is refused",
@@ -203,9 +205,7 @@ def page() -> str:
         "| --- | --- | --- |",
     ]
     for base, (why, remedy) in KINDS.items():
-        refused = [
-            name for name in registered(base) if not is_carried(name) and name not in BODY_ACTUATORS
-        ]
+        refused = [name for name in registered(base) if not is_carried(name)]
         if refused:
             lines.append(f"| {', '.join(refused)} | {why} | {remedy} |")
     lines.append(f"| any other class | {OTHER[0]} | {OTHER[1]} |")

@@ -14,7 +14,10 @@ FitPaths = Literal["none", "good", "all"]
 
 
 def fitted(
-    spec: ModelSpec, which: FitPaths, around: Float[ndarray, "frames q"] | None = None
+    spec: ModelSpec,
+    which: FitPaths,
+    around: Float[ndarray, "frames q"] | None = None,
+    wrapping: Literal["consistent", "opensim"] = "consistent",
 ) -> ModelSpec:
     """`spec` with polynomials for paths; their errors are printed.
 
@@ -22,13 +25,20 @@ def fitted(
         spec: in SI units.
         which: none; those within tolerance; or all.
         around: rad or m, of the motion to fit about; over the whole ranges if None.
+        wrapping: of the paths that are fitted.
 
     Returns:
         In SI units.
     """
     if which == "none":
         return spec
-    found = fit_paths(spec, around=around, only_within_tolerance=which == "good", progress=True)
+    found = fit_paths(
+        spec,
+        around=around,
+        only_within_tolerance=which == "good",
+        wrapping=wrapping,
+        progress=True,
+    )
     table = Table(title="Polynomials for muscle paths, at poses they were not fitted to (mm)")
     for heading in ("muscle", "of", "order", "length rms", "max", "moment arm rms", "max"):
         table.add_column(heading, justify="left" if heading in ("muscle", "of") else "right")

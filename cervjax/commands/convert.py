@@ -30,6 +30,10 @@ def run(
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     spec = load_model(model, allow_unsupported=allow_unsupported)
+    if fit_paths != "none" and out.suffix == ".xml":
+        raise SystemExit(
+            "MuJoCo has no function-based paths: leave out --fit-paths, or write .osim"
+        )
     if fit_paths != "none":
         jax.config.update("jax_enable_x64", True)
         spec = fitted(spec, fit_paths)
@@ -41,7 +45,8 @@ def run(
         from conversion import write_mjcf
 
         write_mjcf(spec, out)
-        print("not in MJCF: bushings, muscle force models, reserves", file=sys.stderr)
+        left = "not in MJCF: bushings, ligaments, springs, muscle force models, reserves"
+        print(left, file=sys.stderr)
     else:
         write_tables(spec, out)
     print(out)

@@ -87,7 +87,7 @@ def run(
     if scales is not None:
         neck = scale_model(neck, read_scale_set(scales))
     if fit_paths != "none":
-        spec = fitted(neck.to_spec(spec), fit_paths, moved.q)
+        spec = fitted(neck.to_spec(spec), fit_paths, moved.q, wrapping)
         neck = Model.from_spec(spec, wrapping=wrapping)
     neck = neck.astype(precision)
     table = None if loads is None else read_external_loads(loads)

@@ -7,7 +7,7 @@ bend where they touch one. A polynomial is smooth and quick, and wrong by what i
 import dataclasses
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -33,7 +33,7 @@ _MOST_MONOMIALS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class PathFittingSettings:
-    """How paths are fitted; names as in OpenSim's PolynomialPathFitter.
+    """How paths are fitted; names are OpenSim's PolynomialPathFitter's where it has the same.
 
     Attributes:
         minimum_polynomial_order, maximum_polynomial_order: orders that are tried, lowest first.
@@ -42,7 +42,9 @@ class PathFittingSettings:
         moment_arm_threshold: m, of the largest moment arm below which a path does not depend on a
             coordinate.
         num_samples: poses to fit to; as many again to judge by.
-        coordinate_sampling_bounds: rad (m), how far poses are drawn on either side of a motion.
+        coordinate_sampling_bounds: rad, how far poses are drawn on either side of a motion; at
+            most pi (OpenSim's are in degrees).
+        translation_sampling_bounds: m, the same for coordinates that translate.
         seed: of the draw.
 
     Raises:
@@ -56,6 +58,7 @@ class PathFittingSettings:
     moment_arm_threshold: float = 1e-5
     num_samples: int = 2048
     coordinate_sampling_bounds: float = math.radians(10)
+    translation_sampling_bounds: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,9 +72,15 @@ class PathFittingSettings:
             "moment_arm_tolerance",
             "moment_arm_threshold",
             "coordinate_sampling_bounds",
+            "translation_sampling_bounds",
         ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be positive")
+        if self.coordinate_sampling_bounds > math.pi:
+            raise ValueError(
+                f"coordinate_sampling_bounds is {self.coordinate_sampling_bounds} rad, must be at "
+                "most pi"
+            )
         if self.num_samples < 16:
             raise ValueError(f"num_samples is {self.num_samples}, must be 16 or more")
 
@@ -117,6 +126,7 @@ def fit_paths(
     muscles: Iterable[str] | None = None,
     around: Float[np.ndarray, "frames q"] | None = None,
     only_within_tolerance: bool = False,
+    wrapping: Literal["consistent", "opensim"] = "consistent",
     progress: bool = False,
 ) -> FittedPaths:
     """The same model with muscle paths replaced by polynomials of the free coordinates.
@@ -128,9 +138,12 @@ def fit_paths(
     Args:
         spec: whose paths they are; needs JAX's 64-bit mode.
         settings: how; defaults if None.
-        muscles: names of those to replace; all if None. Paths that are functions already stay.
+        muscles: names of those to replace; all if None. Paths that are functions already stay, and
+            of all those that depend on no free coordinate.
         around: rad or m, free coordinates of a motion about which poses are drawn.
         only_within_tolerance: keep the paths of muscles whose polynomials are not.
+        wrapping: of the paths that are fitted, see `Model.from_spec`. The moment arms of a
+            polynomial are the derivative of its length: OpenSim's are met less well.
         progress: show a bar.
 
     Returns:
@@ -144,17 +157,21 @@ def fit_paths(
     chosen = tuple(m.name for m in spec.muscles) if muscles is None else tuple(muscles)
     for name in chosen:
         spec.muscle(name)
-    model = Model.from_spec(spec, dtype="float64")
+    model = Model.from_spec(spec, dtype="float64", wrapping=wrapping)
     poses = _poses(model, settings, around)
     paths = _sampled(model, poses, progress)
-    wanted = [
-        k
-        for k, muscle in enumerate(spec.muscles)
-        if muscle.name in chosen and not isinstance(muscle.path[0], FunctionBasedPath)
-    ]
     alike: dict[tuple[int, ...], list[int]] = {}
-    for k in wanted:
-        alike.setdefault(_variables(model, settings, paths, k), []).append(k)
+    for k, muscle in enumerate(spec.muscles):
+        if muscle.name not in chosen or isinstance(muscle.path[0], FunctionBasedPath):
+            continue
+        variables = _variables(settings, paths, k)
+        if variables:
+            alike.setdefault(variables, []).append(k)
+        elif muscles is not None:
+            raise ValueError(
+                f"the path of {muscle.name!r} depends on no free coordinate; leave it out of "
+                "`muscles`"
+            )
     found: dict[int, tuple[FunctionBasedPath, PathFit]] = {}
     for variables, together in track(
         alike.items(), "fitting", total=len(alike), disable=not progress
@@ -166,7 +183,7 @@ def fit_paths(
         else muscle
         for k, muscle in enumerate(spec.muscles)
     ]
-    fits = [found[k][1] for k in wanted]
+    fits = [found[k][1] for k in sorted(found)]
     used = {w.wrap_object for m in (*new, *spec.path_forces) for w in m.wraps}
     surfaces = tuple(w for w in spec.wrap_objects if w.name in used)
     return FittedPaths(
@@ -188,11 +205,26 @@ def _poses(
         if not np.all(np.isfinite(around)):
             raise ValueError("around holds values that are not finite")
         frame = random.permutation(np.resize(np.arange(len(around)), count))
-        return around[frame] + settings.coordinate_sampling_bounds * (2 * draw - 1)
+        turns = np.array([kind != "translational" for kind in topology.motion_types])
+        bound = np.where(
+            turns, settings.coordinate_sampling_bounds, settings.translation_sampling_bounds
+        )
+        # A clamped coordinate stays inside its range, but for where the motion itself leaves it.
+        low, high = topology.free_limits.T
+        low, high = np.minimum(low, around.min(axis=0)), np.maximum(high, around.max(axis=0))
+        return np.clip(around[frame] + bound * (2 * draw - 1), low, high)
     low, high = np.array(topology.ranges).T
     if not np.all(np.isfinite([low, high])):
         name = topology.coordinates[int(np.argmax(~np.isfinite(low) | ~np.isfinite(high)))]
         raise ValueError(f"the range of coordinate {name!r} is not finite; set it in the model")
+    turns = np.array([kind != "translational" for kind in topology.motion_types])
+    wide = turns & (high - low > 4 * math.pi)
+    if wide.any():
+        name = topology.coordinates[int(np.argmax(wide))]
+        raise ValueError(
+            f"coordinate {name!r} ranges over more than two turns, which no fit can cover; set its "
+            "range, or fit about a motion (`around`)"
+        )
     return low + (high - low) * draw
 
 
@@ -219,16 +251,9 @@ def _paths_at(model: Model, q: Array | np.ndarray) -> MusclePaths:
     return jax.vmap(lambda pose: muscle_paths(model, pose))(q)
 
 
-def _variables(
-    model: Model, settings: PathFittingSettings, paths: _Samples, k: int
-) -> tuple[int, ...]:
+def _variables(settings: PathFittingSettings, paths: _Samples, k: int) -> tuple[int, ...]:
     """Indices of the coordinates that the path of muscle `k` depends on."""
     used = np.max(np.abs(paths.slope[:, :, k]), axis=0) > settings.moment_arm_threshold
-    if not used.any():
-        raise ValueError(
-            f"the path of {model.topology.muscles[k]!r} depends on no free coordinate; leave it "
-            "out of `muscles`"
-        )
     return tuple(np.flatnonzero(used).tolist())
 
 
@@ -244,7 +269,7 @@ def _fitted(
     used, half = np.array(variables), settings.num_samples
     names = tuple(model.topology.coordinates[i] for i in variables)
     # Variables of size one: the powers of a wide range would drown those of a narrow one.
-    size = np.max(np.abs(poses[:, used]), axis=0)
+    size = np.maximum(np.max(np.abs(poses[:, used]), axis=0), 1e-6)
     x = poses[:, used] / size
     best: dict[int, tuple[float, FunctionBasedPath, PathFit]] = {}
     left = np.array(muscles)

@@ -16,6 +16,7 @@ from cervjax.spec import (
     AbstractPathComponent,
     Anatomy,
     Constant,
+    FunctionBasedPath,
     Joint,
     LinearFunction,
     ModelSpec,
@@ -171,12 +172,20 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         Names and connections; ranges in rad or m.
 
     Raises:
-        ValueError: a prescribed coordinate is unknown or not locked, or an actuator acts on a
-            coordinate that is not free.
+        ValueError: a prescribed coordinate is unknown or not locked, or is not among the
+            coordinates of a path that is a function, or an actuator acts on a coordinate that is not free.
     """
     for name in prescribed:
         if not spec.coordinate(name).locked:
             raise ValueError(f"prescribed coordinate {name!r} is not locked in {spec.name!r}")
+    functions = [p for m in spec.muscles for p in m.path if isinstance(p, FunctionBasedPath)]
+    blind = [p.name for p in functions if not set(prescribed) <= set(p.coordinates)]
+    if blind:
+        raise ValueError(
+            f"{blind[0]!r} and {len(blind) - 1} other path(s) of {spec.name!r} are functions of "
+            f"other coordinates than {', '.join(prescribed)}, and may not follow them as "
+            "prescribed; use the paths themselves"
+        )
     coordinates = (*spec.free_coordinates, *prescribed)
     bodies = (GROUND, *(b.name for b in spec.bodies))
     index = {name: i for i, name in enumerate(bodies)}

@@ -160,6 +160,19 @@ def test_a_coordinate_prescribed_by_a_constant_is_locked_there(tmp_path):
     assert coordinate.default_value == 0.1
 
 
+def _locked_and_prescribed(model):
+    _prescribed(model)
+    model.getCoordinateSet().get("pitch2").setDefaultValue(0.05)
+    model.getCoordinateSet().get("pitch2").setDefaultLocked(True)
+
+
+def test_locking_takes_precedence_over_prescribing(tmp_path):
+    """As in OpenSim: whatever the function, the coordinate stays at its default value."""
+    coordinate = read_osim(_with(tmp_path, _locked_and_prescribed)).coordinate("pitch2")
+    assert coordinate.locked
+    assert coordinate.default_value == 0.05
+
+
 def test_probes_contact_surfaces_and_controllers_do_nothing(tmp_path):
     """A contact surface without a contact force; what a controller would do is found here."""
     spec = read_osim(_with(tmp_path, _idle_parts))

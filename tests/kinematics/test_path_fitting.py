@@ -145,6 +145,23 @@ def test_what_they_cannot_do_is_refused(motion, fitted):
         frame.joint_loads(jnp.ones(len(model.topology.muscles)))
 
 
+def test_prescribed_coordinates_are_refused(fitted):
+    """A locked coordinate that a motion gives: most of the polynomials do not know it."""
+    joints = tuple(
+        dataclasses.replace(
+            j,
+            coordinates=tuple(
+                dataclasses.replace(c, locked=c.locked or c.name == "ankle_angle_r")
+                for c in j.coordinates
+            ),
+        )
+        for j in fitted.spec.joints
+    )
+    spec = dataclasses.replace(fitted.spec, joints=joints)
+    with pytest.raises(ValueError, match="may not follow them as prescribed"):
+        Model.from_spec(spec, prescribed=("ankle_angle_r",))
+
+
 def test_impossible_paths_are_refused(fitted):
     muscle = fitted.spec.muscles[0]
     (path,) = muscle.path
@@ -192,6 +209,8 @@ def test_bad_arguments_are_refused(leg):
         fit_paths(leg, muscles=["biceps"])
     with pytest.raises(ValueError, match=r"around has shape \(3, 2\)"):
         fit_paths(leg, around=np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="must be at most pi"):
+        PathFittingSettings(coordinate_sampling_bounds=10.0)
     with pytest.raises(ValueError, match="num_samples is 3"):
         PathFittingSettings(num_samples=3)
     with pytest.raises(ValueError, match="orders 4 to 2"):
