@@ -173,7 +173,8 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
 
     Raises:
         ValueError: a prescribed coordinate is unknown or not locked, or is not among the
-            coordinates of a path that is a function, or an actuator acts on a coordinate that is not free.
+            coordinates of a path that is a function, or an actuator acts on a coordinate that is
+            not free.
     """
     for name in prescribed:
         if not spec.coordinate(name).locked:
