@@ -32,13 +32,15 @@ def read_path_force(force: Any, skipped: set[str]) -> AbstractPathForce | None:
     """A ligament or a spring along a path as plain data.
 
     Args:
-        force: of OpenSim, of a supported kind.
+        force: of OpenSim.
         skipped: paths of points that are left out.
 
     Returns:
-        N, m; None where fewer than two points are left.
+        N, m; None where it is of another kind, or fewer than two points are left.
     """
     kind = force.getConcreteClassName()
+    if kind not in SUPPORTED_PATH_FORCES:
+        return None
     typed = getattr(opensim, kind).safeDownCast(force)
     path, wraps = read_path(typed, skipped), read_wraps(typed)
     name, resting = typed.getName(), typed.get_resting_length()

@@ -34,7 +34,7 @@ from .opensim_actuators import (
 from .opensim_functions import read_function, vec3
 from .opensim_joints import offset_frame, read_joint
 from .opensim_muscles import read_muscle
-from .opensim_path_forces import SUPPORTED_PATH_FORCES, read_path_force
+from .opensim_path_forces import read_path_force
 from .opensim_support import (
     UnsupportedComponentError,
     idle_components,
@@ -92,15 +92,7 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
 
     forces = [f for f in _items(model.getForceSet()) if kept(f)]
     muscles = [m for m in (read_muscle(f, skipped) for f in forces) if m is not None]
-    path_forces = tuple(
-        found
-        for found in (
-            read_path_force(f, skipped)
-            for f in forces
-            if f.getConcreteClassName() in SUPPORTED_PATH_FORCES
-        )
-        if found is not None
-    )
+    path_forces = [p for p in (read_path_force(f, skipped) for f in forces) if p is not None]
     names = {m.name for m in muscles}
     joints = [read_joint(j) for j in _items(model.getJointSet())]
     return ModelSpec(
@@ -126,7 +118,7 @@ def _spec(model: Any, skipped: set[str], omitted: tuple[str, ...]) -> ModelSpec:
             for f in forces
             if f.getConcreteClassName() in SUPPORTED_COORDINATE_FORCES
         ),
-        path_forces=path_forces,
+        path_forces=tuple(path_forces),
         groups=_groups(model, names),
         gravity=vec3(model.getGravity()),
         credits=model.getCredits(),

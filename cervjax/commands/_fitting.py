@@ -15,7 +15,7 @@ FitPaths = Literal["none", "good", "all"]
 
 def fitted(
     spec: ModelSpec,
-    which: FitPaths,
+    which: Literal["good", "all"],
     around: Float[ndarray, "frames q"] | None = None,
     wrapping: Literal["consistent", "opensim"] = "consistent",
 ) -> ModelSpec:
@@ -23,15 +23,13 @@ def fitted(
 
     Args:
         spec: in SI units.
-        which: none; those within tolerance; or all.
+        which: those within tolerance, or all.
         around: rad or m, of the motion to fit about; over the whole ranges if None.
         wrapping: of the paths that are fitted.
 
     Returns:
         In SI units.
     """
-    if which == "none":
-        return spec
     found = fit_paths(
         spec,
         around=around,

@@ -30,11 +30,11 @@ def run(
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     spec = load_model(model, allow_unsupported=allow_unsupported)
-    if fit_paths != "none" and out.suffix == ".xml":
-        raise SystemExit(
-            "MuJoCo has no function-based paths: leave out --fit-paths, or write .osim"
-        )
     if fit_paths != "none":
+        if out.suffix == ".xml":
+            raise SystemExit(
+                "MuJoCo has no function-based paths: leave out --fit-paths, or write .osim"
+            )
         jax.config.update("jax_enable_x64", True)
         spec = fitted(spec, fit_paths)
     if out.suffix == ".osim":

@@ -23,7 +23,7 @@ from cervjax.kinematics.tree import RestFrames, TreeState, rest_frames, tree_sta
 from cervjax.model import Model
 
 from .external_loads import ExternalLoads
-from .inverse_dynamics import coordinate_forces, generalized_forces, joint_wrenches
+from .inverse_dynamics import generalized_forces, joint_wrenches, left_to_muscles
 from .joint_loads import JointLoads, JointStatics, joint_loads, joint_statics
 from .mass_matrix import mass_matrix_of
 from .path_forces import PathForcePulls, path_force_pulls
@@ -122,9 +122,8 @@ class FrameEvaluation:
     @cached_property
     def generalized_force(self) -> Float[Array, " q"]:
         """N m, that has to be supplied for the frame's motion; see `inverse_dynamics`."""
-        needed = generalized_forces(self.model, self.state, self.jacobian, self.wrenches)
-        needed = needed - coordinate_forces(self.model, self.q, self.qd)
-        return needed if self.path_pulls is None else needed - self.path_pulls.own
+        borne = generalized_forces(self.model, self.state, self.jacobian, self.wrenches)
+        return left_to_muscles(self.model, borne, self.q, self.qd, self.path_pulls)
 
     @cached_property
     def reserve_arm(self) -> Float[Array, "q reserves"]:

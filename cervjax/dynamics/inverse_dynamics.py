@@ -46,8 +46,30 @@ def inverse_dynamics(
     state = tree_state(model, rest, model.coordinates.motion(q, qd, qdd))
     pulls = path_force_pulls(model, rest, state, q, qd)
     wrenches = joint_wrenches(model, rest, state, loads, pulls)
-    needed = generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
-    needed = needed - coordinate_forces(model, q, qd)
+    borne = generalized_forces(model, state, model.coordinates.jacobian(q), wrenches)
+    return left_to_muscles(model, borne, q, qd, pulls)
+
+
+def left_to_muscles(
+    model: Model,
+    borne: Float[Array, " q"],
+    q: Float[Array, " q"],
+    qd: Float[Array, " q"],
+    pulls: PathForcePulls | None,
+) -> Float[Array, " q"]:
+    """What muscles must supply of what the joints bear: less what acts along coordinates itself.
+
+    Args:
+        model: of the person.
+        borne: `generalized_forces` of the joints' wrenches; N m (N for a translation).
+        q: rad or m.
+        qd: per s.
+        pulls: of the model's forces along paths.
+
+    Returns:
+        N m (N for a translation).
+    """
+    needed = borne - coordinate_forces(model, q, qd)
     return needed if pulls is None else needed - pulls.own
 
 

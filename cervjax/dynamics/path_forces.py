@@ -3,14 +3,17 @@
 import functools
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.kinematics.paths import ends_of_lines, path_force_paths
+from cervjax.kinematics.paths import (
+    CrossingSegments,
+    ends_of_lines,
+    path_force_paths,
+    speed_of_paths,
+)
 from cervjax.kinematics.tree import RestFrames, TreeState
 from cervjax.math.contraction import contract
-from cervjax.math.rotation import cross
 from cervjax.model import Line, Model, Topology
 
 
@@ -52,18 +55,13 @@ def path_force_pulls(
     if forces.element is None:
         return None
     paths = path_force_paths(model, rest, state, q)
-    owner, ends = _line_tables(model.topology, forces.lines)
-    drift = state.velocity - cross(state.angular_velocity, state.position)
-    moving = jnp.concatenate([state.angular_velocity, drift], axis=1)
-    apart = contract("as,ac->sc", jnp.asarray(ends, moving.dtype), moving)
-    # A twist has the angular velocity first: it works on the couple.
-    stretching = jnp.sum(apart * jnp.concatenate([paths.couple, paths.pull], axis=1), axis=1)
-    speed = contract("sm,s->m", jnp.asarray(owner, moving.dtype), stretching)
-    speed = speed + contract("mq,q->m", paths.own_rate, qd)
+    lines = forces.lines
+    segments = CrossingSegments(paths.pull, paths.couple, paths.own_rate)
+    speed = speed_of_paths(state, segments, *_line_tables(model.topology, lines), qd)
     tension = forces.tension(paths.length, speed)
-    along = tension[np.array([line.muscle for line in forces.lines])]
-    wrench = along[:, None] * jnp.concatenate([paths.pull, paths.couple], axis=1)
-    return PathForcePulls(tension, wrench, -contract("mq,m->q", paths.own_rate, tension))
+    along = tension[np.array([line.muscle for line in lines])]
+    own = -contract("mq,m->q", paths.own_rate, tension)
+    return PathForcePulls(tension, along[:, None] * segments.wrench, own)
 
 
 def borne_by_joints(topology: Topology, lines: tuple[Line, ...]) -> Float[np.ndarray, "moving l"]:

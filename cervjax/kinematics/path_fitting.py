@@ -13,9 +13,10 @@ import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float
-from rich.progress import track
+from rich.progress import Progress, track
 from scipy.stats import qmc
 
+from cervjax.execution.rows import in_chunks
 from cervjax.model import Model
 from cervjax.spec import (
     FunctionBasedPath,
@@ -236,14 +237,15 @@ class _Samples(NamedTuple):
 
 
 def _sampled(model: Model, poses: np.ndarray, progress: bool) -> _Samples:
-    blocks = [poses[i : i + _BLOCK] for i in range(0, len(poses), _BLOCK)]
-    found = [
-        jax.device_get(_paths_at(model, np.resize(block, (_BLOCK, block.shape[1]))))
-        for block in track(blocks, "paths", disable=not progress)
-    ]
-    length = np.concatenate([part.length for part in found])
-    arm = np.concatenate([part.moment_arm for part in found])
-    return _Samples(length[: len(poses)], -arm[: len(poses)])
+    with Progress(disable=not progress) as bar:
+        task = bar.add_task("paths", total=len(poses))
+
+        def block(q: np.ndarray) -> MusclePaths:
+            bar.advance(task, len(q))
+            return _paths_at(model, q)
+
+        found = in_chunks(block, _BLOCK, poses)
+    return _Samples(found.length, -found.moment_arm)
 
 
 @eqx.filter_jit

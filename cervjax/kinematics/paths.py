@@ -202,13 +202,35 @@ def lengthening_speed(
     Returns:
         m/s.
     """
+    return speed_of_paths(state, segments, crossing_of(topology).owner, _ends(topology), qd)
+
+
+def speed_of_paths(
+    state: TreeState,
+    segments: CrossingSegments,
+    owner: Float[np.ndarray, "lines paths"],
+    ends: Float[np.ndarray, "moving lines"],
+    qd: Float[Array, " q"],
+) -> Float[Array, " paths"]:
+    """Speed at which any paths lengthen, of muscles or of other forces.
+
+    Args:
+        state: motion of the bodies.
+        segments: lines along which they pull.
+        owner: one where a line (row) is of a path (column).
+        ends: see `ends_of_lines`.
+        qd: rad/s or m/s; only path elements look at it.
+
+    Returns:
+        m/s.
+    """
     drift = state.velocity - cross(state.angular_velocity, state.position)
     moving = jnp.concatenate([state.angular_velocity, drift], axis=1)
-    crossing, ends = crossing_of(topology), _ends(topology)
+    # A twist has the angular velocity first: it works on the couple.
     line = jnp.concatenate([segments.couple, segments.pull], axis=1)
     apart = contract("as,ac->sc", jnp.asarray(ends, line.dtype), moving)
     speed = jnp.sum(apart * line, axis=1)
-    total = contract("sm,s->m", jnp.asarray(crossing.owner, line.dtype), speed)
+    total = contract("sm,s->m", jnp.asarray(owner, line.dtype), speed)
     if segments.own_rate is not None:
         total = total + contract("mq,q->m", segments.own_rate, qd)
     return total

@@ -22,6 +22,8 @@ from cervjax.spec import (
     SpringGeneralizedForce,
 )
 
+from .force_numbers import check_laws, number_names, without_numbers
+
 ForceLaw = Callable[[Mapping[str, Array], AbstractCoordinateForce, Array, Array], Array]
 """From numbers (by field), the component, value and speed of its coordinate to the force on it."""
 
@@ -151,14 +153,12 @@ class CoordinateForces(eqx.Module):
             ValueError: a class of forces has no law here.
         """
         names = [c.name for c in spec.coordinates]
-        unknown = {type(f).__name__ for f in spec.coordinate_forces if type(f) not in FORCE_LAWS}
-        if unknown:
-            raise ValueError(f"no law is known for {', '.join(sorted(unknown))}; add to FORCE_LAWS")
+        check_laws(spec.coordinate_forces, FORCE_LAWS, "FORCE_LAWS")
         numbers = tuple(
-            {n: jnp.asarray(getattr(f, n)) for n in _numbers(f)} for f in spec.coordinate_forces
+            {n: jnp.asarray(getattr(f, n)) for n in number_names(f)} for f in spec.coordinate_forces
         )
         # One compiled function serves forces that differ in their numbers.
-        kinds = tuple(_bare(f) for f in spec.coordinate_forces)
+        kinds = tuple(map(without_numbers, spec.coordinate_forces))
         return cls(numbers, kinds, tuple(names.index(f.coordinate) for f in spec.coordinate_forces))
 
     def __call__(
@@ -193,12 +193,3 @@ class CoordinateForces(eqx.Module):
             dataclasses.replace(f, **{n: float(v) for n, v in number.items()})
             for f, number in zip(forces, self.number, strict=True)
         )
-
-
-def _numbers(force: AbstractCoordinateForce) -> list[str]:
-    return [n for n in force.__dataclass_fields__ if isinstance(getattr(force, n), float | int)]
-
-
-def _bare(force: AbstractCoordinateForce) -> AbstractCoordinateForce:
-    defaults = {n: force.__dataclass_fields__[n].default for n in _numbers(force)}
-    return dataclasses.replace(force, **defaults)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from cervjax.spec import AbstractPathForce, AbstractWrapObject, Ligament, ModelSpec, PathSpring
 
+from .force_numbers import check_laws, number_names, without_numbers
 from .functions import jax_function
 from .path_element import Line, Stretch
 from .wrapping import WholePaths
@@ -55,14 +56,12 @@ class PathForces(eqx.Module):
         number: for each group, values of the numbers of its forces, by the names of fields.
         group: for each group, the component without its numbers and path, and which forces it has.
         names: of all forces.
-        lines: along which they pull; `Line.muscle` is the index of the force.
     """
 
     element: WholePaths | None
     number: tuple[dict[str, Float[Array, " forces"]], ...]
     group: tuple[tuple[AbstractPathForce, tuple[int, ...]], ...] = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
-    lines: tuple[Line, ...] = eqx.field(static=True)
 
     @classmethod
     def of(cls, spec: ModelSpec) -> "PathForces":
@@ -78,28 +77,28 @@ class PathForces(eqx.Module):
             ValueError: a class of forces has no law here.
         """
         forces = spec.path_forces
-        unknown = {type(f).__name__ for f in forces if type(f) not in PATH_FORCE_LAWS}
-        if unknown:
-            raise ValueError(
-                f"no law is known for {', '.join(sorted(unknown))}; add to PATH_FORCE_LAWS"
-            )
+        check_laws(forces, PATH_FORCE_LAWS, "PATH_FORCE_LAWS")
         if not forces:
-            return cls(None, (), (), (), ())
+            return cls(None, (), (), ())
         alike: dict[AbstractPathForce, list[int]] = {}
         for k, force in enumerate(forces):
-            alike.setdefault(_bare(force), []).append(k)
+            bare = without_numbers(force, name="", path=(), wraps=())
+            alike.setdefault(bare, []).append(k)
         stretches = [Stretch(k, -1, -1, 0, 0, f.path, f.wraps) for k, f in enumerate(forces)]
-        element = WholePaths.build(stretches, spec)
         return cls(
-            element,
+            WholePaths.build(stretches, spec),
             tuple(
-                {n: jnp.asarray([getattr(forces[k], n) for k in rows]) for n in _numbers(kind)}
+                {n: jnp.asarray([getattr(forces[k], n) for k in rows]) for n in number_names(kind)}
                 for kind, rows in alike.items()
             ),
             tuple((kind, tuple(rows)) for kind, rows in alike.items()),
             tuple(f.name for f in forces),
-            element.lines(),
         )
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Along which they pull; `Line.muscle` is the index of the force."""
+        return () if self.element is None else self.element.lines()
 
     def tension(
         self, length: Float[Array, " forces"], speed: Float[Array, " forces"]
@@ -191,12 +190,3 @@ class PathForces(eqx.Module):
         if self.element is None:
             return tuple(wrap_objects)
         return self.element.written_wraps(wrap_objects)
-
-
-def _numbers(force: AbstractPathForce) -> list[str]:
-    return [n for n in force.__dataclass_fields__ if isinstance(getattr(force, n), float | int)]
-
-
-def _bare(force: AbstractPathForce) -> AbstractPathForce:
-    defaults = {n: force.__dataclass_fields__[n].default for n in _numbers(force)}
-    return dataclasses.replace(force, name="", path=(), wraps=(), **defaults)

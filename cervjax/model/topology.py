@@ -369,8 +369,8 @@ def path_elements(spec: ModelSpec) -> tuple[AbstractPathElement, ...]:
 
 def _whole_kind(stretch: Stretch) -> type[AbstractPathElement]:
     """The element of a whole path: that of its own component, or the one of points and wraps."""
-    kinds = {PATH_ELEMENTS[type(p)] for p in stretch.components if type(p) in PATH_ELEMENTS}
-    return kinds.pop() if len(kinds) == 1 else WholePaths
+    kinds = (PATH_ELEMENTS.get(type(p), WholePaths) for p in stretch.components)
+    return next((kind for kind in kinds if kind.whole and kind is not WholePaths), WholePaths)
 
 
 def element_lines(spec: ModelSpec) -> tuple[Line, ...]:

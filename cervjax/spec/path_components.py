@@ -147,7 +147,7 @@ class MultivariatePolynomialFunction:
     """OpenSim's polynomial of several variables.
 
     Attributes:
-        coefficients: of the monomials of `exponents`, in their order.
+        coefficients: of `monomials`, in their order.
         dimension: number of variables.
         order: largest sum of exponents.
     """
@@ -155,14 +155,6 @@ class MultivariatePolynomialFunction:
     coefficients: tuple[float, ...]
     dimension: int
     order: int
-
-    def exponents(self) -> tuple[tuple[int, ...], ...]:
-        """Of each variable in each monomial, powers of the last variable ascending first.
-
-        Returns:
-            One row per coefficient.
-        """
-        return monomials(self.dimension, self.order)
 
 
 @functools.cache
@@ -214,6 +206,7 @@ class FunctionBasedPath(AbstractPathComponent):
             Phrases; none where all is well.
         """
         function, found = self.length_function, []
+        needed = math.comb(function.dimension + function.order, function.order)
         if not self.coordinates or len(set(self.coordinates)) != len(self.coordinates):
             found.append("it needs one or more coordinates, each once")
         if function.dimension != len(self.coordinates):
@@ -221,13 +214,10 @@ class FunctionBasedPath(AbstractPathComponent):
                 f"its polynomial has {function.dimension} variables for "
                 f"{len(self.coordinates)} coordinates"
             )
-        elif len(function.coefficients) != math.comb(
-            function.dimension + function.order, function.order
-        ):
+        elif len(function.coefficients) != needed:
             found.append(
                 f"its polynomial of order {function.order} in {function.dimension} variables has "
-                f"{len(function.coefficients)} coefficients, not "
-                f"{math.comb(function.dimension + function.order, function.order)}"
+                f"{len(function.coefficients)} coefficients, not {needed}"
             )
         return found
 

@@ -266,9 +266,6 @@ def _numbers(spec: "ModelSpec") -> None:
                 f"muscle {muscle.name!r}: tendon_slack_length is {muscle.tendon_slack_length} m, "
                 f"must be 0 to {_FARTHEST:g}"
             )
-        for part in muscle.path:
-            if isinstance(part, PathPoint):
-                _size(muscle.name, f"the point {part.name!r}", part.location)
         if not 0 <= muscle.pennation_angle_at_optimal < math.acos(0.1):
             raise ValueError(
                 f"muscle {muscle.name!r}: pennation_angle_at_optimal is "
@@ -285,6 +282,10 @@ def _numbers(spec: "ModelSpec") -> None:
                 f"muscle {muscle.name!r}: controls [{muscle.min_control}, {muscle.max_control}] "
                 "must satisfy 0 <= min < max"
             )
+    for owner in (*spec.muscles, *spec.path_forces):
+        for part in owner.path:
+            if isinstance(part, PathPoint):
+                _size(owner.name, f"the point {part.name!r}", part.location)
     for surface in spec.wrap_objects:
         impossible = surface.problems()
         if impossible:
@@ -298,9 +299,6 @@ def _numbers(spec: "ModelSpec") -> None:
             impossible.append("its path needs two or more points")
         if impossible:
             raise ValueError(f"path force {force.name!r}: {'; '.join(impossible)}")
-        for part in force.path:
-            if isinstance(part, PathPoint):
-                _size(force.name, f"the point {part.name!r}", part.location)
     for force in spec.coordinate_forces:
         impossible = force.problems()
         if impossible:
