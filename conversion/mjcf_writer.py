@@ -248,6 +248,11 @@ def _equalities(root: ET.Element, spec: ModelSpec) -> None:
         axis = joints[joint].axes[i]
         polynomial, coordinate = _polynomial(axis.function, name), axis.coordinate or ""
         while coordinate in couplers:
+            if couplers[coordinate].products:
+                raise ValueError(
+                    f"coupler {couplers[coordinate].name!r} is a function of several coordinates, "
+                    "which MJCF has no equality for"
+                )
             inner = _polynomial(couplers[coordinate].function, couplers[coordinate].name)
             polynomial, coordinate = polynomial(inner), couplers[coordinate].independent
         drives.append((name, coordinate, polynomial))

@@ -16,6 +16,7 @@ from .opensim_functions import (
     read_function,
     vec3,
 )
+from .opensim_several import read_several
 
 _MOTION: dict[int, MotionType] = {1: "rotational", 2: "translational", 3: "coupled"}
 
@@ -106,9 +107,9 @@ def offset_frame(frame: Any) -> OffsetFrame:
 
 def _plain_joint(joint: Any) -> Joint:
     kind = joint.getConcreteClassName()
-    coordinates = tuple(
-        _coordinate(joint.get_coordinates(i)) for i in range(joint.numCoordinates())
-    )
+    listed = (joint.get_coordinates(i) for i in range(joint.numCoordinates()))
+    # What moves nothing is named as unsupported before, and left out where that was asked for.
+    coordinates = tuple(_coordinate(c) for c in listed if c.getMotionType() in _MOTION)
     if kind == "CustomJoint":
         transform = opensim.CustomJoint.safeDownCast(joint).getSpatialTransform()
         axes = tuple(_axis(transform.getTransformAxis(i)) for i in range(6))
@@ -140,9 +141,10 @@ def is_prescribed(coordinate: Any) -> bool:
 
 
 def _coordinate(coordinate: Any) -> Coordinate:
-    # One that is prescribed is so by a Constant: others are refused.
-    prescribed = is_prescribed(coordinate)
-    held = prescribed and cast(Constant, read_function(coordinate.get_prescribed_function())).value
+    # Other functions than a Constant are named as unsupported before, or left out.
+    function = coordinate.get_prescribed_function() if is_prescribed(coordinate) else None
+    prescribed = function is not None and function.getConcreteClassName() == "Constant"
+    held = prescribed and cast(Constant, read_function(function)).value
     return Coordinate(
         coordinate.getName(),
         held if prescribed else coordinate.getDefaultValue(),
@@ -154,11 +156,11 @@ def _coordinate(coordinate: Any) -> Coordinate:
 
 
 def _axis(axis: Any) -> TransformAxis:
-    names = axis.getCoordinateNamesInArray()
-    function = read_function(axis.getFunction())
-    direction = vec3(axis.getAxis())
-    coordinate = names.get(0) if names.getSize() else None
-    return TransformAxis(_unit(direction), coordinate, function)
+    listed = axis.getCoordinateNamesInArray()
+    names = [listed.get(k) for k in range(listed.getSize())]
+    function, products = read_several(axis.getFunction(), names)
+    first = names[0] if names else None
+    return TransformAxis(_unit(vec3(axis.getAxis())), first, function, products)
 
 
 def _unit(vector: tuple[float, float, float]) -> tuple[float, float, float]:

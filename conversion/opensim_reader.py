@@ -21,6 +21,7 @@ from cervjax.spec import (
     CoordinateCoupler,
     Marker,
     ModelSpec,
+    MultiplierFunction,
     Muscle,
     with_shipped_anatomy,
 )
@@ -31,10 +32,11 @@ from .opensim_actuators import (
     read_actuator,
     read_coordinate_force,
 )
-from .opensim_functions import read_function, vec3
+from .opensim_functions import vec3
 from .opensim_joints import offset_frame, read_joint
 from .opensim_muscles import read_muscle
 from .opensim_path_forces import read_path_force
+from .opensim_several import read_several
 from .opensim_support import (
     UnsupportedComponentError,
     idle_components,
@@ -148,12 +150,15 @@ def _body(body: Any) -> Body:
 
 def _coupler(constraint: Any) -> CoordinateCoupler:
     coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
-    return CoordinateCoupler(
-        coupler.getName(),
-        coupler.getDependentCoordinateName(),
-        coupler.getIndependentCoordinateNames().get(0),
-        read_function(coupler.getFunction()),
-    )
+    listed = coupler.getIndependentCoordinateNames()
+    names = [listed.get(k) for k in range(listed.getSize())]
+    function, products = read_several(coupler.getFunction(), names)
+    scale = float(coupler.getPropertyByName("scale_factor").toString())
+    if scale != 1.0:
+        function = MultiplierFunction(function, scale)
+        products = tuple(((n, MultiplierFunction(f, scale)), *rest) for (n, f), *rest in products)
+    dependent = coupler.getDependentCoordinateName()
+    return CoordinateCoupler(coupler.getName(), dependent, names[0], function, products)
 
 
 def _bushing(bushing: Any) -> Bushing:

@@ -8,12 +8,15 @@ from typing import Any
 
 import opensim
 
+from cervjax.spec.validation import is_possible_inertia
+
 from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_function_paths import function_path_problem
 from .opensim_functions import SUPPORTED_FUNCTIONS, SUPPORTED_JOINTS, function_problem
 from .opensim_joints import is_prescribed
 from .opensim_muscles import SUPPORTED_MUSCLES
 from .opensim_path_forces import SUPPORTED_PATH_FORCES, path_force_problem
+from .opensim_several import several_problem
 from .opensim_wraps import SUPPORTED_WRAPS
 from .refusals import because, registered
 
@@ -30,7 +33,8 @@ _WITHOUT_PHYSICS = {
     "Cone", "Torus", "Appearance", "Station", "WrapObjectSet", "PathWrapSet", "PathPointSet",
     "PathWrapPoint", "BodySet", "JointSet",
     "ControllerSet", "ConstraintSet", "ForceSet", "MarkerSet", "ContactGeometrySet", "ProbeSet",
-    "ComponentSet", "MuscleFixedWidthPennationModel", "MuscleFirstOrderActivationDynamicModel",
+    "ComponentSet", "IMU", "MuscleFixedWidthPennationModel",
+    "MuscleFirstOrderActivationDynamicModel",
 }  # fmt: skip
 """Pictures, containers, and the inner models of a muscle that its parameters already give."""
 
@@ -246,8 +250,6 @@ def _muscle(muscle: Any) -> str | None:
             return because("passive")
     elif abs(muscle.get_maximum_pennation_angle() - _MAXIMUM_PENNATION_ANGLE) > 1e-9:
         return because("pennation", muscle.get_maximum_pennation_angle())
-    if muscle.get_ignore_activation_dynamics():
-        return because("activation")
     return None
 
 
@@ -284,15 +286,20 @@ def _custom_joint(joint: Any) -> str | None:
     transform = joint.getSpatialTransform()
     for i in range(6):
         axis = transform.getTransformAxis(i)
-        if axis.getCoordinateNamesInArray().getSize() > 1:
-            return because("several_coordinates", axis.getName())
-        problem = function_problem(axis.getFunction())
+        problem = several_problem(axis.getFunction(), axis.getCoordinateNamesInArray().getSize())
         if problem is not None:
             return because("axis_function", axis.getName(), problem)
     return None
 
 
+def _body(body: Any) -> str | None:
+    inertia = [body.get_inertia().get(k) for k in range(6)]
+    return None if is_possible_inertia(inertia) else because("inertia", *inertia)
+
+
 def _coordinate(coordinate: Any) -> str | None:
+    if coordinate.getMotionType() == 0:
+        return because("undefined")
     if not is_prescribed(coordinate):
         return None
     function = coordinate.get_prescribed_function().getConcreteClassName()
@@ -300,12 +307,8 @@ def _coordinate(coordinate: Any) -> str | None:
 
 
 def _coupler(coupler: Any) -> str | None:
-    if coupler.getIndependentCoordinateNames().getSize() != 1:
-        return because("drivers")
-    scale = coupler.getPropertyByName("scale_factor").toString()
-    if float(scale) != 1.0:
-        return because("scale_factor", scale)
-    problem = function_problem(coupler.getFunction())
+    drivers = coupler.getIndependentCoordinateNames().getSize()
+    problem = several_problem(coupler.getFunction(), drivers)
     return None if problem is None else because("function", problem)
 
 
@@ -314,6 +317,7 @@ _CHECKS = {
     "Millard2012EquilibriumMuscle": _muscle,
     "Thelen2003Muscle": _muscle,
     "DeGrooteFregly2016Muscle": _muscle,
+    "Body": _body,
     "CustomJoint": _custom_joint,
     "MovingPathPoint": _moving_point,
     "Coordinate": _coordinate,

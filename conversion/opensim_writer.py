@@ -14,16 +14,18 @@ from cervjax.spec import (
     AbstractWrapObject,
     Bushing,
     Coordinate,
+    CoordinateCoupler,
     CoordinateLimitForce,
     Joint,
     ModelSpec,
     OffsetFrame,
+    TransformAxis,
 )
 
 from .opensim_functions import radii_of_ellipsoid_joint
 from .opensim_path_writer import write_muscle, write_path_force
+from .opensim_several import add_several, coordinates_of
 from .opensim_xml import (
-    add_function,
     add_named,
     add_text,
     body_path,
@@ -68,14 +70,12 @@ def write_osim(spec: ModelSpec, path: str | Path) -> None:
         _joint(joints, joint)
     constraints = _set(model, "ConstraintSet")
     for coupler in spec.couplers:
-        if coupler.products:
-            raise ValueError(
-                f"coupler {coupler.name!r} is a product of functions, which no OpenSim file says"
-            )
         element = add_named(constraints, "CoordinateCouplerConstraint", coupler.name)
         add_text(element, "isEnforced", "true")
-        add_function(ET.SubElement(element, "coupled_coordinates_function"), coupler.function)
-        add_text(element, "independent_coordinate_names", coupler.independent)
+        holder = ET.SubElement(element, "coupled_coordinates_function")
+        _function_of(f"coupler {coupler.name!r}", holder, coupler.independent, coupler)
+        drivers = coordinates_of(coupler.independent, coupler.products)
+        add_text(element, "independent_coordinate_names", " ".join(drivers))
         add_text(element, "dependent_coordinate_name", coupler.dependent)
     _forces(model, spec)
     markers = _set(model, "MarkerSet")
@@ -108,14 +108,25 @@ def _joint(parent: ET.Element, joint: Joint) -> None:
         transform = ET.SubElement(element, "SpatialTransform")
         for name, axis in zip(_AXES, joint.axes, strict=True):
             entry = add_named(transform, "TransformAxis", name)
-            if axis.products:
-                raise ValueError(
-                    f"joint {joint.name!r}: axis {name} is a product of functions, which the file "
-                    "of a CustomJoint cannot say"
-                )
-            add_text(entry, "coordinates", axis.coordinate or "")
+            first = axis.coordinate
+            names = () if first is None else coordinates_of(first, axis.products)
+            add_text(entry, "coordinates", " ".join(names))
             add_text(entry, "axis", numbers_text(axis.axis))
-            add_function(entry, axis.function, name="function")
+            _function_of(f"joint {joint.name!r}, axis {name}", entry, first, axis, "function")
+
+
+def _function_of(
+    owner: str,
+    parent: ET.Element,
+    first: str | None,
+    part: CoordinateCoupler | TransformAxis,
+    name: str | None = None,
+) -> None:
+    """The function of a coupler or an axis, of one coordinate or of several."""
+    try:
+        add_several(parent, part.function, first or "", part.products, name)
+    except ValueError as error:
+        raise ValueError(f"{owner}: {error}") from error
 
 
 def _coordinate(parent: ET.Element, coordinate: Coordinate) -> None:

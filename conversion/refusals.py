@@ -67,40 +67,37 @@ CONDITIONS: dict[str, Refusal] = {
         "maximum_pennation_angle is {}, not acos(0.1)",
         "set OpenSim's default, the only one that the muscle models here have",
     ),
-    "activation": Refusal(
-        "muscles",
-        "ignore_activation_dynamics is true",
-        "set it to false; static optimization does not look at it",
+    "inertia": Refusal(
+        "Body",
+        "inertia {}, {}, {}, {}, {}, {} kg m^2, which no body has",
+        "mend it: moments are not negative, and products no greater than their moments allow; "
+        "`--allow-unsupported` computes with it as it is, as OpenSim does",
+    ),
+    "undefined": Refusal(
+        "Coordinate",
+        "moves nothing: no axis of its joint follows it",
+        "remove it from the joint, or give it an axis",
     ),
     "offset_frame": Refusal(
         "MovingPathPoint", "in an offset frame", "express it in the frame of the body"
     ),
-    "several_coordinates": Refusal(
-        "CustomJoint",
-        "axis {} is a function of several coordinates",
-        "split the joint, or write the axis as a function of one coordinate",
-    ),
     "axis_function": Refusal(
-        "CustomJoint", "axis {} uses {}", "use one of the functions that convert"
+        "CustomJoint",
+        "axis {} uses {}",
+        "use one of the functions that convert; of several coordinates, a LinearFunction or a "
+        "MultivariatePolynomialFunction",
     ),
     "function": Refusal(
         "MovingPathPoint, CoordinateCouplerConstraint, Ligament",
         "uses {}",
-        "use one of the functions that convert, such as a SimmSpline through its values",
+        "use one of the functions that convert, such as a SimmSpline through its values; of "
+        "several coordinates, a LinearFunction or a MultivariatePolynomialFunction",
     ),
     "prescribed": Refusal(
         "Coordinate",
         "prescribed by a {}",
         "lock it and give its values with the motion (`Model.from_spec(prescribed=...)`); one that "
         "is prescribed by a Constant converts, locked there",
-    ),
-    "drivers": Refusal(
-        "CoordinateCouplerConstraint",
-        "driven by several coordinates",
-        "couple it to one coordinate, or build the joint from functions of one",
-    ),
-    "scale_factor": Refusal(
-        "CoordinateCouplerConstraint", "scale_factor {}", "multiply the function instead"
     ),
 }
 """By the names that the checks have for them."""

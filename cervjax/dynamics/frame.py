@@ -128,7 +128,7 @@ class FrameEvaluation:
     @cached_property
     def reserve_arm(self) -> Float[Array, "q reserves"]:
         """What a unit of each reserve's force supplies in each coordinate; see `Mechanics`."""
-        return reserve_arms(self.model, self.rest, self.state, lambda: self.twist)
+        return reserve_arms(self.model, self.rest, self.state, lambda: self.twist, self.q)
 
     @cached_property
     def mass_matrix(self) -> Float[Array, "q q"]:

@@ -17,6 +17,7 @@ def reserve_arms(
     rest: RestFrames,
     state: TreeState,
     twist: Callable[[], Float[Array, "n q 6"]],
+    q: Float[Array, " q"],
 ) -> Float[Array, "q reserves"]:
     """What a unit of each reserve's force supplies in each coordinate.
 
@@ -25,9 +26,11 @@ def reserve_arms(
         rest: of the model.
         state: of the bodies.
         twist: gives `body_twists`; asked only where an actuator acts on a body.
+        q: rad or m, the pose.
 
     Returns:
-        One for a reserve along its own coordinate, else zero; no unit, or m.
+        One for a reserve along its own coordinate, else zero; of one along a coupled coordinate
+        the slope of the coupling. No unit, or m.
     """
     topology = model.topology
     along = np.zeros((len(topology.coordinates), len(topology.reserves)))
@@ -35,6 +38,10 @@ def reserve_arms(
         if coordinate >= 0:
             along[coordinate, k] = 1.0
     arms = jnp.asarray(along, model.dtype)
+    if topology.reserve_followers:
+        reserves, followed = map(np.array, zip(*topology.reserve_followers, strict=True))
+        coupling = model.coordinates.coordinate_jacobian(q)
+        arms = arms.at[:, reserves].set(coupling[followed].T)
     place = model.body_actuators.place
     if not place:
         return arms

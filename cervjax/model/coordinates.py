@@ -72,11 +72,29 @@ class CoordinateMap(eqx.Module):
     Attributes:
         to_all: `q` -> all coordinates of the spec (locked ones at their default value).
         to_axes: all coordinates -> displacements of the axes of the moving joints, flattened.
+        coupled: the coordinates that each step of `to_all` after the first finds from others.
     """
 
     to_all: tuple[_Map, ...]
     to_axes: _Map
     joints: int = eqx.field(static=True)
+    coupled: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
+
+    def scaled_couplings(self, factor: Float[Array, " coordinates"]) -> "CoordinateMap":
+        """With what couplers give to coordinates multiplied.
+
+        Args:
+            factor: of each of all coordinates; only those of coupled ones count.
+
+        Returns:
+            rad or m to rad or m.
+        """
+        stages = [self.to_all[0]]
+        for following, targets in zip(self.to_all[1:], self.coupled, strict=True):
+            found = np.zeros(factor.shape[0], bool)
+            found[list(targets)] = True
+            stages.append(following.scaled(jnp.where(found, factor, 1.0)))
+        return CoordinateMap(tuple(stages), self.to_axes, self.joints, self.coupled)
 
     def all_coordinates(self, q: Float[Array, " q"]) -> Float[Array, " coordinates"]:
         """Values of all coordinates of the spec, in its order; rad or m."""
@@ -160,7 +178,7 @@ def coordinate_map(
     def depth(name: str) -> int:
         return 1 + max(map(depth, couplers[name].drivers())) if name in couplers else 0
 
-    stages = [first]
+    stages, coupled = [first], []
     for level in range(1, 1 + max((depth(n) for n in couplers), default=0)):
         rows = [
             _Row(index[n], index[c.independent], c.function, _indexed(c.products, index))
@@ -168,6 +186,7 @@ def coordinate_map(
             if depth(n) == level
         ]
         stages.append(_map(rows, np.eye(len(names))))
+        coupled.append(tuple(row.target for row in rows))
 
     axes = [
         _Row(
@@ -180,7 +199,7 @@ def coordinate_map(
         for i, a in enumerate(spec.joints[joint].axes)
     ]
     to_axes = _map(axes, np.zeros((6 * len(moving_joints), len(names))))
-    return CoordinateMap(tuple(stages), to_axes, len(moving_joints))
+    return CoordinateMap(tuple(stages), to_axes, len(moving_joints), tuple(coupled))
 
 
 class _Row(NamedTuple):
@@ -208,6 +227,12 @@ def _map(rows: list[_Row], matrix: np.ndarray) -> _Map:
             terms.append(_Term(target, (source,), (function,)))
         else:
             matrix[target, source], offset[target] = form
-        terms.extend(_Term(target, sources, functions) for sources, functions in products)
+        for sources, functions in products:
+            form = affine_form(functions[0]) if len(functions) == 1 else None
+            if form is None:
+                terms.append(_Term(target, sources, functions))
+            else:
+                matrix[target, sources[0]] += form[0]
+                offset[target] += form[1]
     gain = jnp.ones(len(terms))
     return _Map(jnp.asarray(matrix), jnp.asarray(offset), gain, tuple(terms))

@@ -6,6 +6,7 @@ compiled function.
 
 import functools
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +50,14 @@ class Topology:
         curved: path points after which the path is not straight: a path element goes on from there.
         lines: of all path elements, along which they pull bodies together.
         bushing_bodies: the two body indices of each bushing.
-        reserve_coordinates: index into `coordinates` per reserve; -1 for one on a body.
+        reserve_coordinates: index into `coordinates` per reserve; -1 for one on a body, or along
+            a coordinate that is coupled or locked.
+        reserve_followers: reserves along such a coordinate, and its index into `all_coordinates`.
         slides: whether any moving joint translates.
         scaled_slides: whether the translation along each axis of each joint grows with its parent
             body: not where a coordinate is the translation.
+        coupled_slides: translations that couplers drive: index into `all_coordinates`, joint, and
+            axis in the joint's parent frame.
         ranges: rad or m, of each of `coordinates`.
         clamped: whether each of them is.
         motion_types: of each of them, as OpenSim has them.
@@ -83,8 +88,10 @@ class Topology:
     lines: tuple[Line, ...]
     bushing_bodies: tuple[tuple[int, int], ...]
     reserve_coordinates: tuple[int, ...]
+    reserve_followers: tuple[tuple[int, int], ...]
     slides: bool
     scaled_slides: tuple[tuple[bool, bool, bool], ...]
+    coupled_slides: tuple[tuple[int, int, tuple[float, float, float]], ...]
     ranges: tuple[tuple[float, float], ...]
     clamped: tuple[bool, ...]
     motion_types: tuple[MotionType, ...]
@@ -207,18 +214,19 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
             anchor[joint_child[k]] = anchor[joint_parent[k]]
 
     starts, lines = _muscle_points(spec), element_lines(spec)
+    everywhere = tuple(c.name for c in spec.coordinates)
     for actuator in spec.actuators:
         along = actuator.acts_along()
-        if along is not None and along not in spec.free_coordinates:
+        if along is not None and along not in everywhere:
             raise ValueError(
-                f"actuator {actuator.name!r} acts on {along!r}, which is not free; "
-                f"free coordinates are {list(spec.free_coordinates)}"
+                f"actuator {actuator.name!r} acts on {along!r}, which is no coordinate of "
+                f"{spec.name!r}; there are {list(everywhere)}"
             )
     return Topology(
         name=spec.name,
         bodies=bodies,
         joints=tuple(j.name for j in spec.joints),
-        all_coordinates=tuple(c.name for c in spec.coordinates),
+        all_coordinates=everywhere,
         coordinates=coordinates,
         num_free=len(spec.free_coordinates),
         muscles=tuple(m.name for m in spec.muscles),
@@ -237,8 +245,13 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
         lines=lines,
         bushing_bodies=tuple((index[b.frame1.body], index[b.frame2.body]) for b in spec.bushings),
         reserve_coordinates=tuple(
-            -1 if along is None else coordinates.index(along)
+            coordinates.index(along) if along in coordinates else -1
             for along in (a.acts_along() for a in spec.actuators)
+        ),
+        reserve_followers=tuple(
+            (k, everywhere.index(along))
+            for k, along in enumerate(a.acts_along() for a in spec.actuators)
+            if along is not None and along not in coordinates
         ),
         slides=any(
             affine_form(spec.joints[k].axes[i].function) != (0.0, 0.0)
@@ -247,12 +260,27 @@ def topology_of(spec: ModelSpec, prescribed: tuple[str, ...] = ()) -> Topology:
             for i in (3, 4, 5)
         ),
         scaled_slides=tuple(map(_scaled_slides, spec.joints)),
+        coupled_slides=_coupled_slides(spec, everywhere),
         ranges=tuple(spec.coordinate(name).range for name in coordinates),
         clamped=tuple(spec.coordinate(name).clamped for name in coordinates),
         motion_types=tuple(spec.coordinate(name).motion_type for name in coordinates),
         groups=spec.groups,
         omitted=spec.omitted,
         anatomy=spec.anatomy,
+    )
+
+
+def _coupled_slides(
+    spec: ModelSpec, names: Sequence[str]
+) -> tuple[tuple[int, int, tuple[float, float, float]], ...]:
+    """Translations that couplers drive: index among all coordinates, joint, and axis."""
+    tied = {c.dependent for c in spec.couplers}
+    sliding = {c.name for c in spec.coordinates if c.motion_type == "translational"}
+    return tuple(
+        (names.index(axis.coordinate), k, axis.axis)
+        for k, joint in enumerate(spec.joints)
+        for axis in joint.axes[3:]
+        if axis.coordinate in tied & sliding
     )
 
 

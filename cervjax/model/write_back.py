@@ -1,7 +1,7 @@
 """A model's numbers put back into the spec that it was made from."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -10,13 +10,14 @@ import numpy as np
 from cervjax.muscle import MuscleParameters
 from cervjax.spec import (
     Constant,
+    CoordinateCoupler,
     ModelSpec,
     MultiplierFunction,
     PathPoint,
     TransformAxis,
-    affine_form,
 )
 
+from .coordinates import CoordinateMap, coordinate_map
 from .rest import rest_transform
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def written_back(model: "Model", spec: ModelSpec, name: str) -> ModelSpec:
         )
         for i, body in enumerate(spec.bodies, start=1)
     )
-    slides = _slide_factors(arrays, spec)
+    topology = model.topology
+    before = coordinate_map(spec, topology.coordinates, topology.moving_joints)
+    slides = _slide_factors(arrays, spec, before)
     joints = tuple(
         dataclasses.replace(
             joint,
@@ -121,6 +124,7 @@ def written_back(model: "Model", spec: ModelSpec, name: str) -> ModelSpec:
         wrap_objects=wrap_objects,
         bodies=bodies,
         joints=joints,
+        couplers=_couplers(arrays, spec, before),
         muscles=muscles,
         bushings=bushings,
         markers=tuple(
@@ -142,23 +146,15 @@ def written_back(model: "Model", spec: ModelSpec, name: str) -> ModelSpec:
     )
 
 
-def _slide_factors(arrays: Any, spec: ModelSpec) -> list[tuple[float, ...]]:
+def _slide_factors(arrays: Any, spec: ModelSpec, before: CoordinateMap) -> list[tuple[float, ...]]:
     """By what each of the six axes of each joint moves farther than in the spec."""
     topology = arrays.topology
     factors = [[1.0] * len(joint.axes) for joint in spec.joints]
-    to_axes = arrays.coordinates.to_axes
-    gains = {term.target: gain for term, gain in zip(to_axes.terms, to_axes.gain, strict=True)}
     for row, k in enumerate(topology.moving_joints):
         for i, scales in enumerate(topology.scaled_slides[k], start=3):
-            if not scales:
-                continue
-            target, form = 6 * row + i, affine_form(spec.joints[k].axes[i].function)
-            if target in gains:
-                factors[k][i] = float(gains[target])
-            elif form is not None and any(form):
-                had = np.array(form)
-                has = np.array([np.sum(to_axes.matrix[target]), to_axes.offset[target]])
-                factors[k][i] = float(has @ had / (had @ had))
+            if scales:
+                target = 6 * row + i
+                factors[k][i] = _stretch(arrays.coordinates.to_axes, before.to_axes, target)
     moving = set(topology.moving_joints)
     for k, joint in enumerate(spec.joints):
         if joint.axes and k not in moving and any(topology.scaled_slides[k]):
@@ -169,15 +165,41 @@ def _slide_factors(arrays: Any, spec: ModelSpec) -> list[tuple[float, ...]]:
     return [tuple(f) for f in factors]
 
 
-def _slid(axis: TransformAxis, factor: float) -> TransformAxis:
+def _stretch(now: Any, before: Any, target: int) -> float:
+    """By what an output of a map is larger than before."""
+    for term, has, had in zip(now.terms, now.gain, before.gain, strict=True):
+        if term.target == target:
+            return float(has / had)
+    has, had = (np.append(m.matrix[target], m.offset[target]) for m in (now, before))
+    had = np.asarray(had, float)
+    return float(has @ had / (had @ had)) if had.any() else 1.0
+
+
+def _couplers(arrays: Any, spec: ModelSpec, before: CoordinateMap) -> tuple[CoordinateCoupler, ...]:
+    """With what they give to translations scaled as the model's are."""
+    factors = {}
+    sliding = {index for index, _, _ in arrays.topology.coupled_slides}
+    steps = zip(arrays.coordinates.to_all[1:], before.to_all[1:], before.coupled, strict=True)
+    for now, had, targets in steps:
+        for target in sliding & set(targets):
+            name = arrays.topology.all_coordinates[target]
+            factors[name] = _stretch(now, had, target)
+    return tuple(_slid(c, factors.get(c.dependent, 1.0)) for c in spec.couplers)
+
+
+_Part = TypeVar("_Part", TransformAxis, CoordinateCoupler)
+
+
+def _slid(part: _Part, factor: float) -> _Part:
+    """A function of coordinates that gives more."""
     if abs(factor - 1.0) < 1e-15:
-        return axis
-    function = axis.function
+        return part
+    function = part.function
     if isinstance(function, MultiplierFunction):
         function = MultiplierFunction(function.function, factor * function.scale)
     elif function != Constant(0.0):
         function = MultiplierFunction(function, factor)
     products = tuple(
-        ((name, MultiplierFunction(first, factor)), *rest) for (name, first), *rest in axis.products
+        ((name, MultiplierFunction(first, factor)), *rest) for (name, first), *rest in part.products
     )
-    return dataclasses.replace(axis, function=function, products=products)
+    return dataclasses.replace(part, function=function, products=products)

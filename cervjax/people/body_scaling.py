@@ -64,6 +64,8 @@ def scaled_bodies(
     )
     if any(map(any, topology.scaled_slides)):
         model = _scaled_slides(model, moved)
+    if topology.coupled_slides:
+        model = _scaled_couplings(model, moved)
     if model.path_forces.element is None:
         return model
     stretch = _path_force_lengths(model) / _path_force_lengths(source)
@@ -165,6 +167,21 @@ def _scaled_slides(model: Model, parent: Float[Array, "joints 3"]) -> Model:
         lambda m: (m.coordinates.to_axes, m.joint_rest_translation),
         model,
         (model.coordinates.to_axes.scaled(gain), model.joint_rest_translation * rest),
+    )
+
+
+def _scaled_couplings(model: Model, parent: Float[Array, "joints 3"]) -> Model:
+    """Translations that couplers drive, scaled along their axes with the parent bodies.
+
+    OpenSim scales them where a body is scaled evenly, and refuses to where it is not.
+    """
+    index, joint, axis = map(np.array, zip(*model.topology.coupled_slides, strict=True))
+    factor = jnp.ones(len(model.topology.all_coordinates), model.dtype)
+    along = jnp.sum(jnp.abs(axis) * parent[joint], axis=-1)
+    return eqx.tree_at(
+        lambda m: m.coordinates,
+        model,
+        model.coordinates.scaled_couplings(factor.at[index].set(along)),
     )
 
 

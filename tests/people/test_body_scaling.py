@@ -12,7 +12,19 @@ from cervjax import Model
 from cervjax.kinematics import muscle_paths
 from cervjax.people import scale_model
 from cervjax.people.body_scaling import scaled_bodies
-from conversion import read_osim, read_scale_set
+from cervjax.spec import (
+    Body,
+    Coordinate,
+    CoordinateCoupler,
+    Joint,
+    ModelSpec,
+    Muscle,
+    OffsetFrame,
+    PathPoint,
+    PolynomialFunction,
+)
+from conversion import read_osim, read_scale_set, write_osim
+from conversion.opensim_functions import axes_of_simple_joint
 
 
 @jax.jit
@@ -107,3 +119,41 @@ def test_what_cannot_be_scaled(data):
         scale_model(model, {"thigh": (1.0, 1.0, 1.0)})
     with pytest.raises(ValueError, match="must be positive"):
         scale_model(model, {"femur_r": (1.0, -1.0, 1.0)})
+
+
+def test_a_translation_that_a_coupler_drives(tmp_path):
+    """It grows with the body it hangs on, as OpenSim's `scale_factor` does, and is written back."""
+    body = [Body(n, 1.0, (0.0, 0.1, 0.0), (0.01, 0.02, 0.02, 0.0, 0.0, 0.0)) for n in "ab"]
+    turn, slide = (
+        Joint(
+            f"{child}_joint",
+            kind,
+            OffsetFrame(parent, (0.1, 0.2, 0.0)),
+            OffsetFrame(child),
+            (Coordinate(name, 0.0, (-1.0, 1.0), motion),),
+            axes_of_simple_joint(kind, [name]),
+        )
+        for parent, child, kind, name, motion in (
+            ("ground", "a", "PinJoint", "turn", "rotational"),
+            ("a", "b", "SliderJoint", "slide", "translational"),
+        )
+    )
+    path = PathPoint("P0", "ground", (0.3, 0.0, 0.1)), PathPoint("P1", "b", (0.0, 0.2, 0.05))
+    spec = ModelSpec(
+        "coupled",
+        tuple(body),
+        (turn, slide),
+        (CoordinateCoupler("tie", "slide", "turn", PolynomialFunction((0.03, 0.02, 0.01))),),
+        (Muscle("m", path, 100.0, 0.1, 0.1, 0.0),),
+    )
+    write_osim(spec, tmp_path / "coupled.osim")
+    factors = {"a": (1.2, 1.2, 1.2), "b": (0.9, 1.1, 1.0)}
+    scaled = opensim_scaled(tmp_path / "coupled.osim", factors, tmp_path, preserve=True, mass=None)
+    theirs = Model.from_spec(scaled)
+    ours = scale_model(Model.from_spec(spec), factors)
+    q = jnp.linspace(-0.9, 0.9, 7)[:, None]
+    wanted = paths(theirs, q).length
+    np.testing.assert_allclose(paths(ours, q).length, wanted, atol=1e-12, rtol=0)
+    assert np.ptp(np.asarray(wanted - paths(Model.from_spec(spec), q).length)) > 1e-3
+    again = Model.from_spec(ours.to_spec(spec))
+    np.testing.assert_allclose(paths(again, q).length, wanted, atol=1e-12, rtol=0)
