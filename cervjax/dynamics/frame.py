@@ -141,6 +141,8 @@ class FrameEvaluation:
         arms = self.moment_arm
         # With moment arms at hand their product with the speeds is the shorter way.
         speed = MusclePaths(self.length, arms).lengthening_speed(self.qd)
+        if self.segments.spin is not None:
+            speed = self.lengthening_speed
         return Mechanics(self.generalized_force, self.length, speed, arms, self.reserve_arm)
 
     @cached_property

@@ -56,7 +56,7 @@ def path_force_pulls(
         return None
     paths = path_force_paths(model, rest, state, q)
     lines = forces.lines
-    segments = CrossingSegments(paths.pull, paths.couple, paths.own_rate)
+    segments = CrossingSegments(paths.pull, paths.couple, paths.own_rate, paths.spin)
     speed = speed_of_paths(state, segments, *_line_tables(model.topology, lines), qd)
     tension = forces.tension(paths.length, speed)
     along = tension[np.array([line.muscle for line in lines])]

@@ -53,11 +53,13 @@ class CrossingSegments(NamedTuple):
         couple: m, moment of that pull about ground's origin.
         own_rate: m/rad (or m/m), of each path's length with the coordinates while all bodies are
             held; None where every path is straight between fixed points.
+        spin: m, see `PathLines`; None where no path has one.
     """
 
     pull: Float[Array, "across 3"]
     couple: Float[Array, "across 3"]
     own_rate: Float[Array, "muscles q"] | None = None
+    spin: Float[Array, "across 3"] | None = None
 
     @property
     def wrench(self) -> Float[Array, "across 6"]:
@@ -152,6 +154,7 @@ def _with_elements(
     frame = _path_frame(model, rest, state, straight.q, straight.points)
     lengths, pull, couple = straight.lengths, [straight.pull], [straight.couple]
     own = jnp.zeros((len(lengths), len(straight.q)), lengths.dtype)
+    spin, spins = [jnp.zeros_like(straight.couple)], False
     for element in model.path_elements:
         lines = element.evaluate(frame)
         muscle = np.array([s.muscle for s in element.stretches])
@@ -159,7 +162,14 @@ def _with_elements(
         own = own.at[muscle].add(lines.own_rate)
         pull.append(lines.pull)
         couple.append(lines.couple)
-    return lengths, CrossingSegments(jnp.concatenate(pull), jnp.concatenate(couple), own)
+        spin.append(jnp.zeros_like(lines.couple) if lines.spin is None else lines.spin)
+        spins |= lines.spin is not None
+    return lengths, CrossingSegments(
+        jnp.concatenate(pull),
+        jnp.concatenate(couple),
+        own,
+        jnp.concatenate(spin) if spins else None,
+    )
 
 
 def moment_arms(
@@ -227,7 +237,8 @@ def speed_of_paths(
     drift = state.velocity - cross(state.angular_velocity, state.position)
     moving = jnp.concatenate([state.angular_velocity, drift], axis=1)
     # A twist has the angular velocity first: it works on the couple.
-    line = jnp.concatenate([segments.couple, segments.pull], axis=1)
+    couple = segments.couple if segments.spin is None else segments.couple + segments.spin
+    line = jnp.concatenate([couple, segments.pull], axis=1)
     apart = contract("as,ac->sc", jnp.asarray(ends, line.dtype), moving)
     speed = jnp.sum(apart * line, axis=1)
     total = contract("sm,s->m", jnp.asarray(owner, line.dtype), speed)

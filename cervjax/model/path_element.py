@@ -79,12 +79,15 @@ class PathLines(NamedTuple):
             does not pull. A straight line's is the unit vector from its first to its last end.
         couple: m, moment of it about ground's origin; a straight line's is `cross(start, pull)`.
         own_rate: m/rad (or m/m), change of each stretch's length with `q`, all bodies held.
+        spin: m, added to `couple` for the lengthening speed alone: an error of OpenSim's, where it
+            is repeated.
     """
 
     length: Float[Array, " stretches"]
     pull: Float[Array, "lines 3"]
     couple: Float[Array, "lines 3"]
     own_rate: Float[Array, "stretches q"]
+    spin: Float[Array, "lines 3"] | None = None
 
 
 class AbstractPathElement(eqx.Module):

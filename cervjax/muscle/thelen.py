@@ -94,7 +94,8 @@ class ThelenForceCurves(AbstractForceCurves):
         return rate * (inside - isometric) / b + slope * (force - inside)
 
     def least_norm_fiber_length(self) -> Float[Array, "*m"]:
-        return jnp.full_like(self.width, 0.01)
+        # OpenSim's is zero for a muscle without pennation; a length must be divided by.
+        return jnp.full_like(self.width, 1e-6)
 
 
 def thelen_force_curves(shapes: Sequence[ThelenCurves]) -> ThelenForceCurves:

@@ -9,14 +9,16 @@ OpenSim 4.6 itself does two things differently, which `as_opensim` repeats. Its 
 tangent points still on their surfaces: no derivative of its lengths where these are not the
 shortest. And where a path touches several surfaces it finds the tangent points again and again, but
 measures the straight parts between those that it found first: `Point::getLocationInGround` keeps
-them until the pose changes. Its lengths then belong to no path, by up to some millimeters.
+them until the pose changes. Its lengths then belong to no path, by up to some millimeters, and its
+lengthening speeds are not the derivatives of these: two points of one body, of which one is not
+where it was measured, seem to move apart as the body turns.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from cervjax.math.rotation import cross, rotate, transpose
 
@@ -25,6 +27,7 @@ from .search import (
     AS_OPENSIM,
     CONSISTENT,
     Kinds,
+    Route,
     Step,
     Surface,
     Surfaces,
@@ -43,11 +46,13 @@ class RouteForces(NamedTuple):
         length: m.
         force: derivative of the length by each point's place, no unit.
         wrench: by a move (no unit) and a turn about ground's origin (m) of each surface.
+        spin: m, by a turn of each surface, what OpenSim's lengthening speed has beside it.
     """
 
     length: Float[Array, ""]
     force: Float[Array, "points 3"]
     wrench: Float[Array, "surfaces 6"]
+    spin: Float[Array, "surfaces 3"] | None = None
 
 
 def route_length(
@@ -173,4 +178,19 @@ def route_forces_as_opensim(
     on_surface, at = force[points:].reshape(count, 2, 3), route.at[points:].reshape(count, 2, 3)
     moment = jnp.sum(cross(at, on_surface), axis=1)
     wrench = jnp.concatenate([jnp.sum(on_surface, axis=1), moment], axis=-1)
-    return RouteForces(length, force[:points], wrench)
+    return RouteForces(length, force[:points], wrench, _spin(route, bodies))
+
+
+def _spin(route: Route, bodies: Int[Array, " slots"]) -> Float[Array, "surfaces 3"]:
+    """What OpenSim's lengthening speed has for neighbours on the same body, per turn of it."""
+    order = route.order()
+    at, shown, owner = route.at[order], route.shown[order], route.owner[order]
+    same = (bodies[order][1:] == bodies[order][:-1]) & route.there[order][1:]
+    surface = jnp.maximum(owner[1:], owner[:-1])
+    same &= surface >= 0
+    apart = jnp.where(same[:, None], at[1:] - at[:-1], 0.0)
+    seen = jnp.where(same[:, None], shown[1:] - shown[:-1], 0.0)
+    far = length_of(seen)
+    turned = cross(apart, seen / jnp.where(far > 0, far, 1.0)[:, None])
+    mine = surface[None] == jnp.arange(len(route.over))[:, None]
+    return jnp.sum(jnp.where(mine[..., None], turned, 0.0), axis=1)

@@ -92,7 +92,7 @@ class WholePaths(AbstractPathElement):
         plain = np.setdiff1d(np.arange(len(self.stretches)), wrapping)
         length = jnp.zeros(len(place), place.dtype)
         force = jnp.zeros_like(place)
-        wrenches = []
+        wrenches, spins = [], []
         if len(plain):
             straight, towards = _pulled(place[plain], inside[plain])
             length = length.at[plain].set(straight)
@@ -103,10 +103,16 @@ class WholePaths(AbstractPathElement):
             length = length.at[rows].set(found.length)
             force = force.at[rows].set(found.force)
             wrenches.append(found.wrench.reshape(-1, 6))
+            if found.spin is not None:
+                spins.append(found.spin.reshape(-1, 3))
         couple = cross(place, force)
         lines = jnp.concatenate([force, couple], axis=-1).reshape(-1, 6)
         lines = jnp.concatenate([lines, *wrenches])
-        return PathLines(length, lines[:, :3], lines[:, 3:], self._own_rate(frame, force))
+        spin = None
+        if spins:
+            still = jnp.zeros((force.size // 3, 3), force.dtype)
+            spin = jnp.concatenate([still, *spins])
+        return PathLines(length, lines[:, :3], lines[:, 3:], self._own_rate(frame, force), spin)
 
     def _own_rate(
         self, frame: PathFrame, force: Float[Array, "paths points 3"]
