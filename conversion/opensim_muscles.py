@@ -18,12 +18,14 @@ from cervjax.spec import (
 
 from .opensim_function_paths import read_function_path
 from .opensim_functions import read_function
+from .opensim_schutte import SCHUTTE, schutte_curves, schutte_numbers
 from .opensim_wraps import wrap_name
 
 SUPPORTED_MUSCLES = (
     "Millard2012EquilibriumMuscle",
     "Thelen2003Muscle",
     "DeGrooteFregly2016Muscle",
+    SCHUTTE,
 )
 
 
@@ -36,13 +38,16 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
     kind = force.getConcreteClassName()
     if kind not in SUPPORTED_MUSCLES:
         return None
-    muscle = getattr(opensim, kind).safeDownCast(force)
+    muscle = as_muscle(force)
     by_function = muscle.getPath().getConcreteClassName() == "FunctionBasedPath"
     path = (read_function_path(muscle),) if by_function else read_path(muscle, skipped)
     if len(path) < 2 and not by_function:
         return None
-    thelen = kind == "Thelen2003Muscle"
-    smooth = kind == "DeGrooteFregly2016Muscle"
+
+    if kind == SCHUTTE:
+        given, damping = schutte_numbers(muscle), "damping"
+    else:
+        given, damping = _Given(muscle), "fiber_damping"
     return Muscle(
         name=muscle.getName(),
         path=path,
@@ -51,18 +56,41 @@ def read_muscle(force: Any, skipped: set[str]) -> Muscle | None:
         tendon_slack_length=muscle.getTendonSlackLength(),
         pennation_angle_at_optimal=muscle.getPennationAngleAtOptimalFiberLength(),
         max_contraction_velocity=muscle.getMaxContractionVelocity(),
-        fiber_damping=0.0 if thelen else muscle.get_fiber_damping(),
+        fiber_damping=given(damping, 0.0),
         min_control=muscle.getMinControl(),
         max_control=muscle.getMaxControl(),
-        activation_time_constant=muscle.get_activation_time_constant(),
-        deactivation_time_constant=muscle.get_deactivation_time_constant(),
-        # The smooth muscle has no such property: its activation follows any excitation.
-        minimum_activation=0.0 if smooth else muscle.get_minimum_activation(),
-        default_activation=muscle.get_default_activation(),
+        activation_time_constant=given("activation_time_constant", 0.01),
+        deactivation_time_constant=given("deactivation_time_constant", 0.04),
+        # Without such a property activation follows any excitation.
+        minimum_activation=given("minimum_activation", 0.0),
+        default_activation=given("default_activation", 0.05),
         ignore_tendon_compliance=muscle.get_ignore_tendon_compliance(),
         curves=_CURVES[kind](muscle),
         wraps=() if by_function else read_wraps(muscle),
     )
+
+
+def as_muscle(force: Any) -> Any:
+    """A muscle as the class it is; as `Muscle` where OpenSim's bindings lack the class.
+
+    Args:
+        force: of OpenSim, a muscle.
+
+    Returns:
+        The same object.
+    """
+    return getattr(opensim, force.getConcreteClassName(), opensim.Muscle).safeDownCast(force)
+
+
+class _Given:
+    """Properties that not every muscle model has, by name."""
+
+    def __init__(self, muscle: Any) -> None:
+        self._muscle = muscle
+
+    def __call__(self, name: str, default: float) -> float:
+        get = getattr(self._muscle, f"get_{name}", None)
+        return default if get is None else float(get())
 
 
 def read_path(muscle: Any, skipped: set[str]) -> tuple[AbstractPathComponent, ...]:
@@ -189,4 +217,5 @@ _CURVES = {
     "Millard2012EquilibriumMuscle": _millard_curves,
     "Thelen2003Muscle": _thelen_curves,
     "DeGrooteFregly2016Muscle": _degroote_fregly_curves,
+    SCHUTTE: schutte_curves,
 }

@@ -15,6 +15,7 @@ from cervjax.spec import (
     Muscle,
     PathPoint,
     PathSpring,
+    SchutteCurves,
     ThelenCurves,
 )
 
@@ -32,6 +33,7 @@ _MUSCLE_KINDS = {
     MillardCurves: "Millard2012EquilibriumMuscle",
     ThelenCurves: "Thelen2003Muscle",
     DeGrooteFreglyCurves: "DeGrooteFregly2016Muscle",
+    SchutteCurves: "Schutte1993Muscle_Deprecated",
 }
 
 
@@ -60,9 +62,12 @@ def write_muscle(parent: ET.Element, muscle: Muscle, coordinate_paths: Mapping[s
         "pennation_angle_at_optimal",
         "max_contraction_velocity",
         "default_activation",
-        "activation_time_constant",
-        "deactivation_time_constant",
     ):
+        add_text(element, name, number_text(getattr(muscle, name)))
+    if isinstance(muscle.curves, SchutteCurves):
+        _schutte(element, muscle, muscle.curves)
+        return
+    for name in ("activation_time_constant", "deactivation_time_constant"):
         add_text(element, name, number_text(getattr(muscle, name)))
     add_text(element, "ignore_tendon_compliance", flag_text(muscle.ignore_tendon_compliance))
     if not isinstance(muscle.curves, DeGrooteFreglyCurves):
@@ -197,6 +202,17 @@ def _millard_curves(parent: ET.Element, muscle: str, curves: MillardCurves) -> N
         norm_force_at_toe_end=curves.tendon_norm_force_at_toe_end,
         curviness=curves.tendon_curviness,
     )
+
+
+def _schutte(parent: ET.Element, muscle: Muscle, curves: SchutteCurves) -> None:
+    add_text(parent, "ignore_tendon_compliance", flag_text(muscle.ignore_tendon_compliance))
+    add_text(parent, "damping", number_text(muscle.fiber_damping))
+    for name in ("time_scale", "activation1", "activation2"):
+        add_text(parent, name, number_text(getattr(curves, name)))
+    for name in ("tendon", "active", "passive"):
+        curve = getattr(curves, f"{name}_force_length_curve")
+        if curve is not None:
+            add_function(parent, curve, name=f"{name}_force_length_curve")
 
 
 def _shape(parent: ET.Element, curves: ThelenCurves | DeGrooteFreglyCurves) -> None:

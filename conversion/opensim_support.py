@@ -14,8 +14,9 @@ from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_function_paths import function_path_problem
 from .opensim_functions import SUPPORTED_FUNCTIONS, SUPPORTED_JOINTS, function_problem
 from .opensim_joints import is_prescribed
-from .opensim_muscles import SUPPORTED_MUSCLES
+from .opensim_muscles import SUPPORTED_MUSCLES, as_muscle
 from .opensim_path_forces import SUPPORTED_PATH_FORCES, path_force_problem
+from .opensim_schutte import SCHUTTE, schutte_problem
 from .opensim_several import several_problem
 from .opensim_wraps import SUPPORTED_WRAPS
 from .refusals import because, registered
@@ -237,7 +238,10 @@ def _problem(component: Any) -> str | None:
     check = _CHECKS.get(kind)
     if not component.getAbsolutePathString().startswith(_SETS.get(kind, "/")):
         return because("elsewhere", kind, _SETS[kind].strip("/"))
-    problem = None if check is None else check(getattr(opensim, kind).safeDownCast(component))
+    if kind in SUPPORTED_MUSCLES:
+        problem = _muscle(as_muscle(component))
+    else:
+        problem = None if check is None else check(getattr(opensim, kind).safeDownCast(component))
     return None if problem is None else f"{kind}: {problem}"
 
 
@@ -245,6 +249,8 @@ def _muscle(muscle: Any) -> str | None:
     problem = _path_problem(muscle.getPath())
     if problem is not None:
         return problem
+    if muscle.getConcreteClassName() == SCHUTTE:
+        return schutte_problem(muscle)
     if hasattr(muscle, "get_ignore_passive_fiber_force"):
         if muscle.get_ignore_passive_fiber_force():
             return because("passive")
@@ -314,9 +320,6 @@ def _coupler(coupler: Any) -> str | None:
 
 _CHECKS = {
     **dict.fromkeys(SUPPORTED_PATH_FORCES, _path_force),
-    "Millard2012EquilibriumMuscle": _muscle,
-    "Thelen2003Muscle": _muscle,
-    "DeGrooteFregly2016Muscle": _muscle,
     "Body": _body,
     "CustomJoint": _custom_joint,
     "MovingPathPoint": _moving_point,

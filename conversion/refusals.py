@@ -67,6 +67,22 @@ CONDITIONS: dict[str, Refusal] = {
         "maximum_pennation_angle is {}, not acos(0.1)",
         "set OpenSim's default, the only one that the muscle models here have",
     ),
+    "curve": Refusal(
+        "Schutte1993Muscle_Deprecated",
+        "its {} force-length curve is a {}",
+        "use a SimmSpline",
+    ),
+    "no_tendon": Refusal(
+        "Schutte1993Muscle_Deprecated",
+        "tendon_slack_length {} m",
+        "give it a tendon, or use a Millard2012EquilibriumMuscle",
+    ),
+    "time_scale": Refusal(
+        "Schutte1993Muscle_Deprecated",
+        "max_contraction_velocity {} is not the inverse of time_scale {}",
+        "make them agree: OpenSim's static optimization looks at (and divides by) the first, its "
+        "simulation at the second",
+    ),
     "inertia": Refusal(
         "Body",
         "inertia {}, {}, {}, {}, {}, {} kg m^2, which no body has",

@@ -125,7 +125,8 @@ def main(config: Config) -> int:
             _write(config, rows)
     write_provenance(config.out, config)
     failed = [row.model for row in rows if row.outcome == "outside tolerance"]
-    print(f"{len(rows)} models, {sum(r.outcome in ('ok', _WITHOUT) for r in rows)} as OpenSim has them, "
+    agree = sum(row.outcome in ("ok", _WITHOUT) for row in rows)
+    print(f"{len(rows)} models, {agree} as OpenSim has them, "
           f"{len(failed)} outside tolerance; see {config.out / 'README.md'}")  # fmt: skip
     return 1 if failed else 0
 

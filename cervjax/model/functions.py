@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.interpolate import PPoly, make_interp_spline
 
+from cervjax.math import simm_spline_pieces
 from cervjax.spec import (
     Constant,
     Function,
@@ -45,7 +45,7 @@ def jax_function(function: Function) -> Callable[[Scalar], Scalar]:
         case SimmSpline(x, y) if len(x) == 2:
             return jax_function(PiecewiseLinearFunction(x, y))
         case SimmSpline(x, y):
-            return _simm_spline(np.array(x), np.array(y))
+            return _piecewise(*simm_spline_pieces(np.array(x), np.array(y)))
 
 
 def _piecewise(knots: np.ndarray, coefficients: np.ndarray) -> Callable[[Scalar], Scalar]:
@@ -59,22 +59,3 @@ def _piecewise(knots: np.ndarray, coefficients: np.ndarray) -> Callable[[Scalar]
         return jnp.polyval(jnp.asarray(coefficients, x.dtype)[:, segment], local)
 
     return evaluate
-
-
-def _simm_spline(x: np.ndarray, y: np.ndarray) -> Callable[[Scalar], Scalar]:
-    """SIMM's cubic spline: its third derivative at either end is that of the cubic through the
-    four points there (Forsythe, Malcolm, Moler 1977), not zero curvature as in a natural one."""
-    ends = [[(3, _third_derivative(x[part], y[part]))] for part in (slice(4), slice(-4, None))]
-    spline = PPoly.from_spline(make_interp_spline(x, y, k=3, bc_type=tuple(ends)))
-    pieces = spline.c[:, np.diff(spline.x) > 0]
-    # A linear piece on either side continues the end slopes.
-    first, last = float(spline(x[0], 1)), float(spline(x[-1], 1))
-    before = np.array([0.0, 0.0, first, y[0] - first])
-    after = np.array([0.0, 0.0, last, y[-1]])
-    knots = np.concatenate([[x[0] - 1.0], x, [x[-1] + 1.0]])
-    return _piecewise(knots, np.column_stack([before, pieces, after]))
-
-
-def _third_derivative(x: np.ndarray, y: np.ndarray) -> float:
-    """Of the cubic through four points; zero for fewer."""
-    return 6 * float(np.polyfit(x - x[0], y, 3)[0]) if len(x) == 4 else 0.0

@@ -35,6 +35,7 @@ from .rigid_tendon import (
     RigidTendonState as RigidTendonState,
     rigid_tendon_state as rigid_tendon_state,
 )
+from .schutte import SchutteForceCurves as SchutteForceCurves
 from .thelen import (
     ThelenForceCurves as ThelenForceCurves,
     thelen_force_curves as thelen_force_curves,

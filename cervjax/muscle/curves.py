@@ -21,9 +21,12 @@ class AbstractForceCurves(eqx.Module):
         normalized_pennation: whether OpenSim's StaticOptimization looks up the pennation angle at
             the *normalized* fiber length (as if in m), so that the cosine all but vanishes
             (opensim-core issue 4390).
+        isometric_on_tendon: whether OpenSim's StaticOptimization takes the force of a fiber at rest
+            on a tendon that stretches, passive force included, and its own force-velocity factor.
     """
 
     normalized_pennation: ClassVar[bool] = False
+    isometric_on_tendon: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod

@@ -51,6 +51,24 @@ class MuscleParameters(eqx.Module):
             result = result.at[index].set(value)
         return result
 
+    def group(self, curves: AbstractForceCurves, members: Sequence[int]) -> "MuscleParameters":
+        """Those of one group.
+
+        Args:
+            curves: of the group.
+            members: its muscles.
+
+        Returns:
+            In SI units, one entry per member.
+        """
+        index = np.array(members)
+        own = {
+            f.name: getattr(self, f.name)[index]
+            for f in dataclasses.fields(self)
+            if f.name not in ("curves", "members")
+        }
+        return MuscleParameters(**own, curves=(curves,), members=(tuple(range(len(index))),))
+
     def activation_rate(
         self, excitation: Float[Array, " muscles"], activation: Float[Array, " muscles"]
     ) -> Float[Array, " muscles"]:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .compliant_tendon import fiber_equilibrium
 from .parameters import MuscleParameters
 
 
@@ -83,14 +84,33 @@ def rigid_tendon_state(
     # here (as if in m), so that the cosine all but vanishes (opensim-core issue 4390).
     cos_at_norm = jnp.sqrt(jnp.maximum(1.0 - (height / norm_length) ** 2, 0.0))
     cos_of_tool = jnp.where(_normalized_pennation(muscles), cos_at_norm, cos_pennation)
+    of_tool = active * cos_of_tool
+    for curves, members in zip(muscles.curves, muscles.members, strict=True):
+        if curves.isometric_on_tendon:
+            index = np.array(members)
+            own = muscles.group(curves, members)
+            force = _isometric_on_tendon(own, length[index], lengthening_speed[index])
+            of_tool = of_tool.at[index].set(force)
     return RigidTendonState(
         fiber_length,
         norm_velocity,
         cos_pennation,
         active,
-        active * cos_of_tool,
+        of_tool,
         jnp.where(clamped, 0.0, strongest * passive),
     )
+
+
+def _isometric_on_tendon(
+    muscles: MuscleParameters, length: Float[Array, " m"], speed: Float[Array, " m"]
+) -> Float[Array, " m"]:
+    """What a muscle of OpenSim's class ActivationFiberLengthMuscle_Deprecated gives out for the
+    force on an inextensible tendon, N. It finds the balance by steps of its own, to 0.01 N."""
+    at_rest = fiber_equilibrium(muscles, jnp.ones_like(length), length)
+    force = jnp.where(at_rest.slack, 0.0, at_rest.tendon_force)
+    fastest = muscles.max_contraction_velocity * muscles.optimal_fiber_length
+    shortening = -jnp.cos(muscles.pennation_angle_at_optimal) * speed / fastest
+    return force * (1.8 - 1.8 / (1.0 + jnp.exp((0.04 - shortening) / 0.18)))
 
 
 def _normalized_pennation(muscles: MuscleParameters) -> np.ndarray:

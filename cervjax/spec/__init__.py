@@ -25,6 +25,7 @@ from .components import (
     MotionType as MotionType,
     Muscle as Muscle,
     OffsetFrame as OffsetFrame,
+    SchutteCurves as SchutteCurves,
     ThelenCurves as ThelenCurves,
     TransformAxis as TransformAxis,
     register_muscle_curves as register_muscle_curves,

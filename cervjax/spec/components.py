@@ -1,11 +1,12 @@
 """The parts of an OpenSim model as frozen dataclasses, in OpenSim's terms and SI units."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from .functions import Function, Product
+from .functions import Function, Product, SimmSpline
 from .path_components import AbstractPathComponent, PathWrap, Vec3
 
 Vec6 = tuple[float, float, float, float, float, float]
@@ -249,6 +250,60 @@ class DeGrooteFreglyCurves(AbstractMuscleCurves):
             Names.
         """
         return _not_positive(self)
+
+
+_SIMM_ACTIVE = SimmSpline(
+    (-5.307692, -4.307692, -1.923077, -0.884615, -0.269231, 0.230769, 0.461538, 0.52725,
+     0.62875, 0.71875, 0.86125, 1.045, 1.2175, 1.43875, 1.5, 1.615385, 2.0, 2.961538,
+     3.692308, 5.461538, 9.901902),
+    (0.012188, 0.021899, 0.036466, 0.052493, 0.075312, 0.114158, 0.157859, 0.226667,
+     0.636667, 0.856667, 0.95, 0.993333, 0.77, 0.246667, 0.193821, 0.133252, 0.072683,
+     0.044417, 0.036341, 0.021899, 0.007332),
+)  # fmt: skip
+_SIMM_TENDON = SimmSpline(
+    (-10.0, -0.002, -0.001, 0.0, 0.00131, 0.00281, 0.00431, 0.00581, 0.00731, 0.00881,
+     0.0103, 0.0118, 0.0123, 9.2, 9.201, 9.202, 20.0),
+    (0.0, 0.0, 0.0, 0.0, 0.0108, 0.0257, 0.0435, 0.0652, 0.0915, 0.123, 0.161, 0.208, 0.227,
+     345.0, 345.0, 345.0, 345.0),
+)  # fmt: skip
+
+
+@register_muscle_curves("Schutte")
+@dataclass(frozen=True, slots=True)
+class SchutteCurves(AbstractMuscleCurves):
+    """Curves of OpenSim's Schutte1993Muscle_Deprecated, SIMM's muscle; defaults are OpenSim's.
+
+    Attributes:
+        activation1, activation2: rates of activation, over `time_scale`.
+        time_scale: s; the inverse of `Muscle.max_contraction_velocity`.
+        active_force_length_curve: over max isometric force, of fiber length over the optimal one.
+        passive_force_length_curve: likewise; None for an exponential function.
+        tendon_force_length_curve: over max isometric force, of the tendon's strain.
+    """
+
+    activation1: float = 7.667
+    activation2: float = 1.459854
+    time_scale: float = 0.1
+    active_force_length_curve: SimmSpline = _SIMM_ACTIVE
+    passive_force_length_curve: SimmSpline | None = None
+    tendon_force_length_curve: SimmSpline = _SIMM_TENDON
+
+    def problems(self) -> list[str]:
+        """Numbers that are negative, and splines that are none.
+
+        Returns:
+            Names.
+        """
+        wrong = [n for n in ("activation1", "activation2") if getattr(self, n) < 0]
+        wrong += ["time_scale"] * (self.time_scale <= 0)
+        for name in ("active", "passive", "tendon"):
+            curve = getattr(self, f"{name}_force_length_curve")
+            if curve is None:
+                continue
+            rises = all(b > a for a, b in itertools.pairwise(curve.x))
+            if len(curve.x) != len(curve.y) or len(curve.x) < 2 or not rises:
+                wrong.append(f"{name}_force_length_curve")
+        return wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ _CONVERTER.register_structure_hook_func(
 for _kind in get_args(Function):
     # Whichever it is: a file says so by its type.
     _CONVERTER.register_unstructure_hook(_kind, function_to_dict)
+    _CONVERTER.register_structure_hook(_kind, lambda values, _: function_from_dict(values))
 
 
 def to_plain(value: Any) -> Any:
