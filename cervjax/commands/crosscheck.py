@@ -28,11 +28,11 @@ from rich.table import Table
 from cervjax.dynamics import mechanics
 from cervjax.execution.provenance import write_provenance
 from cervjax.labels import LabelBatch, LabelDataset, RowStatus
+from cervjax.labels.any_model import plan_personalizer, plan_spec
 from cervjax.model import Model
 from cervjax.motion import Motion
 from cervjax.muscle import rigid_tendon_state
 from cervjax.optimization import StaticOptimizationSettings, solve_frame
-from cervjax.people import Personalizer, Subject
 from cervjax.spec import ModelSpec
 from conversion import load_model
 from conversion.opensim_engine import OpensimNeck, opensim_static_optimization
@@ -105,17 +105,17 @@ def crosscheck(config: CrosscheckConfig) -> list[Comparison]:
     spec = load_model(config.model or dataset.manifest["neck"]["name"])
     dataset.check_neck(spec)
     write_provenance(config.out, config)
-    spec = spec.with_reserves(plan.reserve)
-    personalizer = Personalizer(Model.from_spec(spec))
+    personalizer = plan_personalizer(plan, spec)
+    spec = plan_spec(plan, spec)
     certified = np.flatnonzero(dataset.array("status") == RowStatus.CERTIFIED)
     rng = np.random.default_rng(config.seed)
     index = np.sort(rng.choice(certified, min(config.rows, len(certified)), replace=False))
     rows = dataset.rows(index)
-    personalize = eqx.filter_jit(personalizer)
+    personalize = eqx.filter_jit(personalizer.of_vector)
     results = []
     for k in track(range(len(index)), "rows against OpenSim"):
         row = jax.tree.map(lambda x, k=k: np.asarray(x[k], float), rows)
-        model = personalize(Subject.from_vector(row.subject))
+        model = personalize(jnp.asarray(row.subject))
         person = dataclasses.replace(
             model.to_spec(spec, "person"), gravity=tuple(float(g) for g in row.gravity)
         )

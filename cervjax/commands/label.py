@@ -11,7 +11,7 @@ bytes. Several processes over one file system, each with its number (none of it 
 
 import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +33,7 @@ from rich.text import Text
 from cervjax.execution import Hosts
 from cervjax.execution.provenance import write_provenance
 from cervjax.labels import DatasetPlan, generate_dataset
+from cervjax.labels.any_model import read_people
 from cervjax.labels.card import write_card
 from cervjax.motion.synthesis import read_motions
 from conversion import load_model
@@ -60,7 +61,9 @@ class LabelConfig:
     """What to generate, and where.
 
     Attributes:
-        neck: a shipped neck, or an `.osim` file.
+        neck: a shipped neck, or an `.osim` file of a neck or of any other model.
+        people: `.toml` file that says in what people of any model differ, and in which ranges its
+            coordinates move; needed for a model that is no neck. See docs/tutorials/labels.md.
         plan: what the dataset holds.
         recorded: folder of `.mot` and `.sto` motions, for `plan.recorded_share` of movements.
         lowpass: cutoff (Hz) for these; 0 for none.
@@ -71,6 +74,7 @@ class LabelConfig:
     """
 
     neck: str = "hyoid-repaired"
+    people: Path | None = None
     plan: DatasetPlan = field(default_factory=DatasetPlan)
     recorded: Path | None = None
     lowpass: float = 6.0
@@ -89,6 +93,26 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} rows/s")
 
 
+def with_people(config: LabelConfig) -> LabelConfig:
+    """The plan with what the file of people says.
+
+    Args:
+        config: what to generate.
+
+    Returns:
+        The same where there is no such file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no description of people.
+    """
+    if config.people is None:
+        return config
+    ratios, ranges = read_people(config.people)
+    plan = replace(config.plan, population="ratios", people=ratios, coordinates=ranges)
+    return replace(config, plan=plan)
+
+
 def generate(config: LabelConfig) -> dict[str, Any]:
     """Generate the dataset, with a progress bar, and its card.
 
@@ -98,6 +122,7 @@ def generate(config: LabelConfig) -> dict[str, Any]:
     Returns:
         The manifest.
     """
+    config = with_people(config)
     hosts = _connect(config.hosts)
     spec = load_model(config.neck)
     motions = read_motions(config.recorded, spec, config.lowpass) if config.recorded else []

@@ -6,13 +6,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from cervjax.model import Topology
 from cervjax.motion.synthesis import MovementKind
 from cervjax.optimization import Certificate, SolverResult
-from cervjax.people import LIMITS, MEASUREMENTS, Person, Sex, Subject
-from cervjax.spec import PLANES
+from cervjax.people import MEASUREMENTS, BodySubject, Person, Sex, Subject
 
 from .columns import COLUMNS
+from .factory import LabelFactory
 from .fields import (
     CERTIFICATE_FIELDS,
     FRAME_FIELDS,
@@ -24,6 +23,8 @@ from .fields import (
 )
 from .row import LabelBatch, RowStatus, Solution, level_names
 
+_NECK_FORCES = ("anteroposterior_shear", "compression", "lateral_shear")
+
 
 def field_of(name: str) -> Field:
     """The field of a row's array; the other convention's carries a suffix."""
@@ -34,18 +35,21 @@ def field_of(name: str) -> Field:
     return ROW_FIELDS[name]
 
 
-def labels_of(topology: Topology) -> dict[str, Any]:
+def labels_of(factory: LabelFactory) -> dict[str, Any]:
     """Names along every dimension, and of every code."""
+    topology = factory.personalizer.model.topology
+    # Directions have anatomical names at the joints of a neck alone.
+    neck = any(topology.anatomy.planes.values())
     return {
         "coordinate": list(topology.free_coordinates),
         "muscle": list(topology.muscles),
         "reserve": list(topology.reserves),
         "level": level_names(topology),
-        "force_component": ["anteroposterior_shear", "compression", "lateral_shear"],
+        "force_component": list(_NECK_FORCES) if neck else ["x", "y", "z"],
         "axis": ["x", "y", "z"],
-        "plane": list(PLANES),
+        "plane": list(factory.sampler.plane_names),
         "plane_coordinates": {p: list(n) for p, n in topology.anatomy.planes.items()},
-        "ratio": list(LIMITS),
+        "ratio": list(factory.personalizer.ratio_names),
         "kind_codes": [k.name.lower() for k in MovementKind],
         "status_codes": [s.name.lower() for s in RowStatus],
         "result_codes": [r.name.lower() for r in SolverResult],
@@ -75,13 +79,14 @@ def person_arrays(people: Person) -> dict[str, Any]:
     }
 
 
-def people_from(arrays: Mapping[str, np.ndarray]) -> Person:
-    """The inverse of `person_arrays`."""
+def people_from(arrays: Mapping[str, np.ndarray], of_ratios: bool) -> Person:
+    """The inverse of `person_arrays`; `of_ratios` says whether they are a `RatioPopulation`'s."""
     measured = [jnp.asarray(arrays[name]) for name in MEASUREMENTS]
+    ratios = jnp.asarray(arrays["subject"])
     return Person(
         jnp.asarray(arrays["sex"], jnp.int32),
         jnp.stack(measured, axis=-1),
-        Subject.from_vector(jnp.asarray(arrays["subject"])),
+        BodySubject(ratios) if of_ratios else Subject.from_vector(ratios),
         jnp.asarray(arrays["range_of_motion"]),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 
 from cervjax.motion.synthesis import MovementKind
 from cervjax.spec import PLANES, shipped_neck
@@ -27,6 +28,7 @@ class Sample:
     rows: dict[str, np.ndarray]
     people: dict[str, np.ndarray]
     names: dict[str, Any]
+    of_any_model: bool = False
 
 
 def write_card(path: Path, rows: int = 100_000) -> Path:
@@ -72,25 +74,31 @@ def _sample(dataset: LabelDataset, count: int) -> Sample:
     people["age"] = dataset.array("age")[person]
     people["subject"] = dataset.array("subject")[person]
     people["range_of_motion"] = dataset.array("range_of_motion")[person]
-    return Sample(rows, people, dataset.attributes)
+    return Sample(rows, people, dataset.attributes, bool(dataset.plan.people))
 
 
 def _people(path: Path, sample: Sample) -> None:
     people, ratios = sample.people, sample.names["ratio"]
-    panels: list[tuple[str, np.ndarray]] = [
-        ("age (years)", people["age"]),
-        ("stature (m)", people["stature"]),
-        ("weight (kg)", people["weight"]),
-        ("head mass (kg)", people["head_mass"]),
-    ]
+    panels: list[tuple[str, np.ndarray]] = []
+    if not sample.of_any_model:
+        panels = [
+            ("age (years)", people["age"]),
+            ("stature (m)", people["stature"]),
+            ("weight (kg)", people["weight"]),
+            ("head mass (kg)", people["head_mass"]),
+        ]
     panels += [
         (f"{r.replace('_', ' ')} (ratio)", people["subject"][:, k]) for k, r in enumerate(ratios)
     ]
-    panels += [
-        (f"range of motion, {plane} (part of model's)", people["range_of_motion"][:, k])
-        for k, plane in enumerate(sample.names["plane"])
-    ]
-    figure, axes = plt.subplots(4, 4, figsize=(14, 11), layout="constrained")
+    if not sample.of_any_model:
+        panels += [
+            (f"range of motion, {plane} (part of model's)", people["range_of_motion"][:, k])
+            for k, plane in enumerate(sample.names["plane"])
+        ]
+    lines = -(-len(panels) // 4)
+    figure, axes = plt.subplots(
+        lines, 4, figsize=(14, 2.75 * lines), layout="constrained", squeeze=False
+    )
     for axis, (title, values) in zip(axes.ravel(), panels, strict=False):
         known = np.isfinite(values)
         if not known.any():
@@ -105,7 +113,7 @@ def _people(path: Path, sample: Sample) -> None:
         axis.set(xlabel=title, ylabel="people")
     for axis in axes.ravel()[len(panels) :]:
         axis.set_visible(False)
-    axes[1, 0].legend()
+    axes[min(1, lines - 1), 0].legend()
     figure.suptitle(f"{len(people['sex']):,} people of the dataset")
     figure.savefig(path, dpi=90)
     plt.close(figure)
@@ -115,38 +123,66 @@ def _movements(path: Path, sample: Sample) -> None:
     rows, coordinates = sample.rows, sample.names["coordinate"]
     figure, axes = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
     figure.suptitle("Movements")
+    any_model = sample.of_any_model
     for k, name in enumerate(coordinates):
-        axes[0, 0].hist(np.rad2deg(rows["q"][:, k]), 80, histtype="step", label=name)
+        q = rows["q"][:, k] if any_model else np.rad2deg(rows["q"][:, k])
+        axes[0, 0].hist(q, 80, histtype="step", label=name)
         axes[0, 1].hist(
             np.clip(rows["qdd"][:, k], -60, 60), 80, histtype="step", label=name, log=True
         )
-    axes[0, 0].set(xlabel="coordinate (deg)", ylabel="rows")
-    axes[0, 1].set(xlabel="acceleration (rad/s², clipped at 60)", ylabel="rows")
+    axes[0, 0].set(xlabel=f"coordinate ({'rad, m' if any_model else 'deg'})", ylabel="rows")
+    unit = "rad/s², m/s²" if any_model else "rad/s²"
+    axes[0, 1].set(xlabel=f"acceleration ({unit}, clipped at 60)", ylabel="rows")
     axes[0, 0].legend(fontsize=8)
 
+    _kinds_and_gravity(axes[1, 0], axes[1, 1], rows)
+    if sample.of_any_model:
+        _any_speeds(axes[0, 2], axes[1, 2], sample)
+    else:
+        _head_speeds(axes[0, 2], axes[1, 2], sample)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def _any_speeds(speeds: Axes, pairs: Axes, sample: Sample) -> None:
+    rows, coordinates = sample.rows, sample.names["coordinate"]
+    for k, name in enumerate(coordinates):
+        speeds.hist(np.abs(rows["qd"][:, k]), 80, histtype="step", label=name, log=True)
+    speeds.set(xlabel="speed of a coordinate (rad/s, m/s)", ylabel="rows")
+    last = min(1, len(coordinates) - 1)
+    x, y = rows["q"][:20_000, 0], rows["q"][:20_000, last]
+    pairs.scatter(x, y, s=1, alpha=0.2, rasterized=True)
+    pairs.set(xlabel=f"{coordinates[0]} (rad, m)", ylabel=f"{coordinates[last]} (rad, m)")
+
+
+def _kinds_and_gravity(kinds: Axes, lean: Axes, rows: dict[str, np.ndarray]) -> None:
+    counts = [int(np.sum(rows["kind"] == k)) for k in range(len(_KINDS))]
+    kinds.barh(_KINDS, counts)
+    kinds.set(xlabel="rows", ylabel="kind of movement")
+    gravity = rows["gravity"] / np.maximum(
+        np.linalg.norm(rows["gravity"], axis=1, keepdims=True), 1e-12
+    )
+    lean.hist(np.rad2deg(np.arccos(np.clip(-gravity[:, 1], -1, 1))), 60, log=True)
+    lean.set(xlabel="inclination of the torso (deg)", ylabel="rows")
+
+
+def _head_speeds(speeds: Axes, turns: Axes, sample: Sample) -> None:
+    rows, coordinates = sample.rows, sample.names["coordinate"]
     planes_of = sample.names.get("plane_coordinates") or shipped_neck("hyoid").anatomy.planes
     planes = [[coordinates.index(c) for c in planes_of[p] if c in coordinates] for p in PLANES]
     speed = np.rad2deg(np.sqrt(sum(rows["qd"][:, i].sum(axis=1) ** 2 for i in planes)))
     for kind, name in enumerate(_KINDS):
         chosen = speed[rows["kind"] == kind]
         if len(chosen):
-            axes[0, 2].hist(chosen, np.linspace(0, 360, 73), histtype="step", label=name, log=True)
-    axes[0, 2].set(xlabel="head speed against the torso (deg/s)", ylabel="rows")
-    axes[0, 2].legend(fontsize=8)
-
-    counts = [int(np.sum(rows["kind"] == k)) for k in range(len(_KINDS))]
-    axes[1, 0].barh(_KINDS, counts)
-    axes[1, 0].set(xlabel="rows", ylabel="kind of movement")
-    gravity = rows["gravity"] / np.linalg.norm(rows["gravity"], axis=1, keepdims=True)
-    lean = np.rad2deg(np.arccos(np.clip(-gravity[:, 1], -1, 1)))
-    axes[1, 1].hist(lean, 60, log=True)
-    axes[1, 1].set(xlabel="inclination of the torso (deg)", ylabel="rows")
+            speeds.hist(
+                chosen, np.linspace(0, 360, 73).tolist(), histtype="step", label=name, log=True
+            )
+    speeds.set(xlabel="head speed against the torso (deg/s)", ylabel="rows")
+    speeds.legend(fontsize=8)
     part = slice(0, 20_000)
     pitch, yaw = (np.rad2deg(rows["q"][part][:, i].sum(axis=1)) for i in (planes[0], planes[2]))
-    axes[1, 2].scatter(yaw, pitch, s=1, alpha=0.2, rasterized=True)
-    axes[1, 2].set(xlabel="yaw of the head (deg)", ylabel="pitch of the head (deg), extension > 0")
-    figure.savefig(path, dpi=90)
-    plt.close(figure)
+    turns.scatter(yaw, pitch, s=1, alpha=0.2, rasterized=True)
+    turns.set(xlabel="yaw of the head (deg)", ylabel="pitch of the head (deg), extension > 0")
 
 
 def _forces(path: Path, sample: Sample) -> None:
@@ -207,7 +243,8 @@ def _certificates(path: Path, dataset: LabelDataset, sample: Sample) -> None:
 def _joint_loads(path: Path, sample: Sample) -> None:
     rows, names = sample.rows, sample.names
     figure, axes = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
-    figure.suptitle("Loads of the intervertebral joints (1, 50, 99 % of rows)")
+    joints = "joints" if sample.of_any_model else "intervertebral joints"
+    figure.suptitle(f"Loads of the {joints} (1, 50, 99 % of rows)")
     forces, axes_of = names["force_component"], names["axis"]
     panels = [
         *[("joint_force", k, f"{c.replace('_', ' ')} (N)") for k, c in enumerate(forces)],
@@ -234,7 +271,9 @@ def _page(dataset: LabelDataset, sample: Sample, loads: bool) -> str:
     )
     limiting = ", ".join(f"{n} ({c:,})" for n, c in list(counts["limiting_muscle"].items())[:5])
     largest = np.abs(sample.rows["reserve_force"]).max(axis=1)
-    speed = np.rad2deg(np.abs(sample.rows["qd"])).max()
+    speed, speed_unit = np.abs(sample.rows["qd"]).max(), "rad/s or m/s"
+    if not sample.of_any_model:
+        speed, speed_unit = np.rad2deg(speed), "deg/s"
     images = ["people", "movements", "forces", "certificates", *(["joint_loads"] if loads else [])]
     pictures = "\n\n".join(f"![{name}]({name}.png)" for name in images)
     return f"""# Dataset card
@@ -244,14 +283,14 @@ def _page(dataset: LabelDataset, sample: Sample, loads: bool) -> str:
 
 | | |
 |---|---|
-| neck | `{manifest["neck"]["name"]}`, sha256 {manifest["neck"]["sha256"][:16]} |
+| model | `{manifest["neck"]["name"]}`, sha256 {manifest["neck"]["sha256"][:16]} |
 | optimization | convention `{plan.convention}`{", the other one beside it" if plan.compare else ""}; reserves of optimal force {plan.reserve} N m |
 | precision, platform | {plan.precision}, {manifest["platform"]} |
 {status}
 | largest KKT residual of converged rows | {counts["largest_kkt_residual"]:.1e} |
 | largest reserve: median, 99 %, 99.9 % of rows | {", ".join(f"{x:.2g}" for x in np.percentile(largest, [50, 99, 99.9]))} N m |
 | muscles that limit rows not certified | {limiting or "none"} |
-| fastest coordinate | {speed:.0f} deg/s |
+| fastest coordinate | {speed:.0f} {speed_unit} |
 | splits | people: {plan.splits.validation:.0%} validation, {plan.splits.test:.0%} test; movements for testing only: {", ".join(plan.splits.held_out_movements) or "none"} |
 | seed | {plan.seed} |
 | versions | {", ".join(f"{k} {v}" for k, v in manifest["versions"].items())} |

@@ -154,7 +154,9 @@ class LabelDataset:
     def people(self, persons: slice | Int[np.ndarray, " n"]) -> Person:
         """People by number."""
         names = set(PERSON_FIELDS) - {SPLIT}
-        return people_from({name: self.array(name, persons) for name in names})
+        return people_from(
+            {name: self.array(name, persons) for name in names}, bool(self.plan.people)
+        )
 
     def _arrays(self, index: slice | Int[np.ndarray, " n"]) -> dict[str, np.ndarray]:
         """All arrays of rows. Those of one shard are read as one piece: one by one takes long."""

@@ -13,13 +13,15 @@ import numpy as np
 from jaxtyping import Array, Float, Integer, PRNGKeyArray
 
 from cervjax.motion.synthesis import (
+    CoordinateSampler,
+    FixedGravity,
     MotionSample,
     MovementKind,
     MovementSampler,
     RecordedMovements,
     TorsoInclination,
 )
-from cervjax.people import Person, Personalizer
+from cervjax.people import AbstractPersonalizer, Person
 
 from .row import LabelBatch, RowOptions, RowOrigin, label_row
 
@@ -31,8 +33,9 @@ class LabelFactory(eqx.Module):
     """Draws people and their movements and labels the frames.
 
     Attributes:
-        personalizer: makes a person's neck.
-        population: `AnsurPopulation`, `BoxPopulation`, or any function of index and key.
+        personalizer: makes a person's model.
+        population: `AnsurPopulation`, `BoxPopulation`, `RatioPopulation`, or any function of index
+            and key; its subjects are those of the personalizer.
         sampler: draws movements.
         torso: draws how the torso is held, once per movement.
         recorded: recorded motions, or None.
@@ -48,10 +51,10 @@ class LabelFactory(eqx.Module):
         block: people computed at once. Part of what the rows are, to the last bit.
     """
 
-    personalizer: Personalizer
+    personalizer: AbstractPersonalizer
     population: Population
-    sampler: MovementSampler
-    torso: TorsoInclination
+    sampler: MovementSampler | CoordinateSampler
+    torso: TorsoInclination | FixedGravity
     recorded: RecordedMovements | None = None
     recorded_share: float = eqx.field(static=True, default=0.0)
     personal_range: bool = eqx.field(static=True, default=True)
@@ -95,7 +98,8 @@ class LabelFactory(eqx.Module):
         needed = self.sampler.num_uniforms + self.frames + 3 + 5
         # One call of the generator: on a CPU every call is a loop of its own.
         uniforms = jax.random.uniform(key, (self.movements, needed), self.sampler.low.dtype)
-        reach = person.range_of_motion if self.personal_range else jnp.ones_like(uniforms[0, :3])
+        own = person.range_of_motion
+        reach = own if self.personal_range else jnp.ones_like(own)
         kind, time, motion, gravity = jax.vmap(self._movement, in_axes=(0, None))(uniforms, reach)
         kind, gravity = (
             jnp.broadcast_to(x[:, None], (x.shape[0], self.frames, *x.shape[1:]))
@@ -115,7 +119,7 @@ class LabelFactory(eqx.Module):
         return person, jax.vmap(row)(*flat)
 
     def _movement(
-        self, uniforms: Float[Array, " n"], reach: Float[Array, " 3"]
+        self, uniforms: Float[Array, " n"], reach: Float[Array, " planes"]
     ) -> tuple[Array, Array, MotionSample, Array]:
         """Kind, times, frames and gravity of one movement."""
         dtype = uniforms.dtype

@@ -13,13 +13,14 @@ import numpy as np
 
 from cervjax.execution import Hosts, reading
 from cervjax.execution.source_hash import source_hash
-from cervjax.model import Model, Topology
+from cervjax.model import Topology
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import MovementKind
 from cervjax.spec import ModelSpec, spec_fingerprint
 
 from .arrays import labels_of, person_arrays, row_arrays
 from .block_runner import BlockRunner
+from .factory import LabelFactory
 from .fields import SPLIT
 from .plan import DatasetPlan, build_factory, motions_hash
 from .row import RowStatus
@@ -83,7 +84,7 @@ def generate_dataset(
         folder.check_free()
     with folder.locked() if hosts.is_first else nullcontext():
         if hosts.is_first:
-            _open(folder, facts, plan, runner, factory.personalizer.model)
+            _open(folder, facts, plan, runner, factory)
         hosts.wait("dataset open")
         # Every process, because another one may have been started with other options.
         _check_same(folder, facts)
@@ -122,7 +123,7 @@ def _open(
     facts: Mapping[str, Any],
     plan: DatasetPlan,
     runner: BlockRunner,
-    model: Model,
+    factory: LabelFactory,
 ) -> None:
     if not folder.exists:
         arrays = jax.eval_shape(
@@ -137,9 +138,9 @@ def _open(
             plan.shard_persons * plan.rows_per_person,
             plan.persons,
             plan.shard_persons,
-            {"neck": model.topology.name, "convention": plan.convention}
+            {"neck": factory.personalizer.model.topology.name, "convention": plan.convention}
             | {"reserve_optimal_force": plan.reserve}
-            | labels_of(model.topology),
+            | labels_of(factory),
         )
         return
     _check_same(folder, facts)

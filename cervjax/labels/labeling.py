@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int
 
 from cervjax.dynamics import mechanics
 from cervjax.motion.synthesis import MotionSample
-from cervjax.people import Personalizer, Subject
+from cervjax.people import AbstractPersonalizer, AbstractSubject
 
 from .row import LabelBatch, RowOptions, RowOrigin, label_row
 
@@ -23,7 +23,7 @@ class Labeler(eqx.Module):
         chunk: rows computed at once; a GPU wants more than the default.
     """
 
-    personalizer: Personalizer
+    personalizer: AbstractPersonalizer
     options: RowOptions = eqx.field(static=True, default=RowOptions())
     chunk: int = eqx.field(static=True, default=_CHUNK)
 
@@ -31,7 +31,7 @@ class Labeler(eqx.Module):
     def __call__(
         self,
         person: Int[Array, " rows"],
-        subject: Subject,
+        subject: AbstractSubject,
         motion: MotionSample,
         gravity: Float[Array, "rows 3"] | None = None,
     ) -> LabelBatch:
@@ -53,7 +53,7 @@ class Labeler(eqx.Module):
         return jax.lax.map(lambda row: self._row(*row), rows, batch_size=self.chunk)
 
     def _row(
-        self, person: Array, subject: Subject, motion: MotionSample, gravity: Array
+        self, person: Array, subject: AbstractSubject, motion: MotionSample, gravity: Array
     ) -> LabelBatch:
         kind, time = jnp.full((), -1, jnp.int32), jnp.zeros((), gravity.dtype)
         origin = RowOrigin(person, kind, time, subject.as_vector())
@@ -62,12 +62,12 @@ class Labeler(eqx.Module):
 
 @eqx.filter_jit
 def moment_arms(
-    personalizer: Personalizer, subject: Float[Array, "rows ratios"], motion: MotionSample
+    personalizer: AbstractPersonalizer, subject: Float[Array, "rows ratios"], motion: MotionSample
 ) -> Float[Array, "rows free muscles"]:
     """Moment arms (m) of the free coordinates, for the torque balance of predicted forces."""
 
     def row(vector: Array, frame: MotionSample) -> Array:
-        model = personalizer(Subject.from_vector(vector))
+        model = personalizer.of_vector(vector)
         return mechanics(model, *frame).moment_arm[: model.topology.num_free]
 
     return jax.lax.map(lambda r: row(*r), (subject, motion), batch_size=_CHUNK)

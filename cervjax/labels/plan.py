@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ import numpy as np
 from cervjax.model import Model
 from cervjax.motion import Motion
 from cervjax.motion.synthesis import (
+    CoordinateSampler,
+    FixedGravity,
     MovementKind,
     MovementOptions,
     MovementSampler,
@@ -24,16 +26,18 @@ from cervjax.people import (
     OUT_OF_DISTRIBUTION,
     AnsurPopulation,
     BoxPopulation,
-    Personalizer,
     PopulationBox,
+    Ratio,
+    RatioPopulation,
 )
 from cervjax.spec import ModelSpec
 from cervjax.spec.plain import from_plain, to_plain
 
-from .factory import LabelFactory
+from .any_model import plan_personalizer, plan_spec
+from .factory import LabelFactory, Population
 from .row import RowOptions
 
-POPULATIONS = ("ansur", "box", *OUT_OF_DISTRIBUTION)
+POPULATIONS = ("ansur", "box", "ratios", *OUT_OF_DISTRIBUTION)
 
 _CPU_ROWS = 128
 """Rows computed at once: about a hundred stay in a CPU core's caches."""
@@ -76,7 +80,11 @@ class DatasetPlan(MovementOptions):
         frames: of each movement.
         rate: Hz of frames that follow one another; None for frames at random times.
         population: `ansur`, `box` (the source paper's design), or a name of
-            `cervjax.people.OUT_OF_DISTRIBUTION`.
+            `cervjax.people.OUT_OF_DISTRIBUTION`, of necks; or `ratios`, of any model.
+        people: in what people of the population `ratios` differ from the model, by name; gravity
+            is then the model's own, and every coordinate moves by itself.
+        coordinates: rad or m, ranges in which these coordinates move, of the population `ratios`;
+            one whose ends are alike is held there.
         women: share of women of an ANSUR population.
         ages: years, youngest and oldest of an ANSUR population.
         personal_range: whether movements use each person's range of motion, or the model's.
@@ -86,6 +94,8 @@ class DatasetPlan(MovementOptions):
         recorded_variation: of size and tempo of these.
         convention: of static optimization.
         compare: solve every row in the other convention too.
+        wrapping: of paths over surfaces, see `Model.from_spec`; `opensim` for labels that OpenSim
+            shall confirm to the digit.
         reserve: N m, optimal force of the reserves.
         reserve_limit: N m; rows that need more are marked.
         joint_loads, muscle_lengths: keep them.
@@ -102,6 +112,8 @@ class DatasetPlan(MovementOptions):
     frames: int = 4
     rate: float | None = None
     population: str = "ansur"
+    people: dict[str, Ratio] = field(default_factory=dict)
+    coordinates: dict[str, tuple[float, float]] = field(default_factory=dict)
     women: float = 0.5
     ages: tuple[float, float] = (18.0, 65.0)
     personal_range: bool = True
@@ -111,6 +123,7 @@ class DatasetPlan(MovementOptions):
     recorded_variation: float = 0.2
     convention: Convention = "opensim"
     compare: bool = False
+    wrapping: Literal["consistent", "opensim"] = "consistent"
     reserve: float = 0.1
     reserve_limit: float = 0.1
     joint_loads: bool = True
@@ -133,6 +146,13 @@ class DatasetPlan(MovementOptions):
             raise ValueError(
                 f"no population {self.population!r}; there are {', '.join(POPULATIONS)}"
             )
+        if bool(self.people) != (self.population == "ratios"):
+            raise ValueError(
+                f"population = {self.population!r} with {len(self.people)} ratios of people: the "
+                "population 'ratios' needs them, and no other one has them"
+            )
+        if self.coordinates and not self.people:
+            raise ValueError("coordinates have ranges only in the population 'ratios'")
         if not 0 <= self.recorded_share <= 1:
             raise ValueError(f"recorded_share = {self.recorded_share} is not between 0 and 1")
         if not self.reserve > 0:
@@ -230,7 +250,7 @@ class DatasetPlan(MovementOptions):
 def build_factory(
     plan: DatasetPlan, spec: ModelSpec, recorded: Sequence[Motion] = ()
 ) -> LabelFactory:
-    """The factory that `plan` describes, for the neck `spec`.
+    """The factory that `plan` describes, for the model `spec`.
 
     Args:
         spec: without reserves; the plan's are added.
@@ -240,37 +260,42 @@ def build_factory(
         A factory, its arrays of the plan's precision.
 
     Raises:
-        ValueError: an option is out of range, or the neck lacks what the plan needs.
+        ValueError: an option is out of range, or the model lacks what the plan needs.
     """
     if bool(recorded) != bool(plan.recorded_share):
         raise ValueError(
             f"recorded_share = {plan.recorded_share} with {len(recorded)} recorded motions: a "
             "share needs motions, and motions a share"
         )
+    if not (plan.people or plan.planes or any(spec.anatomy.planes.values())):
+        raise ValueError(
+            f"{spec.name!r} is no neck that is known: nothing says which of its coordinates turn a "
+            "head. For people and movements of any model give the population 'ratios' (command "
+            "line: --people FILE.toml); for a neck name its planes (--plan.planes)"
+        )
     dtype = jnp.dtype(plan.precision)
-    spec = spec.with_reserves(plan.reserve)
-    model = Model.from_spec(spec, dtype=dtype)
-    sampler = MovementSampler.of(spec, plan, dtype=dtype)
-    if plan.population == "box":
-        population = BoxPopulation.of(PopulationBox(), dtype)
+    personalizer = plan_personalizer(plan, spec, dtype)
+    spec, model = plan_spec(plan, spec), personalizer.model
+    if plan.people:
+        free = set(spec.free_coordinates)
+        ranges = {name: ends for name, ends in plan.coordinates.items() if ends[0] != ends[1]}
+        fixed = sorted(set(ranges) - free)
+        if fixed:
+            raise ValueError(f"coordinates {fixed} have a range, and are locked or coupled")
+        sampler = CoordinateSampler.of(spec, plan, ranges=ranges, dtype=dtype)
+        population = RatioPopulation.of(plan.people, len(sampler.plane_names), dtype)
+        torso = FixedGravity(jnp.asarray(spec.gravity, dtype))
     else:
-        population = AnsurPopulation.of(
-            model,
-            sampler.plane_range,
-            women=plan.women,
-            ages=plan.ages,
-            tail=plan.population if plan.population in OUT_OF_DISTRIBUTION else None,
+        sampler = MovementSampler.of(spec, plan, dtype=dtype)
+        population = _neck_population(plan, model, sampler)
+        torso = TorsoInclination.of(
+            spec.gravity, upright=plan.upright, largest_deg=plan.inclination_deg, dtype=dtype
         )
     return LabelFactory(
-        personalizer=Personalizer(model),
+        personalizer=personalizer,
         population=population,
         sampler=sampler,
-        torso=TorsoInclination.of(
-            spec.gravity,
-            upright=plan.upright,
-            largest_deg=plan.inclination_deg,
-            dtype=dtype,
-        ),
+        torso=torso,
         recorded=(
             RecordedMovements.of(recorded, sampler, variation=plan.recorded_variation, dtype=dtype)
             if recorded
@@ -284,6 +309,18 @@ def build_factory(
         frames=plan.frames,
         rate=plan.rate,
         block=plan.block_persons,
+    )
+
+
+def _neck_population(plan: DatasetPlan, model: Model, sampler: MovementSampler) -> Population:
+    if plan.population == "box":
+        return BoxPopulation.of(PopulationBox(), model.dtype)
+    return AnsurPopulation.of(
+        model,
+        sampler.plane_range,
+        women=plan.women,
+        ages=plan.ages,
+        tail=plan.population if plan.population in OUT_OF_DISTRIBUTION else None,
     )
 
 

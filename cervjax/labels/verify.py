@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cervjax.model import Model
 from cervjax.motion.synthesis import MotionSample
-from cervjax.people import Personalizer, Subject
 from cervjax.spec import ModelSpec
 
+from .any_model import plan_personalizer
 from .arrays import row_arrays
 from .dataset import LabelDataset
 from .fields import PERSON_FIELDS, PERSON_INDEX, SPLIT
@@ -126,8 +125,7 @@ def solve_again(dataset: LabelDataset, spec: ModelSpec, rows: LabelBatch) -> Lab
     """`rows` of `dataset` solved again from their stored inputs."""
     plan = dataset.plan
     dtype = jnp.float64 if jax.config.read("jax_enable_x64") else jnp.float32
-    spec = spec.with_reserves(plan.reserve)
-    personalizer = Personalizer(Model.from_spec(spec, dtype=dtype))
+    personalizer = plan_personalizer(plan, spec, dtype)
     labeler = Labeler(personalizer, plan.options)
 
     def cast(x: Any) -> jax.Array:
@@ -135,7 +133,7 @@ def solve_again(dataset: LabelDataset, spec: ModelSpec, rows: LabelBatch) -> Lab
 
     return labeler(
         rows.person,
-        Subject.from_vector(cast(rows.subject)),
+        personalizer.subject(cast(rows.subject)),
         MotionSample(*(cast(x) for x in rows.motion)),
         cast(rows.gravity),
     )

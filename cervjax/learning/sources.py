@@ -78,6 +78,14 @@ class RowSource(abc.ABC):
         """Batches of `size` rows for the steps from `first` on, without end."""
 
 
+def _only_necks(of_any_model: bool) -> None:
+    if of_any_model:
+        raise ValueError(
+            "the labels are of people of the population 'ratios'; the networks here know the "
+            "people and the movements of necks. Read such labels with `LabelDataset`"
+        )
+
+
 class DatasetSource(RowSource):
     """A stored dataset: as many of its shards in memory as fit, the next ones after a while."""
 
@@ -102,6 +110,7 @@ class DatasetSource(RowSource):
                 frames that do not follow one another.
         """
         plan = dataset.plan
+        _only_necks(bool(plan.people))
         check_plan(plan.convention, plan.rate, plan.frames, network.window)
         self._dataset, self._window = dataset, network.window
         self._builder = RowBuilder(personalizer, network.inputs)
@@ -219,10 +228,13 @@ class StreamSource(RowSource):
             ValueError: the labels are not of convention `opensim`, or a network with memory meets
                 frames that do not follow one another.
         """
+        personalizer = factory.personalizer
+        _only_necks(not isinstance(personalizer, Personalizer))
+        assert isinstance(personalizer, Personalizer)
         convention = factory.options.settings.convention
         check_plan(convention, factory.rate, factory.frames, network.window)
         self._factory, self._window = factory, network.window
-        self._builder = RowBuilder(factory.personalizer, network.inputs)
+        self._builder = RowBuilder(personalizer, network.inputs)
         self._first: TrainingRows | None = None
 
     @property

@@ -10,6 +10,10 @@ from .anthropometry import (
     read_anthropometry as read_anthropometry,
     write_anthropometry as write_anthropometry,
 )
+from .body_personalizer import (
+    AbstractPersonalizer as AbstractPersonalizer,
+    AbstractSubject as AbstractSubject,
+)
 from .body_scaling import (
     InertiaRule as InertiaRule,
     scale_model as scale_model,
@@ -31,6 +35,12 @@ from .personalizer import (
 )
 from .physiology import (
     Physiology as Physiology,
+)
+from .ratios import (
+    BodyPersonalizer as BodyPersonalizer,
+    BodySubject as BodySubject,
+    Ratio as Ratio,
+    RatioPopulation as RatioPopulation,
 )
 from .size_norms import SizeNorms as SizeNorms
 from .sobol import (

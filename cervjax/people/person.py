@@ -5,7 +5,7 @@ from enum import IntEnum
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
-from .subject import Subject
+from .body_personalizer import AbstractSubject
 
 
 class Sex(IntEnum):
@@ -36,10 +36,11 @@ class Person(eqx.Module):
         measurement: in the order of `MEASUREMENTS`; NaN where a population has none. Neck
             circumference is a description only: nothing in the neck's geometry follows it.
         subject: ratios to the model, what personalization takes.
-        range_of_motion: part of the model's range in pitch, roll and yaw, in (0, 1].
+        range_of_motion: part of the model's range in pitch, roll and yaw, or in each group of
+            coordinates that a `MovementSampler` has; in (0, 1].
     """
 
     sex: Int[Array, "*n"]
     measurement: Float[Array, "*n measurements"]
-    subject: Subject
-    range_of_motion: Float[Array, "*n 3"]
+    subject: AbstractSubject
+    range_of_motion: Float[Array, "*n planes"]

@@ -5,26 +5,26 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cervjax.kinematics import muscle_paths
 from cervjax.model import Model, Topology
 from cervjax.spec import ModelSpec
 
-from .body_scaling import InertiaRule, default_lengths, scaled_bodies
-from .subject import ScalingRecipe, Subject
+from .body_personalizer import AbstractPersonalizer, AbstractSubject
+from .body_scaling import InertiaRule, default_lengths
+from .subject import LIMITS, ScalingRecipe, Subject
 
 
-class Personalizer(eqx.Module):
-    """Makes a person's `Model` from a model's; one compiled function for any batch of people.
+class Personalizer(AbstractPersonalizer):
+    """Makes a person's neck from a model's, by the neck's own recipe; see `AbstractPersonalizer`.
 
-    Body geometry, path points, markers, optimal fiber lengths and tendon slack lengths change
-    exactly as `Model.scale(state, scales, preserveMassDist=True)` changes them: lengths along
-    the path in proportion to the path's length in the default pose; max isometric force, bushing
-    stiffness and masses not at all. Strength and head mass are applied after. (A point given in
-    a turned offset frame is scaled along the body's axes, where OpenSim scales along the frame's.)
+    (A point given in a turned offset frame is scaled along the body's axes, where OpenSim scales
+    along the frame's.)
 
     Attributes:
         model: the neck that `Subject` of ones stands for.
         path_length: m, of the muscles of `model` in its default pose.
+        recipe: which parts are scaled.
+        inertia: how the inertia of a stretched body follows.
+        flexors, extensors: indices of these muscles.
     """
 
     model: Model
@@ -70,69 +70,71 @@ class Personalizer(eqx.Module):
             names = [topology.muscles[i] for i in sorted(both)]
             raise ValueError(f"muscles {names} are both flexors and extensors in the recipe")
 
-    def __call__(self, subject: Subject) -> Model:
-        """The neck of one person; `jax.vmap` for many."""
-        scaled = self.scaled(subject)
-        return self.stretched(scaled, subject, muscle_paths(scaled, scaled.default_q).length)
+    @property
+    def ratio_names(self) -> tuple[str, ...]:
+        """Those of `Subject`."""
+        return tuple(LIMITS)
 
-    def scaled(self, subject: Subject) -> Model:
-        """The bodies of one person, with the muscles of the model.
-
-        Args:
-            subject: the person's ratios.
-
-        Returns:
-            Sizes (m), masses (kg) and inertias of the person.
-        """
-        model = self.model
-        bodies = scaled_bodies(model, self._body_scale(subject), self.inertia)
-        heavier = jnp.ones_like(model.body_mass)
-        heavier = heavier.at[self._bodies(self.recipe.head)].set(subject.head_mass)
-        return eqx.tree_at(
-            lambda m: (m.body_mass, m.body_inertia),
-            bodies,
-            (model.body_mass * heavier, bodies.body_inertia * heavier[:, None, None]),
-        )
-
-    def stretched(self, scaled: Model, subject: Subject, length: Float[Array, " muscles"]) -> Model:
-        """The person's bodies with the person's muscles.
+    def subject(self, vector: Float[Array, "*n ratios"]) -> Subject:
+        """A subject from its ratios; see `AbstractPersonalizer`.
 
         Args:
-            scaled: what `scaled` returned.
-            subject: the person's ratios.
-            length: m, of the muscles of `scaled` in its default pose.
+            vector: no unit.
 
         Returns:
-            The neck of the person.
+            A `Subject`.
         """
-        stretch, muscles = length / self.path_length, self.model.muscles
-        return eqx.tree_at(
-            lambda m: (
-                m.muscles.optimal_fiber_length,
-                m.muscles.tendon_slack_length,
-                m.muscles.max_isometric_force,
-            ),
-            scaled,
-            (
-                muscles.optimal_fiber_length * stretch,
-                muscles.tendon_slack_length * stretch,
-                muscles.max_isometric_force * self._strength(subject),
-            ),
-        )
+        return Subject.from_vector(vector)
+
+    def body_scale(self, subject: AbstractSubject) -> Float[Array, "bodies 3"]:
+        """By what each body is longer along its axes.
+
+        Args:
+            subject: one person.
+
+        Returns:
+            Ground first; no unit.
+        """
+        own = _neck(subject)
+        scale = jnp.ones_like(self.model.body_mass_center)
+        scale = scale.at[self._bodies(self.recipe.neck), 1].set(own.neck_length)
+        scale = scale.at[self._bodies(self.recipe.shoulders), 2].set(own.shoulder_width)
+        return scale.at[self._bodies(self.recipe.head)].set(own.head_size)
+
+    def heavier(self, subject: AbstractSubject) -> Float[Array, " bodies"]:
+        """By what each body's mass and inertia are larger.
+
+        Args:
+            subject: one person.
+
+        Returns:
+            Ground first; no unit.
+        """
+        heavier = jnp.ones_like(self.model.body_mass)
+        return heavier.at[self._bodies(self.recipe.head)].set(_neck(subject).head_mass)
+
+    def stronger(self, subject: AbstractSubject) -> Float[Array, " muscles"]:
+        """By what each muscle's max isometric force is larger.
+
+        Args:
+            subject: one person.
+
+        Returns:
+            No unit.
+        """
+        own = _neck(subject)
+        strength = jnp.broadcast_to(own.strength, self.path_length.shape)
+        strength = strength.at[np.array(self.flexors, int)].multiply(own.flexor_strength)
+        return strength.at[np.array(self.extensors, int)].multiply(own.extensor_strength)
 
     def _bodies(self, names: tuple[str, ...]) -> np.ndarray:
         return np.array([self.model.body_index(n) for n in names], dtype=int)
 
-    def _body_scale(self, subject: Subject) -> Float[Array, "bodies 3"]:
-        scale = jnp.ones_like(self.model.body_mass_center)
-        scale = scale.at[self._bodies(self.recipe.neck), 1].set(subject.neck_length)
-        scale = scale.at[self._bodies(self.recipe.shoulders), 2].set(subject.shoulder_width)
-        return scale.at[self._bodies(self.recipe.head)].set(subject.head_size)
 
-    def _strength(self, subject: Subject) -> Float[Array, " muscles"]:
-        strength = jnp.broadcast_to(subject.strength, self.path_length.shape)
-        strength = strength.at[np.array(self.flexors, int)].multiply(subject.flexor_strength)
-        return strength.at[np.array(self.extensors, int)].multiply(subject.extensor_strength)
+def _neck(subject: AbstractSubject) -> Subject:
+    if not isinstance(subject, Subject):
+        raise TypeError(f"subject is a {type(subject).__name__}; a neck's person is a `Subject`")
+    return subject
 
 
 def _members(topology: Topology, groups: tuple[str, ...]) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,8 @@ from jaxtyping import Array, Float
 from cervjax.kinematics import upright_pose
 from cervjax.model import Model
 from cervjax.spec import Anatomy
+
+from .body_personalizer import AbstractSubject
 
 LIMITS = {
     "neck_length": (0.5, 2.0),
@@ -25,7 +26,7 @@ LIMITS = {
 """Ratios beyond these are taken for a mistake in units."""
 
 
-class Subject(eqx.Module):
+class Subject(AbstractSubject):
     """A person, as ratios to the model; 1 everywhere is the model itself.
 
     Every field is a scalar, or all have the same leading axes for a batch of people.

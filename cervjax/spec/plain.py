@@ -79,5 +79,5 @@ def from_plain(values: Mapping[str, Any], kind: type[T], what: str) -> T:
         raise ValueError(
             f"not {what}: {error.cl.__name__} has no {names}; a newer version may have written it"
         ) from error
-    except (TypeError, KeyError, cattrs.errors.BaseValidationError) as error:
+    except (TypeError, KeyError, cattrs.errors.CattrsError) as error:
         raise ValueError(f"not {what}: {error}") from error

@@ -1,5 +1,6 @@
 """Movements that are made: drawn at random, cut from recordings, and a leaning torso."""
 
+from .coordinate_movements import CoordinateSampler as CoordinateSampler
 from .movement import (
     MotionSample as MotionSample,
     Movement as Movement,
@@ -21,6 +22,7 @@ from .shares import (
     coordinate_shares as coordinate_shares,
 )
 from .torso import (
+    FixedGravity as FixedGravity,
     TorsoInclination as TorsoInclination,
     inclined_gravity as inclined_gravity,
 )

@@ -20,9 +20,8 @@ from cervjax.motion import Motion
 from cervjax.spec import PLANES, ModelSpec
 
 from .movement import MotionSample, Movement, MovementKind
+from .sinusoids import COMPONENTS, named_uniforms, spectrum
 
-_COMPONENTS = 4
-"""Sinusoids of a movement, the highest at most four times the base frequency."""
 _SWAY = 0.02
 """Part of the range that a posture sways over."""
 
@@ -173,14 +172,15 @@ class MovementSampler(eqx.Module):
     ) -> Movement:
         """The movement that `num_uniforms` uniform random numbers make."""
         dtype = self.low.dtype
-        uniform = _named(uniforms, self._uniform_shapes)
+        uniform = named_uniforms(uniforms, self._uniform_shapes)
         reach = jnp.ones((3,), dtype) if range_of_motion is None else range_of_motion
         kind = jnp.sum(uniform["kind"] >= jnp.asarray(np.cumsum(self.mix)[:-1], dtype))
         is_kind = {k: kind == k for k in MovementKind}
 
         half, middle, share = self._intervals(uniform, is_kind)
         center, amplitude = self._excursion(middle - half, middle + half, reach, share)
-        multiple, weight = _spectrum(uniform, is_kind)
+        circling, wandering = is_kind[MovementKind.CIRCUMDUCTION], is_kind[MovementKind.DAILY]
+        multiple, weight = spectrum(uniform["size"], uniform["frequency"], circling, wandering)
 
         plane = np.array(self.plane)
         planes = [np.flatnonzero(plane == p) for p in range(len(PLANES))]
@@ -188,13 +188,12 @@ class MovementSampler(eqx.Module):
         # No sum of sinusoids is faster than all of them together at their fastest.
         per_frequency = jnp.sqrt(jnp.sum((width * jnp.sum(weight * multiple, axis=1)) ** 2))
         speed = self.slowest * (self.fastest / self.slowest) ** uniform["speed"]
-        most = 2 * np.pi * self.band_limit / _COMPONENTS
+        most = 2 * np.pi * self.band_limit / COMPONENTS
         base = jnp.minimum(speed / jnp.maximum(per_frequency, 1e-6), most)
 
         phase = 2 * np.pi * uniform["phase"]
         quarter = jnp.where(uniform["turn"] < 0.5, -0.5 * np.pi, 0.5 * np.pi)
-        circling = phase.at[1].set(phase[0] + quarter)
-        phase = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], circling, phase)
+        phase = jnp.where(circling, phase.at[1].set(phase[0] + quarter), phase)
         return Movement(
             kind.astype(jnp.int32),
             center,
@@ -202,6 +201,11 @@ class MovementSampler(eqx.Module):
             base * multiple,
             phase[plane],
         )
+
+    @property
+    def plane_names(self) -> tuple[str, ...]:
+        """Names of the groups of coordinates: `PLANES`."""
+        return PLANES
 
     @property
     def plane_range(self) -> Float[np.ndarray, " 3"]:
@@ -222,9 +226,9 @@ class MovementSampler(eqx.Module):
         }
         shapes |= {name: (planes,) for name in ("half", "middle", "part")}
         shapes |= {
-            "phase": (planes, _COMPONENTS),
-            "size": (planes, _COMPONENTS),
-            "frequency": (_COMPONENTS,),
+            "phase": (planes, COMPONENTS),
+            "size": (planes, COMPONENTS),
+            "frequency": (COMPONENTS,),
             "share": coordinates,
         }
         return shapes if self.least_share is not None else {**shapes, "place": coordinates}
@@ -330,29 +334,3 @@ def _shares(mix: Mapping[str, float]) -> tuple[float, ...]:
     if total <= 0 or any(share < 0 for share in mix.values()):
         raise ValueError(f"mix = {dict(mix)} are not shares: none negative, not all zero")
     return tuple(mix.get(name, 0.0) / total for name in names)
-
-
-def _named(uniforms: Float[Array, " n"], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-    sizes = [math.prod(shape) for shape in shapes.values()]
-    ends = np.cumsum(sizes)
-    return {
-        name: uniforms[end - size : end].reshape(shape)
-        for (name, shape), size, end in zip(shapes.items(), sizes, ends, strict=True)
-    }
-
-
-def _spectrum(
-    uniform: dict[str, Array], is_kind: dict[MovementKind, Array]
-) -> tuple[Float[Array, " k"], Float[Array, "3 k"]]:
-    """Frequency over base frequency, and weights that add up to one in each plane."""
-    size = uniform["size"]
-    order = jnp.arange(1, _COMPONENTS + 1, dtype=size.dtype)
-    first = order == 1
-    multiple = order
-    weight = jnp.where(first, 1.0, size) / order**3
-    weight = jnp.where(is_kind[MovementKind.CIRCUMDUCTION], first.astype(size.dtype), weight)
-    wandering = jnp.where(first, 1.0, 1 + (_COMPONENTS - 1) * uniform["frequency"])
-    daily = is_kind[MovementKind.DAILY]
-    multiple = jnp.where(daily, wandering, multiple)
-    weight = jnp.where(daily, (0.3 + size) / wandering**2, weight)
-    return multiple, weight / jnp.sum(weight, axis=1, keepdims=True)

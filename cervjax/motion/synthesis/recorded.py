@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Int
 from cervjax.motion import Motion, read_storage
 from cervjax.spec import ModelSpec
 
+from .coordinate_movements import CoordinateSampler
 from .movement import MotionSample
-from .movements import PLANES, MovementSampler
+from .movements import MovementSampler
 
 _MARGIN = 0.05
 """s, left out at both ends of a recording."""
@@ -35,7 +36,7 @@ class RecordedMovements(eqx.Module):
         reach: part of the range each motion uses, per coordinate.
         speed: rad/s, peak head speed of each motion, the sum over a plane's coordinates.
         neutral: rad.
-        plane: index into `PLANES` of each coordinate.
+        plane: index of the group of each coordinate; into `PLANES` for a neck.
         variation: largest relative change of size and of tempo.
         fastest: rad/s; a motion that would be faster is slowed down to it.
         rate: Hz, of the frames.
@@ -56,7 +57,7 @@ class RecordedMovements(eqx.Module):
     def of(
         cls,
         motions: Sequence[Motion],
-        sampler: MovementSampler,
+        sampler: MovementSampler | CoordinateSampler,
         *,
         variation: float = 0.2,
         rate: float = 100.0,
@@ -95,7 +96,9 @@ class RecordedMovements(eqx.Module):
             tables.append(frames)
             away = frames[0] - neutral
             reach.append(np.max(np.where(away > 0, away / above, -away / below), axis=0))
-            rates = [np.abs(frames[1][:, plane == p]).sum(axis=1) for p in range(len(PLANES))]
+            rates = [
+                np.abs(frames[1][:, plane == p]).sum(axis=1) for p in range(int(plane.max()) + 1)
+            ]
             speed.append(np.sqrt(np.square(rates).sum(axis=0)).max())
         counts = np.array([len(t[0]) for t in tables])
 
@@ -119,7 +122,7 @@ class RecordedMovements(eqx.Module):
         self,
         uniforms: Float[Array, " 4"],
         time: Float[Array, " frames"],
-        range_of_motion: Float[Array, " 3"],
+        range_of_motion: Float[Array, " planes"],
     ) -> MotionSample:
         """Frames of one motion at the recorded frames nearest to `time` (s) after a random start.
 

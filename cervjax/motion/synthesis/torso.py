@@ -62,6 +62,21 @@ class TorsoInclination(eqx.Module):
         return inclined_gravity(self.gravity, lean, 2 * np.pi * azimuth)
 
 
+class FixedGravity(eqx.Module):
+    """Gravity that is the same for everybody: the model's own.
+
+    Attributes:
+        gravity: m/s^2, in ground.
+    """
+
+    gravity: Float[Array, " 3"]
+
+    def from_uniforms(self, uniforms: Float[Array, " 3"]) -> Float[Array, " 3"]:
+        """Gravity, m/s^2; whatever the random numbers are."""
+        del uniforms
+        return self.gravity
+
+
 def inclined_gravity(
     gravity: Float[Array, " 3"], lean: Float[Array, ""], azimuth: Float[Array, ""]
 ) -> Float[Array, " 3"]:
