@@ -276,11 +276,12 @@ def opensim_static_optimization(
     end: float,
     step: int = 1,
     convergence: float = 1e-5,
+    loads: Path | None = None,
     folder: Path | None = None,
 ) -> tuple[Storage, Storage]:
     """Run OpenSim's StaticOptimization tool on `motion` from `start` to `end` (s).
 
-    Exponent 2, muscle physiology on, every `step`-th frame.
+    Exponent 2, muscle physiology on, every `step`-th frame; `loads` is an ExternalLoads file.
 
     Returns:
         Controls and forces, as the tool writes them (no unit, N).
@@ -298,6 +299,7 @@ def opensim_static_optimization(
                 end=end,
                 step=step,
                 convergence=convergence,
+                loads=loads,
                 folder=Path(temporary),
             )
     write_osim(spec, folder / "neck.osim")
@@ -321,6 +323,8 @@ def opensim_static_optimization(
     tool.setFinalTime(end)
     tool.setLowpassCutoffFrequency(-1)
     tool.setCoordinatesFileName(str(folder / "motion.sto"))
+    if loads is not None:
+        tool.setExternalLoadsFileName(str(loads))
     tool.setLoadModelAndInput(True)
     tool.setSolveForEquilibrium(False)
     tool.setResultsDir(str(folder))
