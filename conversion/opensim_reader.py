@@ -8,7 +8,7 @@ listed there in any case.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import opensim
 
@@ -143,9 +143,9 @@ def _items(collection: Any) -> list[Any]:
 
 
 def _body(body: Any) -> Body:
-    # As stored in the file: OpenSim's own rigid body drops the inertia of a massless body.
-    inertia = tuple(float(body.get_inertia().get(i)) for i in range(6))
-    return Body(body.getName(), body.getMass(), vec3(body.getMassCenter()), cast(Any, inertia))
+    # As OpenSim takes it: it drops the inertia of a body without mass.
+    inertia = (*vec3(body.getInertia().getMoments()), *vec3(body.getInertia().getProducts()))
+    return Body(body.getName(), body.getMass(), vec3(body.getMassCenter()), inertia)
 
 
 def _coupler(constraint: Any) -> CoordinateCoupler:
