@@ -51,6 +51,7 @@ class Config:
         poses: random poses of each model.
         allow_unsupported: leave out what cannot be converted instead of refusing the model.
         only: parts of paths; models without any of them are passed over. All if empty.
+        resume: take over the rows of a run into `out` that was stopped.
         out: results folder.
     """
 
@@ -58,6 +59,7 @@ class Config:
     poses: int = 20
     allow_unsupported: bool = False
     only: tuple[str, ...] = ()
+    resume: bool = False
     seed: int = 0
     out: Path = field(default=Path("results/model_gallery"))
 
@@ -121,10 +123,14 @@ def main(config: Config) -> int:
         print(f"no .osim file in {config.folder}")
         return 1
     config.out.mkdir(parents=True, exist_ok=True)
+    before = _before(config) if config.resume else {}
     rows = []
     with Progress(transient=True) as progress:
         for file in progress.track(files, description="models"):
-            rows.append(_row(config, file))
+            name = str(file.relative_to(config.folder))
+            rows.append(before[name] if name in before else _row(config, file))
+            # Compiled functions of a model are used for it alone, and fill the memory.
+            jax.clear_caches()
             progress.console.print(f"{rows[-1].model}: {rows[-1].outcome}", highlight=False)
             # After each model: what is long can be stopped, and leaves what it has.
             _write(config, rows)
@@ -134,6 +140,21 @@ def main(config: Config) -> int:
     print(f"{len(rows)} models, {agree} as OpenSim has them, "
           f"{len(failed)} outside tolerance; see {config.out / 'README.md'}")  # fmt: skip
     return 1 if failed else 0
+
+
+def _before(config: Config) -> dict[str, Row]:
+    table = config.out / "gallery.csv"
+    if not table.is_file():
+        return {}
+
+    def value(name: str, text: str) -> float | int | str:
+        if name in ("model", "outcome", "left_out") or not text:
+            return text
+        return int(text) if text.isdigit() else float(text)
+
+    with table.open(newline="") as file:
+        rows = [{n: value(n, v) for n, v in row.items()} for row in csv.DictReader(file)]
+    return {str(row["model"]): Row(**row) for row in rows}  # type: ignore[arg-type]
 
 
 def _row(config: Config, file: Path) -> Row:

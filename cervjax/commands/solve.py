@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -70,6 +71,7 @@ def run(
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     spec = load_model(model, allow_unsupported=allow_unsupported)
     if actuators is not None:
         spec = dataclasses.replace(spec, actuators=(*spec.actuators, *read_actuators(actuators)))

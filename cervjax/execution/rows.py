@@ -41,9 +41,27 @@ def map_rows(function: Callable[[Any, Any], Result], rows: PyTree, constants: Py
     Returns:
         Arrays with the same leading axis, in memory of the host.
     """
-    devices = tuple(jax.local_devices())
     chunk = chunk_rows()
-    size = _CHUNKS_PER_CALL * chunk * len(devices)
+    return map_chunks(function, rows, constants, _CHUNKS_PER_CALL * chunk, chunk)
+
+
+def map_chunks(
+    function: Callable[[Any, Any], Result], rows: PyTree, constants: PyTree, size: int, chunk: int
+) -> Result:
+    """As `map_rows`, with as many rows in a call, and computed at once, as the caller likes.
+
+    Args:
+        function: of one row; defined in a module, so that it is the same one next time.
+        rows: arrays with a leading axis, in memory of the host; None for nothing.
+        constants: what all rows share: modules of arrays, and static values.
+        size: rows of a call on each device; the last call is filled up.
+        chunk: rows that a device computes at once.
+
+    Returns:
+        Arrays with the same leading axis, in memory of the host.
+    """
+    devices = tuple(jax.local_devices())
+    size = size * len(devices)
     count, parts = len(jax.tree.leaves(rows)[0]), []
     for start in range(0, count, size):
         block = jax.tree.map(lambda x, s=start: np.asarray(x)[s : s + size], rows)

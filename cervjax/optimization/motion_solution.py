@@ -1,17 +1,15 @@
 """A model and a motion to muscle forces: what `cervjax solve` does, for use from Python."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from cervjax.dynamics import ExternalLoads, inverse_dynamics
-from cervjax.execution.rows import in_chunks
+from cervjax.execution.rows import GPU_CHUNK, map_chunks
 from cervjax.model import Model
 from cervjax.motion import ExternalLoadsTable, Motion, Storage, write_storages
 from cervjax.motion.result_files import RESULT_FILES
@@ -25,8 +23,10 @@ from .static_optimization import (
 
 _SLACK = 1e-9
 """s, by which a frame may miss the times asked for."""
-_CHUNK = 512
-"""Frames solved at once: a fixed number, so that every motion uses the same compiled function."""
+_CALL, _CHUNK = 512, 64
+"""Frames of a call, on all devices: a fixed number, so that every motion uses the same compiled
+function; and frames solved at once on a CPU core, which in legs and arms wait for each other less
+than a hundred would."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,10 @@ def solve_motion(
     analyzed, splined = (
         [np.asarray(x, model.dtype) for x in derivatives] for derivatives in (analyzed, splined)
     )
-    solution = in_chunks(partial(_solve_frames, model, settings), _CHUNK, *analyzed, acting)
-    forces = in_chunks(partial(_generalized_forces, model), _CHUNK, *splined, acting)
+    chunk = _CHUNK if jax.default_backend() == "cpu" else GPU_CHUNK
+    size = max(chunk, _CALL // len(jax.local_devices()))
+    solution = map_chunks(_solved_frame, (*analyzed, acting), (model, settings), size, chunk)
+    forces = map_chunks(_generalized_force, (*splined, acting), model, size, chunk)
     return SolvedMotion(
         model,
         settings,
@@ -124,17 +126,14 @@ def solve_motion(
     )
 
 
-@eqx.filter_jit
-def _solve_frames(model, settings, q, qd, qdd, loads):
-    def solve(q, qd, qdd, loads):
-        return static_optimization(model, q, qd, qdd, settings, loads=loads)
-
-    return jax.vmap(solve)(q, qd, qdd, loads)
+def _solved_frame(constants, frame):
+    model, settings = constants
+    q, qd, qdd, loads = frame
+    return static_optimization(model, q, qd, qdd, settings, loads=loads)
 
 
-@eqx.filter_jit
-def _generalized_forces(model, q, qd, qdd, loads):
-    return jax.vmap(lambda *frame: inverse_dynamics(model, *frame))(q, qd, qdd, loads)
+def _generalized_force(model, frame):
+    return inverse_dynamics(model, *frame)
 
 
 def write_solution(solved: SolvedMotion, folder: Path) -> list[Path]:
