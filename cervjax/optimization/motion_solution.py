@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from cervjax.dynamics import ExternalLoads, inverse_dynamics
-from cervjax.execution.rows import GPU_CHUNK, map_chunks
+from cervjax.execution.rows import chunk_rows, map_chunks
 from cervjax.model import Model
 from cervjax.motion import ExternalLoadsTable, Motion, Storage, write_storages
 from cervjax.motion.result_files import RESULT_FILES
@@ -23,10 +23,11 @@ from .static_optimization import (
 
 _SLACK = 1e-9
 """s, by which a frame may miss the times asked for."""
-_CALL, _CHUNK = 512, 64
-"""Frames of a call, on all devices: a fixed number, so that every motion uses the same compiled
-function; and frames solved at once on a CPU core, which in legs and arms wait for each other less
-than a hundred would."""
+_CALL, _LONG_CALL = 512, 8192
+"""Frames of a call on all devices, of motions up to two long calls and of longer ones: fixed
+numbers, so that all motions use one of two compiled functions."""
+_MANY_COORDINATES = 12
+"""From which a CPU core has half as many frames at once, whose tables are larger."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,12 @@ def solve_motion(
     analyzed, splined = (
         [np.asarray(x, model.dtype) for x in derivatives] for derivatives in (analyzed, splined)
     )
-    chunk = _CHUNK if jax.default_backend() == "cpu" else GPU_CHUNK
-    size = max(chunk, _CALL // len(jax.local_devices()))
+    chunk = chunk_rows()
+    if jax.default_backend() == "cpu" and model.topology.num_free > _MANY_COORDINATES:
+        chunk = chunk // 2
+    call = _CALL if len(frames) < 2 * _LONG_CALL else _LONG_CALL
+    size = max(1, call // len(jax.local_devices()))
+    chunk = min(chunk, size)
     solution = map_chunks(_solved_frame, (*analyzed, acting), (model, settings), size, chunk)
     forces = map_chunks(_generalized_force, (*splined, acting), model, size, chunk)
     return SolvedMotion(
