@@ -1,5 +1,6 @@
 """How commands that run for a minute compile: quickly, and once on a machine."""
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -26,6 +27,12 @@ def keep_compiled() -> None:
     # Below a second nothing is kept by default; such functions add up to seconds.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def use_all_cores() -> None:
+    """Let JAX count every core of a CPU as a device, where it has not begun to count."""
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
 
 
 def _user_cache() -> Path:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +15,7 @@ from cervjax.optimization import StaticOptimizationSettings, solve_motion, write
 from cervjax.people import scale_model
 from conversion import load_model, read_actuators, read_external_loads, read_scale_set
 
+from ._compilation import use_all_cores
 from ._fitting import FitPaths, fitted
 
 
@@ -71,7 +71,7 @@ def run(
         allow_unsupported: leave out model components that cannot be converted, and list them.
     """
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    use_all_cores()
     spec = load_model(model, allow_unsupported=allow_unsupported)
     if actuators is not None:
         spec = dataclasses.replace(spec, actuators=(*spec.actuators, *read_actuators(actuators)))
