@@ -94,6 +94,10 @@ class OpensimNeck:
             if muscle.getConcreteClassName() == "Millard2012EquilibriumMuscle":
                 muscle.set_ignore_tendon_compliance(True)
                 muscle.set_ignore_activation_dynamics(True)
+        controllers = self._opensim.getControllerSet()
+        for k in range(controllers.getSize()):
+            # What actuators do is given here.
+            controllers.get(k).setEnabled(False)
         self._state = self._opensim.initSystem()
         self._place = self._places()
         self._solver = opensim.InverseDynamicsSolver(self._opensim)
