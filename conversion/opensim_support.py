@@ -12,7 +12,7 @@ from cervjax.spec.validation import is_possible_inertia
 
 from .opensim_actuators import SUPPORTED_ACTUATORS, SUPPORTED_COORDINATE_FORCES
 from .opensim_function_paths import function_path_problem
-from .opensim_functions import SUPPORTED_FUNCTIONS, SUPPORTED_JOINTS, function_problem
+from .opensim_functions import SUPPORTED_FUNCTIONS, SUPPORTED_JOINTS, function_problem, vec3
 from .opensim_joints import is_prescribed
 from .opensim_muscles import SUPPORTED_MUSCLES, as_muscle
 from .opensim_path_forces import SUPPORTED_PATH_FORCES, path_force_problem
@@ -299,7 +299,8 @@ def _custom_joint(joint: Any) -> str | None:
 
 
 def _body(body: Any) -> str | None:
-    inertia = [body.get_inertia().get(k) for k in range(6)]
+    # As OpenSim takes it: a body without mass has none.
+    inertia = (*vec3(body.getInertia().getMoments()), *vec3(body.getInertia().getProducts()))
     return None if is_possible_inertia(inertia) else because("inertia", *inertia)
 
 
@@ -314,6 +315,8 @@ def _coordinate(coordinate: Any) -> str | None:
 
 def _coupler(coupler: Any) -> str | None:
     drivers = coupler.getIndependentCoordinateNames().getSize()
+    if drivers == 0:
+        return because("drivers")
     problem = several_problem(coupler.getFunction(), drivers)
     return None if problem is None else because("function", problem)
 

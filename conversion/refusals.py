@@ -109,6 +109,11 @@ CONDITIONS: dict[str, Refusal] = {
         "use one of the functions that convert, such as a SimmSpline through its values; of "
         "several coordinates, a LinearFunction or a MultivariatePolynomialFunction",
     ),
+    "drivers": Refusal(
+        "CoordinateCouplerConstraint",
+        "driven by no coordinate",
+        "name its independent coordinate, or lock the dependent one",
+    ),
     "prescribed": Refusal(
         "Coordinate",
         "prescribed by a {}",

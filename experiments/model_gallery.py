@@ -8,13 +8,14 @@ ranges: path lengths, moment arms, inverse dynamics, muscle capacity. Leaves a t
 """
 
 import csv
+import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -26,6 +27,7 @@ from rich.progress import Progress
 
 from cervjax.dynamics import mechanics
 from cervjax.execution.provenance import write_provenance
+from cervjax.execution.source_hash import source_hash
 from cervjax.model import Model
 from cervjax.muscle import rigid_tendon_state
 from cervjax.spec import ModelSpec, SchutteCurves, WrapEllipsoid
@@ -124,6 +126,7 @@ def main(config: Config) -> int:
         return 1
     config.out.mkdir(parents=True, exist_ok=True)
     before = _before(config) if config.resume else {}
+    (config.out / "settings.json").write_text(json.dumps(_settings(config)))
     rows = []
     with Progress(transient=True) as progress:
         for file in progress.track(files, description="models"):
@@ -142,10 +145,18 @@ def main(config: Config) -> int:
     return 1 if failed else 0
 
 
+def _settings(config: Config) -> dict[str, Any]:
+    """What decides the rows."""
+    own = {name: getattr(config, name) for name in ("poses", "allow_unsupported", "seed")}
+    return own | {"code": source_hash(("commands", "learning", "report"))}
+
+
 def _before(config: Config) -> dict[str, Row]:
-    table = config.out / "gallery.csv"
-    if not table.is_file():
+    table, settings = config.out / "gallery.csv", config.out / "settings.json"
+    if not table.is_file() or not settings.is_file():
         return {}
+    if json.loads(settings.read_text()) != _settings(config):
+        raise SystemExit(f"{config.out} is of other options or of other code; start it anew")
 
     def value(name: str, text: str) -> float | int | str:
         if name in ("model", "outcome", "left_out") or not text:

@@ -33,8 +33,9 @@ from rich.text import Text
 from cervjax.execution import Hosts
 from cervjax.execution.provenance import write_provenance
 from cervjax.labels import DatasetPlan, generate_dataset
-from cervjax.labels.any_model import read_people
+from cervjax.labels.any_model import plan_spec, read_people
 from cervjax.labels.card import write_card
+from cervjax.motion import Motion
 from cervjax.motion.synthesis import read_motions
 from conversion import load_model
 
@@ -104,10 +105,15 @@ def with_people(config: LabelConfig) -> LabelConfig:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no description of people.
+        ValueError: the file is no description of people, or a population of necks is asked for.
     """
     if config.people is None:
         return config
+    if config.plan.population not in (DatasetPlan.population, "ratios"):
+        raise ValueError(
+            f"population = {config.plan.population!r} is of necks, and people = {config.people} of "
+            "any model; give one of the two"
+        )
     ratios, ranges = read_people(config.people)
     plan = replace(config.plan, population="ratios", people=ratios, coordinates=ranges)
     return replace(config, plan=plan)
@@ -125,7 +131,9 @@ def generate(config: LabelConfig) -> dict[str, Any]:
     config = with_people(config)
     hosts = _connect(config.hosts)
     spec = load_model(config.neck)
-    motions = read_motions(config.recorded, spec, config.lowpass) if config.recorded else []
+    motions: list[Motion] = []
+    if config.recorded:
+        motions = read_motions(config.recorded, plan_spec(config.plan, spec), config.lowpass)
     console = Console(quiet=not hosts.is_first)
     columns = (
         TextColumn("label"),

@@ -1,7 +1,9 @@
 """Labels of any model: who is drawn, and how they move, from a file."""
 
 import dataclasses
+import math
 import tomllib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,17 @@ def read_people(path: str | Path) -> tuple[dict[str, Ratio], dict[str, tuple[flo
         unknown = set(values) - {"ratios", "coordinates"}
         if unknown:
             raise ValueError(f"unknown tables {sorted(unknown)}; there are ratios and coordinates")
+        tables = values.get("ratios", {}), values.get("coordinates", {})
+        if not all(isinstance(table, dict) for table in tables) or not all(
+            isinstance(table, dict) for table in tables[0].values()
+        ):
+            raise ValueError("ratios are tables [ratios.NAME], and coordinates one table")
+        for name, table in tables[0].items():
+            listed, ends = table.get("of", []), table.get("range")
+            if not isinstance(listed, list) or not all(isinstance(n, str) for n in listed):
+                raise ValueError(f"the ratio {name!r}: of = {listed!r} is no list of names")
+            if not isinstance(ends, list) or not all(isinstance(x, int | float) for x in ends):
+                raise ValueError(f"the ratio {name!r}: range = {ends!r} is not two numbers")
         ratios = {
             str(name): from_plain(table, Ratio, f"the ratio {name!r}")
             for name, table in values.get("ratios", {}).items()
@@ -52,7 +65,10 @@ def read_people(path: str | Path) -> tuple[dict[str, Ratio], dict[str, tuple[flo
 
 def _range(name: str, value: Any) -> tuple[float, float]:
     ends = value if isinstance(value, list) else [value, value]
-    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+    if len(ends) != 2 or not all(
+        isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end)
+        for end in ends
+    ):
         raise ValueError(f"coordinate {name!r} has {value!r}, not two ends of a range or a place")
     return float(ends[0]), float(ends[1])
 
@@ -68,7 +84,8 @@ def plan_spec(plan: "DatasetPlan", spec: ModelSpec) -> ModelSpec:
         With the plan's reserves, and with coordinates locked that the plan holds in one place.
 
     Raises:
-        ValueError: the plan holds a coordinate that the model lacks.
+        ValueError: the plan has a coordinate that the model lacks, that couplers drive and it
+            would hold, or a place beyond a turn.
     """
     held = {name: low for name, (low, high) in plan.coordinates.items() if low == high}
     unknown = sorted(set(plan.coordinates) - {c.name for c in spec.coordinates})
@@ -76,6 +93,30 @@ def plan_spec(plan: "DatasetPlan", spec: ModelSpec) -> ModelSpec:
         raise ValueError(
             f"the plan's coordinates {', '.join(map(repr, unknown))} are none of {spec.name!r}; "
             f"its free coordinates are {', '.join(spec.free_coordinates)}"
+        )
+    for name, ends in plan.coordinates.items():
+        coordinate = spec.coordinate(name)
+        turns = coordinate.motion_type != "translational"
+        if turns and max(map(abs, ends)) > 2 * math.pi:
+            raise ValueError(f"coordinate {name!r} has {ends}: rad, not degrees, up to a turn")
+        low, high = coordinate.range
+        if min(ends) < low - 1e-6 or max(ends) > high + 1e-6:
+            warnings.warn(
+                f"coordinate {name!r} has {ends}, beyond the model's own range [{low:g}, {high:g}]",
+                stacklevel=2,
+            )
+    if plan.people and spec.actuators:
+        names = ", ".join(actuator.name for actuator in spec.actuators)
+        warnings.warn(
+            f"the actuators of {spec.name!r} are left out, and reserves put in their place: "
+            f"{names}. Hold the coordinates that they drive, where muscles do not",
+            stacklevel=2,
+        )
+    tied = sorted(set(held) & {coupler.dependent for coupler in spec.couplers})
+    if tied:
+        raise ValueError(
+            f"the plan's coordinates {', '.join(map(repr, tied))} are driven by couplers; hold "
+            "what drives them"
         )
     if held:
         spec = dataclasses.replace(spec, joints=tuple(_locked(j, held) for j in spec.joints))

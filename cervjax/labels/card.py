@@ -135,7 +135,11 @@ def _movements(path: Path, sample: Sample) -> None:
     axes[0, 1].set(xlabel=f"acceleration ({unit}, clipped at 60)", ylabel="rows")
     axes[0, 0].legend(fontsize=8)
 
-    _kinds_and_gravity(axes[1, 0], axes[1, 1], rows)
+    _kinds(axes[1, 0], rows)
+    if any_model:
+        axes[1, 1].set_visible(False)
+    else:
+        _inclination(axes[1, 1], rows)
     if sample.of_any_model:
         _any_speeds(axes[0, 2], axes[1, 2], sample)
     else:
@@ -155,10 +159,13 @@ def _any_speeds(speeds: Axes, pairs: Axes, sample: Sample) -> None:
     pairs.set(xlabel=f"{coordinates[0]} (rad, m)", ylabel=f"{coordinates[last]} (rad, m)")
 
 
-def _kinds_and_gravity(kinds: Axes, lean: Axes, rows: dict[str, np.ndarray]) -> None:
+def _kinds(kinds: Axes, rows: dict[str, np.ndarray]) -> None:
     counts = [int(np.sum(rows["kind"] == k)) for k in range(len(_KINDS))]
     kinds.barh(_KINDS, counts)
     kinds.set(xlabel="rows", ylabel="kind of movement")
+
+
+def _inclination(lean: Axes, rows: dict[str, np.ndarray]) -> None:
     gravity = rows["gravity"] / np.maximum(
         np.linalg.norm(rows["gravity"], axis=1, keepdims=True), 1e-12
     )

@@ -1,5 +1,6 @@
 """Generate a dataset: resumable, on all local devices, alone or with other processes."""
 
+import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -149,7 +150,8 @@ def _open(
 
 def _check_same(folder: DatasetFolder, facts: Mapping[str, Any]) -> None:
     found = folder.manifest()
-    different = [name for name in _FIXED if found.get(name) != facts[name]]
+    # As text: the order of a plan's ratios is that of people's numbers.
+    different = [n for n in _FIXED if json.dumps(found.get(n)) != json.dumps(facts[n])]
     if different:
         changes = "; ".join(_difference(name, found.get(name), facts[name]) for name in different)
         raise DatasetError(
@@ -162,7 +164,8 @@ def _check_same(folder: DatasetFolder, facts: Mapping[str, Any]) -> None:
 def _difference(name: str, found: Any, wanted: Any) -> str:
     if isinstance(found, dict) and isinstance(wanted, dict):
         keys = [k for k in {**found, **wanted} if found.get(k) != wanted.get(k)]
-        return ", ".join(f"{name}.{k}: {found.get(k)!r} there, {wanted.get(k)!r} now" for k in keys)
+        changes = (f"{name}.{k}: {found.get(k)!r} there, {wanted.get(k)!r} now" for k in keys)
+        return ", ".join(changes) or f"{name}: the same in another order"
     return f"{name}: {found!r} there, {wanted!r} now"
 
 

@@ -273,6 +273,14 @@ def build_factory(
             "head. For people and movements of any model give the population 'ratios' (command "
             "line: --people FILE.toml); for a neck name its planes (--plan.planes)"
         )
+    if plan.people and recorded:
+        names = plan_spec(plan, spec).free_coordinates
+        for motion in recorded:
+            if motion.coordinates != names:
+                raise ValueError(
+                    f"{motion.name!r} is of {', '.join(motion.coordinates)}; rows of the plan are "
+                    f"of {', '.join(names)}"
+                )
     dtype = jnp.dtype(plan.precision)
     personalizer = plan_personalizer(plan, spec, dtype)
     spec, model = plan_spec(plan, spec), personalizer.model

@@ -158,7 +158,9 @@ def _scaled_slides(model: Model, parent: Float[Array, "joints 3"]) -> Model:
     topology = model.topology
     scales = np.array(topology.scaled_slides, dtype=bool)
     moving = np.array(topology.moving_joints, dtype=int)
-    along = jnp.sum(jnp.abs(model.joint_axis[:, 3:]) * parent[moving][:, None], axis=-1)
+    # OpenSim has the sum of |axis| in place of that of its squares: where an axis is oblique even a
+    # body scaled by one would move its joint further. Along the body's axes both are the same.
+    along = jnp.sum(model.joint_axis[:, 3:] ** 2 * parent[moving][:, None], axis=-1)
     gain = jnp.where(scales[moving], along, 1.0)
     gain = jnp.concatenate([jnp.ones_like(gain), gain], axis=1).reshape(-1)
     # Where joints that do not move are displaced, their axes are those of the parent's frame.
@@ -177,7 +179,7 @@ def _scaled_couplings(model: Model, parent: Float[Array, "joints 3"]) -> Model:
     """
     index, joint, axis = map(np.array, zip(*model.topology.coupled_slides, strict=True))
     factor = jnp.ones(len(model.topology.all_coordinates), model.dtype)
-    along = jnp.sum(jnp.abs(axis) * parent[joint], axis=-1)
+    along = jnp.sum(axis**2 * parent[joint], axis=-1)
     return eqx.tree_at(
         lambda m: m.coordinates,
         model,

@@ -54,6 +54,10 @@ class Ratio:
                 f"range = {self.range} of a {self.quantity} is not two increasing ratios to the "
                 f"model in [{least:g}, {most:g}]"
             )
+        if len(set(self.of)) < len(self.of):
+            raise ValueError(f"of = {self.of} names something twice")
+        if self.quantity != "size" and self.axes != "xyz":
+            raise ValueError(f"axes = {self.axes!r} of a {self.quantity}; only sizes have axes")
         if not self.axes or set(self.axes) - set("xyz") or len(set(self.axes)) < len(self.axes):
             raise ValueError(f"axes = {self.axes!r} are not letters of xyz, each once")
 

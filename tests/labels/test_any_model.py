@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cervjax.labels import (
+    DatasetError,
     DatasetPlan,
     LabelDataset,
     build_factory,
@@ -19,6 +20,7 @@ from cervjax.labels.any_model import plan_spec, read_people
 from cervjax.learning import NetworkConfig
 from cervjax.learning.sources import DatasetSource, StreamSource
 from cervjax.model import Model
+from cervjax.motion import Motion
 from cervjax.optimization import static_optimization
 from cervjax.people import (
     BodyPersonalizer,
@@ -28,7 +30,16 @@ from cervjax.people import (
     RatioPopulation,
     scale_model,
 )
-from cervjax.spec import Body, Coordinate, Joint, ModelSpec, Muscle, OffsetFrame, PathPoint
+from cervjax.spec import (
+    Body,
+    Coordinate,
+    CoordinateActuator,
+    Joint,
+    ModelSpec,
+    Muscle,
+    OffsetFrame,
+    PathPoint,
+)
 from conversion.opensim_functions import axes_of_simple_joint
 
 PEOPLE = """
@@ -52,7 +63,7 @@ of = ["biceps"]
 range = [0.9, 1.1]
 
 [coordinates]
-elbow = [0.2, 2.0]
+elbow = [0.2, 1.4]
 twist = 0.3
 """
 
@@ -164,7 +175,7 @@ def test_coordinates_move_in_their_ranges(drawn):
     factory, _, rows = drawn
     assert factory.sampler.names == ("swing", "elbow")
     assert factory.personalizer.model.topology.free_coordinates == ("swing", "elbow")
-    q, ends = np.asarray(rows.q), np.array([[-1.0, 1.5], [0.2, 2.0]])
+    q, ends = np.asarray(rows.q), np.array([[-1.0, 1.5], [0.2, 1.4]])
     assert np.all((q > ends[:, 0]) & (q < ends[:, 1]))
     assert np.ptp(q, axis=0).min() > 0.5 * np.diff(ends).min()
     assert np.abs(rows.qd).max() < np.deg2rad(360)
@@ -201,6 +212,39 @@ def test_a_dataset_of_them_is_written_read_and_verified(arm, plan, drawn, tmp_pa
         DatasetSource(dataset, Personalizer(Model.from_spec(arm)), NetworkConfig())
 
 
+def test_a_dataset_is_not_gone_on_with_in_another_order(arm, plan, tmp_path):
+    """The order of ratios decides who people are, and the columns of their numbers."""
+    generate_dataset(tmp_path / "arms", plan, arm)
+    turned = dict(reversed(plan.people.items()))
+    with pytest.raises(DatasetError, match="holds another dataset"):
+        generate_dataset(tmp_path / "arms", dataclasses.replace(plan, people=turned), arm)
+
+
+def test_recorded_movements_of_any_model(arm, plan):
+    """A recording that leaves a range is made smaller about the middle of it, no coordinate of it
+    is frozen; one with the held coordinate in it is refused by its names."""
+    time = np.arange(101) / 100
+    q = np.stack([0.3 * np.sin(6 * time), 0.8 + 1.0 * np.sin(5 * time)], axis=1)
+    with_share = dataclasses.replace(plan, recorded_share=1.0, recorded_variation=0.0)
+    motion = Motion("reach", ("swing", "elbow"), time, q)
+    factory = build_factory(with_share, arm, [motion])
+    _, rows = eqx.filter_jit(factory.blocks)(jnp.arange(1, dtype=jnp.uint32))
+    assert np.ptp(np.asarray(rows.q), axis=0).min() > 0.3
+    assert np.all((np.asarray(rows.q)[:, 1] > 0.2) & (np.asarray(rows.q)[:, 1] < 1.4))
+    whole = Motion("reach", ("swing", "twist", "elbow"), time, np.insert(q, 1, 0.0, axis=1))
+    with pytest.raises(ValueError, match="'reach' is of swing, twist, elbow"):
+        build_factory(with_share, arm, [whole])
+
+
+def test_actuators_of_the_model_are_named(arm, plan):
+    motor = CoordinateActuator("motor", "elbow", 50.0)
+    with pytest.warns(UserWarning, match="motor"):
+        plan_spec(plan, dataclasses.replace(arm, actuators=(motor,)))
+    beyond = dataclasses.replace(plan, coordinates={"elbow": (0.2, 3.0)})
+    with pytest.warns(UserWarning, match="beyond the model's own range"):
+        plan_spec(beyond, arm)
+
+
 def test_networks_of_necks_refuse_a_stream_of_them(drawn):
     with pytest.raises(ValueError, match="population 'ratios'"):
         StreamSource(drawn[0], NetworkConfig())
@@ -215,7 +259,8 @@ def test_a_model_without_head_needs_people(arm):
     ("change", "message"),
     [
         ({"coordinates": {"knee": (0.0, 1.0)}}, "'knee' are none of 'arm'"),
-        ({"coordinates": {"elbow": (0.0, 9.0)}}, "at most a turn"),
+        ({"coordinates": {"elbow": (0.0, 90.0)}}, "rad, not degrees"),
+        ({"coordinates": {"elbow": (90.0, 90.0)}}, "rad, not degrees"),
         ({"people": {"leg": Ratio((0.9, 1.1), of=("tibia",))}}, "'tibia'; the bodies of"),
         (
             {"people": {"leg": Ratio((0.9, 1.1), "strength", of=("soleus",))}},
@@ -239,6 +284,13 @@ def test_plans_that_do_not_fit_the_model(arm, plan, change, message):
         ("[ratios.a]\nrange = [0.9, 1.1]\naxes = 'xw'", "letters of xyz"),
         ("[ratios.a]\nrange = [0.9, 1.1]\n[coordinates]\nelbow = 'bent'", "two ends of a range"),
         ("[people]\n", "unknown tables"),
+        ("ratios = 3", "one table"),
+        ("[ratios.a]\nrange = 0.6", "not two numbers"),
+        ("[ratios.a]\nrange = [0.9, 1.1]\nof = 'abc'", "no list of names"),
+        ("[ratios.a]\nrange = [0.9, 1.1]\nof = ['a', 'a']", "something twice"),
+        ("[ratios.a]\nquantity = 'mass'\nrange = [0.9, 1.1]\naxes = 'y'", "only sizes have axes"),
+        ("[ratios.a]\nrange = [0.9, 1.1]\n[coordinates]\nelbow = true", "two ends of a range"),
+        ("[ratios.a]\nrange = [0.9, 1.1]\n[coordinates]\nelbow = inf", "two ends of a range"),
         ("[ratios", "damaged"),
     ],
 )

@@ -14,14 +14,17 @@ from cervjax.people import scale_model
 from cervjax.people.body_scaling import scaled_bodies
 from cervjax.spec import (
     Body,
+    Constant,
     Coordinate,
     CoordinateCoupler,
     Joint,
+    LinearFunction,
     ModelSpec,
     Muscle,
     OffsetFrame,
     PathPoint,
     PolynomialFunction,
+    TransformAxis,
 )
 from conversion import read_osim, read_scale_set, write_osim
 from conversion.opensim_functions import axes_of_simple_joint
@@ -157,3 +160,46 @@ def test_a_translation_that_a_coupler_drives(tmp_path):
     assert np.ptp(np.asarray(wanted - paths(Model.from_spec(spec), q).length)) > 1e-3
     again = Model.from_spec(ours.to_spec(spec))
     np.testing.assert_allclose(paths(again, q).length, wanted, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+def test_translations_along_oblique_axes(coupled):
+    """A body scaled by one moves its joint as before, and one scaled evenly by that factor: with
+    OpenSim's own sum of the axis' components it would move 1.4 times as far."""
+    body = [Body(n, 1.0, (0.0, 0.1, 0.0), (0.01, 0.02, 0.02, 0.0, 0.0, 0.0)) for n in "ab"]
+    pin = Joint(
+        "pin",
+        "PinJoint",
+        OffsetFrame("ground"),
+        OffsetFrame("a"),
+        (Coordinate("turn", 0.0, (-1.0, 1.0), "rotational"),),
+        axes_of_simple_joint("PinJoint", ["turn"]),
+    )
+    curve, itself = PolynomialFunction((0.03, 0.02, 0.15)), LinearFunction((1.0, 0.0))
+    nothing, own = Constant(0.0), "slide" if coupled else "roll"
+    axes = (
+        TransformAxis((1.0, 0.0, 0.0), None if coupled else own, nothing if coupled else itself),
+        TransformAxis((0.0, 1.0, 0.0), None, nothing),
+        TransformAxis((0.0, 0.0, 1.0), None, nothing),
+        TransformAxis((0.6, 0.8, 0.0), own, itself if coupled else curve),
+        TransformAxis((0.8, -0.6, 0.0), None, nothing),
+        TransformAxis((0.0, 0.0, 1.0), None, nothing),
+    )
+    kind = "translational" if coupled else "rotational"
+    custom = Joint(
+        "oblique",
+        "CustomJoint",
+        OffsetFrame("a"),
+        OffsetFrame("b"),
+        (Coordinate(own, 0.0, (-1.0, 1.0), kind),),
+        axes,
+    )
+    path = PathPoint("P0", "a", (0.0, 0.0, 0.0)), PathPoint("P1", "b", (0.0, 0.0, 0.0))
+    tie = (CoordinateCoupler("tie", own, "turn", curve),) if coupled else ()
+    muscle = Muscle("m", path, 100.0, 0.1, 0.1, 0.0)
+    model = Model.from_spec(ModelSpec("oblique", tuple(body), (pin, custom), tie, (muscle,)))
+    q = jnp.full((1, model.default_q.shape[0]), 0.4)
+    before = paths(model, q).length
+    for factor in (1.0, 1.1):
+        scaled = scale_model(model, {"a": (factor,) * 3})
+        np.testing.assert_allclose(paths(scaled, q).length, factor * before, rtol=1e-12)

@@ -124,8 +124,8 @@ class CoordinateSampler(eqx.Module):
 
     @property
     def neutral(self) -> Float[Array, " q"]:
-        """Rad or m, zero or the end of the range nearest to it."""
-        return jnp.clip(0.0, self.low, self.high)
+        """Rad or m, the middle of each range: recorded motions are shrunk towards it."""
+        return 0.5 * (self.low + self.high)
 
     @property
     def num_uniforms(self) -> int:
