@@ -32,7 +32,7 @@ def test_every_step_th_frame(solved, motion):
 def test_a_chunk_boundary_changes_nothing(neck, model, motion, solved, monkeypatch):
     import cervjax.optimization.motion_solution
 
-    monkeypatch.setattr(cervjax.optimization.motion_solution, "_CHUNK", 7)
+    monkeypatch.setattr(cervjax.optimization.motion_solution, "_CALL", 7)
     again = solve_motion(model, motion, step=3)
     np.testing.assert_allclose(again.solution.activation, solved.solution.activation, atol=1e-12)
 
