@@ -139,9 +139,10 @@ class FrameEvaluation:
     def mechanics(self) -> Mechanics:
         """What static optimization needs, as arrays."""
         arms = self.moment_arm
-        # With moment arms at hand their product with the speeds is the shorter way.
-        speed = MusclePaths(self.length, arms).lengthening_speed(self.qd)
-        if self.segments.spin is not None:
+        if self.segments.spin is None:
+            # With moment arms at hand their product with the speeds is the shorter way.
+            speed = MusclePaths(self.length, arms).lengthening_speed(self.qd)
+        else:
             speed = self.lengthening_speed
         return Mechanics(self.generalized_force, self.length, speed, arms, self.reserve_arm)
 

@@ -140,7 +140,7 @@ def plan_personalizer(
 
     Args:
         plan: of the dataset.
-        spec: without reserves.
+        spec: what `plan_spec` gives.
         dtype: of the model's numbers; JAX's default if None.
 
     Returns:
@@ -150,7 +150,7 @@ def plan_personalizer(
         ValueError: the model lacks what the plan names.
     """
     model = Model.from_spec(
-        plan_spec(plan, spec),
+        spec,
         dtype=None if dtype is None else jnp.dtype(dtype),
         wrapping=plan.wrapping,
     )

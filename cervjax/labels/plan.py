@@ -273,8 +273,9 @@ def build_factory(
             "head. For people and movements of any model give the population 'ratios' (command "
             "line: --people FILE.toml); for a neck name its planes (--plan.planes)"
         )
+    spec = plan_spec(plan, spec)
     if plan.people and recorded:
-        names = plan_spec(plan, spec).free_coordinates
+        names = spec.free_coordinates
         for motion in recorded:
             if motion.coordinates != names:
                 raise ValueError(
@@ -283,19 +284,14 @@ def build_factory(
                 )
     dtype = jnp.dtype(plan.precision)
     personalizer = plan_personalizer(plan, spec, dtype)
-    spec, model = plan_spec(plan, spec), personalizer.model
     if plan.people:
-        free = set(spec.free_coordinates)
         ranges = {name: ends for name, ends in plan.coordinates.items() if ends[0] != ends[1]}
-        fixed = sorted(set(ranges) - free)
-        if fixed:
-            raise ValueError(f"coordinates {fixed} have a range, and are locked or coupled")
         sampler = CoordinateSampler.of(spec, plan, ranges=ranges, dtype=dtype)
         population = RatioPopulation.of(plan.people, len(sampler.plane_names), dtype)
         torso = FixedGravity(jnp.asarray(spec.gravity, dtype))
     else:
         sampler = MovementSampler.of(spec, plan, dtype=dtype)
-        population = _neck_population(plan, model, sampler)
+        population = _neck_population(plan, personalizer.model, sampler)
         torso = TorsoInclination.of(
             spec.gravity, upright=plan.upright, largest_deg=plan.inclination_deg, dtype=dtype
         )

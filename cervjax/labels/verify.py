@@ -12,7 +12,7 @@ import numpy as np
 from cervjax.motion.synthesis import MotionSample
 from cervjax.spec import ModelSpec
 
-from .any_model import plan_personalizer
+from .any_model import plan_personalizer, plan_spec
 from .arrays import row_arrays
 from .dataset import LabelDataset
 from .fields import PERSON_FIELDS, PERSON_INDEX, SPLIT
@@ -125,7 +125,7 @@ def solve_again(dataset: LabelDataset, spec: ModelSpec, rows: LabelBatch) -> Lab
     """`rows` of `dataset` solved again from their stored inputs."""
     plan = dataset.plan
     dtype = jnp.float64 if jax.config.read("jax_enable_x64") else jnp.float32
-    personalizer = plan_personalizer(plan, spec, dtype)
+    personalizer = plan_personalizer(plan, plan_spec(plan, spec), dtype)
     labeler = Labeler(personalizer, plan.options)
 
     def cast(x: Any) -> jax.Array:

@@ -1,7 +1,6 @@
 """The parts of an OpenSim model as frozen dataclasses, in OpenSim's terms and SI units."""
 
 import dataclasses
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -146,6 +145,14 @@ class AbstractMuscleCurves:
         """
         return []
 
+    def functions(self) -> tuple[Function, ...]:
+        """Functions that are given, beside parameters.
+
+        Returns:
+            Of any unit; none for most models.
+        """
+        return ()
+
 
 MUSCLE_CURVES: dict[str, type[AbstractMuscleCurves]] = {}
 """Classes of curves by the names of their muscle models in tables."""
@@ -289,21 +296,26 @@ class SchutteCurves(AbstractMuscleCurves):
     tendon_force_length_curve: SimmSpline = _SIMM_TENDON
 
     def problems(self) -> list[str]:
-        """Numbers that are negative, and splines that are none.
+        """Numbers that are negative; functions are checked with all others of a model.
 
         Returns:
             Names.
         """
         wrong = [n for n in ("activation1", "activation2") if getattr(self, n) < 0]
-        wrong += ["time_scale"] * (self.time_scale <= 0)
-        for name in ("active", "passive", "tendon"):
-            curve = getattr(self, f"{name}_force_length_curve")
-            if curve is None:
-                continue
-            rises = all(b > a for a, b in itertools.pairwise(curve.x))
-            if len(curve.x) != len(curve.y) or len(curve.x) < 2 or not rises:
-                wrong.append(f"{name}_force_length_curve")
-        return wrong
+        return wrong + ["time_scale"] * (self.time_scale <= 0)
+
+    def functions(self) -> tuple[Function, ...]:
+        """The curves; see `AbstractMuscleCurves`.
+
+        Returns:
+            No unit.
+        """
+        curves = (
+            self.active_force_length_curve,
+            self.passive_force_length_curve,
+            self.tendon_force_length_curve,
+        )
+        return tuple(curve for curve in curves if curve is not None)
 
 
 @dataclass(frozen=True, slots=True)

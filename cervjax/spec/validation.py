@@ -130,6 +130,7 @@ def _functions(spec: "ModelSpec") -> None:
     moving = [p for m in owners for p in m.path if isinstance(p, MovingPathPoint)]
     owned += [(f.name, f.force_length_curve) for f in spec.path_forces if isinstance(f, Ligament)]
     owned += [(p.name, f) for p in moving for f in p.location]
+    owned += [(m.name, f) for m in spec.muscles for f in m.curves.functions()]
     for owner, function in owned:
         _function(owner, function)
 
